@@ -1,0 +1,33 @@
+"""Low-rank + sparse multi-task regression: the problem, the model, AMHT-LRS and its competitors."""
+
+from lrs import kernels, metrics
+from lrs.amht import AMHT
+from lrs.errors import InvalidInput
+from lrs.generate import InstanceSpec, generate
+from lrs.model import LRSModel, TaskParameters
+from lrs.problem import Instance, MultiTaskData, Problem
+from lrs.solver import Iterate, Solution, Solver, Status, Traits, available_solvers, load_solver, solve
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AMHT",
+    "Instance",
+    "InstanceSpec",
+    "InvalidInput",
+    "Iterate",
+    "LRSModel",
+    "MultiTaskData",
+    "Problem",
+    "Solution",
+    "Solver",
+    "Status",
+    "TaskParameters",
+    "Traits",
+    "available_solvers",
+    "generate",
+    "kernels",
+    "load_solver",
+    "metrics",
+    "solve",
+]

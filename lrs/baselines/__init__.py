@@ -1,0 +1,1 @@
+"""Competitors, one file each, all following the solver protocol."""

@@ -1,0 +1,19 @@
+"""The one error a user of bad input sees: it names the argument and says what to pass instead."""
+
+from __future__ import annotations
+
+
+class InvalidInput(ValueError):
+    """Input that cannot be used as given.
+
+    Raised for anything the caller can mend: wrong shapes, NaN, a rank above the dimension, a file of another
+    kind. The message names the argument and the fix; the command line prints it without a traceback and exits
+    with code 2.
+    """
+
+
+class MissingExtra(InvalidInput):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package!r}: pip install 'lrs-toolkit[{extra}]'")

@@ -1,0 +1,1 @@
+"""Recovery maps that are resumable, adaptive and distributable."""
