@@ -22,6 +22,9 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "e_bh",
         "zero_failure_trials",
     ),
+    "theory.predicate": ("And", "Check", "Implies", "Not", "Or", "Predicate", "Statement", "Verdict"),
+    "theory.readers.enclosures": ("Enclosure",),
+    "theory.symbols": ("Constant", "Quantity", "Status", "constant_symbol", "declare", "quantities", "quantity"),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -1,0 +1,140 @@
+"""The z3 reader (extra ``prove``): the same expression as a real-arithmetic formula.
+
+Logarithm and exponential are uninterpreted functions with a few true axioms, a root is a fresh non-negative number
+whose power is the radicand, Max and Min are If. Everything stated about them is true of the real functions, so what
+z3 proves here holds; what it refutes may be an artefact of the few axioms, and is checked on the numbers before it is
+reported (`theory.relations`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+
+from lrs.errors import InvalidInput, MissingExtra
+from theory import symbols
+
+
+def z3_module() -> Any:
+    """The z3 package, or an error that names the extra to install."""
+    try:
+        import z3
+    except ImportError:
+        raise MissingExtra("z3-solver", "prove", "machine-checked relations") from None
+    return z3
+
+
+class Translation:
+    """Shared variables of several formulas, and the side conditions they rest on.
+
+    Attributes
+    ----------
+    variables : dict of str to z3 real
+        One per quantity that occurred.
+    conditions : list of z3 formulas
+        Domains of the variables, definitions of the roots, and instances of the axioms of log and exp.
+    """
+
+    def __init__(self) -> None:
+        self.z3 = z3_module()
+        self.variables: dict[str, Any] = {}
+        self.conditions: list[Any] = []
+        self._logarithms: list[tuple[Any, Any]] = []
+        self._roots: dict[tuple[str, int], Any] = {}
+        self._log = self.z3.Function("ln", self.z3.RealSort(), self.z3.RealSort())
+
+    def variable(self, name: str) -> Any:
+        """The real variable of a declared quantity; its domain joins the conditions."""
+        if name not in self.variables:
+            quantity = symbols.quantity(name)
+            v = self.z3.Real(name)
+            self.variables[name] = v
+            if quantity.minimum > 0:
+                self.conditions.append(v >= self._number(sympy.Rational(str(quantity.minimum))))
+            else:
+                self.conditions.append(v >= 0 if quantity.zero_allowed else v > 0)
+        return self.variables[name]
+
+    def _number(self, q: Any) -> Any:
+        return self.z3.Q(int(q.p), int(q.q))
+
+    def term(self, e: sympy.Expr) -> Any:
+        """An expression as a z3 term."""
+        z3 = self.z3
+        if e.is_Symbol:
+            return self.variable(e.name)
+        if e.is_Rational:
+            return self._number(e)
+        if e.is_Float:
+            return self._number(sympy.Rational(float(e)))
+        if e.func is sympy.Add:
+            return z3.Sum([self.term(a) for a in e.args])
+        if e.func is sympy.Mul:
+            above, below = sympy.fraction(e)
+            if below != 1:
+                return self.term(above) / self.term(below)
+            out = self.term(e.args[0])
+            for a in e.args[1:]:
+                out = out * self.term(a)
+            return out
+        if e.func is sympy.Pow:
+            return self._power(e)
+        if e.func is sympy.log:
+            return self._logarithm(self.term(e.args[0]))
+        if e.func in (sympy.Max, sympy.Min):
+            out = self.term(e.args[0])
+            for a in e.args[1:]:
+                other = self.term(a)
+                out = z3.If(out >= other, out, other) if e.func is sympy.Max else z3.If(out <= other, out, other)
+            return out
+        raise InvalidInput(f"expression: {e.func.__name__} has no SMT form; use +, ×, powers, log, Max or Min")
+
+    def _power(self, e: Any) -> Any:
+        base, exponent = e.base, e.exp
+        if not exponent.is_Rational:
+            raise InvalidInput(f"expression: the exponent of {e} is not a number; SMT knows rational powers only")
+        p, q = int(exponent.p), int(exponent.q)
+        x = self.term(base) if q == 1 else self._root(base, q)
+        out = x
+        for _ in range(abs(p) - 1):
+            out = out * x
+        return out if p > 0 else self.z3.RealVal(1) / out
+
+    def _root(self, base: sympy.Expr, q: int) -> Any:
+        key = (sympy.srepr(base), q)
+        if key not in self._roots:
+            x, root = self.term(base), self.z3.FreshReal("root")
+            product = root
+            for _ in range(q - 1):
+                product = product * root
+            self.conditions += [root >= 0, product == x, self.z3.Implies(x > 0, root > 0)]
+            self._roots[key] = root
+        return self._roots[key]
+
+    def _logarithm(self, x: Any) -> Any:
+        """ln x with ln x ≤ x − 1, ln x ≥ 1 − 1/x, its sign, and monotonicity against every other logarithm."""
+        z3, value = self.z3, self._log(x)
+        if any(z3.eq(x, known) for known, _ in self._logarithms):
+            return value
+        positive = x > 0
+        self.conditions += [
+            z3.Implies(positive, value <= x - 1),
+            z3.Implies(positive, value * x >= x - 1),
+            z3.Implies(x > 1, value > 0),
+            z3.Implies(x == 1, value == 0),
+        ]
+        for known, other in self._logarithms:
+            both = z3.And(positive, known > 0)
+            self.conditions += [
+                z3.Implies(z3.And(both, x > known), value > other),
+                z3.Implies(z3.And(both, x < known), value < other),
+                z3.Implies(z3.And(both, x == known), value == other),
+            ]
+        self._logarithms.append((x, value))
+        return value
+
+    def relation(self, lhs: sympy.Expr, relation: str, rhs: sympy.Expr) -> Any:
+        """A relation as a z3 formula."""
+        a, b = self.term(lhs), self.term(rhs)
+        return {">=": a >= b, ">": a > b, "<=": a <= b, "<": a < b}[relation]

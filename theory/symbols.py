@@ -1,0 +1,182 @@
+"""The quantities the theory speaks about: one declaration each, shared by every predicate.
+
+A symbol carries its meaning, its LaTeX form and the smallest value it may take, so that a predicate can refuse a
+meaningless input and the documentation can print a glossary from the same source.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from dataclasses import dataclass
+from typing import Literal
+
+import sympy
+
+from lrs.errors import InvalidInput
+
+Kind = Literal["size", "level", "measured", "error", "constant"]
+
+
+class Status(enum.Enum):
+    """Where a statement comes from; the labels of the documentation are in brackets."""
+
+    QUOTED = "quoted"  # [S] in the paper's abstract or first pages
+    RECONSTRUCTED = "reconstructed"  # [R] restated by a third party or read in public code
+    DERIVED = "derived"  # [D] a short derivation is given
+    ASSUMED = "assumed"  # [M] remembered, not verified against the source
+
+    @property
+    def label(self) -> str:
+        """The bracketed letter used in tables."""
+        return {"quoted": "[S]", "reconstructed": "[R]", "derived": "[D]", "assumed": "[M]"}[self.value]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A declared symbol.
+
+    Attributes
+    ----------
+    name : str
+        Key under which values are passed.
+    latex : str
+    meaning : str
+        One phrase, with units where there are any.
+    kind : {"size", "level", "measured", "error", "constant"}
+    zero_allowed : bool
+        Whether 0 is a legal value; negative values never are.
+    minimum : float
+        Smallest legal value when it is above 0 (κ ≥ 1).
+    integer : bool
+        Whether SMT witnesses must be integers.
+    """
+
+    name: str
+    latex: str
+    meaning: str
+    kind: Kind = "measured"
+    zero_allowed: bool = False
+    minimum: float = 0.0
+    integer: bool = False
+
+    @property
+    def symbol(self) -> sympy.Symbol:
+        """The sympy symbol (positive, or non-negative where 0 is legal)."""
+        if self.zero_allowed:
+            return sympy.Symbol(self.name, nonnegative=True)
+        return sympy.Symbol(self.name, positive=True)
+
+    @property
+    def domain(self) -> str:
+        """The legal values in words."""
+        if self.minimum > 0:
+            return f"at least {self.minimum:g}"
+        return "at least 0" if self.zero_allowed else "above 0"
+
+
+_DECLARED: dict[str, Quantity] = {}
+
+
+def declare(
+    name: str,
+    latex: str,
+    meaning: str,
+    *,
+    kind: Kind = "measured",
+    zero_allowed: bool = False,
+    minimum: float = 0.0,
+    integer: bool = False,
+) -> sympy.Symbol:
+    """Declare a quantity and return its symbol; declaring the same thing twice is harmless.
+
+    Raises
+    ------
+    InvalidInput
+        When the name is not an identifier or is taken by a quantity with another domain or meaning.
+    """
+    if not name.isidentifier():
+        raise InvalidInput(f"name: {name!r} is not an identifier; use letters, digits and underscores")
+    quantity = Quantity(name, latex, meaning, kind, zero_allowed, minimum, integer)
+    known = _DECLARED.setdefault(name, quantity)
+    if known != quantity:
+        raise InvalidInput(f"name: {name!r} is declared already as {known.meaning!r}; choose another name")
+    return known.symbol
+
+
+def quantity(name: str) -> Quantity:
+    """The declaration of a symbol.
+
+    Raises
+    ------
+    InvalidInput
+        When it was never declared; the nearest declared name is suggested.
+    """
+    if name not in _DECLARED:
+        near = difflib.get_close_matches(name, _DECLARED, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "declare it with theory.symbols.declare(name, latex, meaning)"
+        raise InvalidInput(f"symbol: {name!r} is not declared; {hint}")
+    return _DECLARED[name]
+
+
+def quantities() -> dict[str, Quantity]:
+    """All declared quantities by name."""
+    return dict(_DECLARED)
+
+
+ConstantStatus = Literal["free", "cited", "calibrated"]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant hidden in an Ω(·) or O(·).
+
+    Attributes
+    ----------
+    name : str
+        Name of its declared symbol.
+    direction : {"larger-is-stronger", "smaller-is-stronger"}
+        Whether a larger value asks for more (m ≥ C g) or for less (ζ ≤ c g).
+    value : float or None
+        None while free.
+    status : {"free", "cited", "calibrated"}
+        Calibrated values come from the frozen lock file; cited ones from a paper.
+    source : str
+        Citation, or the entry of the lock file.
+    """
+
+    name: str
+    direction: Literal["larger-is-stronger", "smaller-is-stronger"]
+    value: float | None = None
+    status: ConstantStatus = "free"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        quantity(self.name)
+        if self.direction not in ("larger-is-stronger", "smaller-is-stronger"):
+            raise InvalidInput(
+                f"direction: expected 'larger-is-stronger' or 'smaller-is-stronger', got {self.direction!r}"
+            )
+        if self.status not in ("free", "cited", "calibrated"):
+            raise InvalidInput(f"status: expected free, cited or calibrated, got {self.status!r}")
+        if self.value is None and self.status != "free":
+            raise InvalidInput(f"value: the {self.status} constant {self.name} needs a value")
+        if self.value is not None and not 0 < self.value < float("inf"):
+            raise InvalidInput(f"value: {self.name} = {self.value!r}; a constant is a finite positive number")
+
+
+def constant_symbol(name: str, latex: str, meaning: str) -> sympy.Symbol:
+    """Declare the symbol of a `Constant`."""
+    return declare(name, latex, meaning, kind="constant")
+
+
+# ---------------------------------------------------------------------------------------------- sizes
+d = declare("d", "d", "dimension: number of features", kind="size", integer=True)
+r = declare("r", "r", "rank: number of shared directions", kind="size", zero_allowed=True, integer=True)
+k = declare("k", "k", "sparsity: non-zeros of each personal part", kind="size", zero_allowed=True, integer=True)
+t = declare("t", "t", "number of tasks", kind="size", integer=True)
+m = declare("m", "m", "rows per task (the smallest task's)", kind="size", integer=True)
+
+# ---------------------------------------------------------------------------------------------- levels
+sigma = declare("sigma", r"\sigma", "standard deviation of the noise", kind="level", zero_allowed=True)
+delta = declare("delta", r"\delta", "failure probability", kind="level")
