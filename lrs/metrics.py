@@ -1,6 +1,7 @@
 """Errors that do not depend on the gauge (U, W) → (UQ, WQ) of the model.
 
-Everything is a function of Θ = W Uᵀ + B, of the subspace span(U), or of the supports of B.
+Everything is a function of Θ = W Uᵀ + B, of the subspace span(U), or of the supports of B; without a truth, of the
+predictions alone.
 """
 
 from __future__ import annotations
@@ -96,8 +97,19 @@ def false_support(model: LRSModel, truth: LRSModel) -> int:
     return int((_supports(model) & ~_supports(truth)).sum())
 
 
+def explained_variance(y: Float[np.ndarray, " n"], predicted: Float[np.ndarray, " n"]) -> float:
+    """1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all rows of all tasks; 1 is perfect, 0 no better than the mean (NaN if y is constant)."""
+    total = float(np.sum((y - y.mean()) ** 2))
+    return 1.0 - float(np.sum((y - predicted) ** 2)) / total if total > 0 else float("nan")
+
+
+def rmse(y: Float[np.ndarray, " n"], predicted: Float[np.ndarray, " n"]) -> float:
+    """Root mean squared error of the predictions, √(mean (y − ŷ)²), in the units of y."""
+    return float(np.sqrt(np.mean((y - predicted) ** 2)))
+
+
 def summary(model: LRSModel, truth: LRSModel) -> dict[str, float]:
-    """All of the above in one dictionary, as the command line prints it."""
+    """The errors against a truth in one dictionary, as the command line prints it."""
     return {
         "theta_error": theta_error(model, truth),
         "entry_error": entry_error(model, truth),

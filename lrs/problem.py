@@ -59,6 +59,23 @@ def _require_finite(name: str, a: np.ndarray) -> None:
         )
 
 
+def numeric_column(df: pd.DataFrame, column: str, role: str) -> Float[np.ndarray, " n"]:
+    """One column of a data frame as finite float64; ``role`` is the argument an error names."""
+    if df[column].dtype.kind not in "biuf":
+        import pandas as pd
+
+        bad = df[column].notna() & pd.to_numeric(df[column], errors="coerce").isna()
+        shown = f"it holds {df[column][bad].iloc[0]!r}" if bad.any() else f"dtype {df[column].dtype}"
+        raise InvalidInput(f"{role}: column {column!r} is not numeric ({shown}); encode it as numbers or leave it out")
+    values = df[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.isfinite(values).all():
+        row = int(np.argmax(~np.isfinite(values)))
+        raise InvalidInput(
+            f"{role}: column {column!r} has a missing or infinite value (first at row {row}); drop or impute it first"
+        )
+    return values
+
+
 @dataclass(frozen=True, eq=False)
 class MultiTaskData:
     """Regression data of t tasks in one stack of rows.
@@ -209,20 +226,10 @@ class MultiTaskData:
                 f"task: column {task!r} has {int(df[task].isna().sum())} missing value(s) (first at row {row}); "
                 "drop those rows or give them a task of their own"
             )
-        values = {}
-        for column in [*chosen, target]:
-            if df[column].dtype.kind not in "biuf":
-                raise InvalidInput(
-                    f"{'target' if column == target else 'features'}: column {column!r} is not numeric "
-                    f"(dtype {df[column].dtype}); encode it as numbers or leave it out with features=…"
-                )
-            values[column] = df[column].to_numpy(dtype=np.float64, na_value=np.nan)
-            if not np.isfinite(values[column]).all():
-                row = int(np.argmax(~np.isfinite(values[column])))
-                raise InvalidInput(
-                    f"{'target' if column == target else 'features'}: column {column!r} has a missing or infinite value "
-                    f"(first at row {row}); drop or impute it first"
-                )
+        values = {
+            column: numeric_column(df, column, "target" if column == target else "features")
+            for column in [*chosen, target]
+        }
         if not chosen:
             raise InvalidInput("features: no feature columns are left besides the task and the target")
         X = np.column_stack([values[c] for c in chosen])
