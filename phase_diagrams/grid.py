@@ -1,0 +1,580 @@
+"""What a sweep is: its axes, its fixed parameters and the cells they span.
+
+An axis is any parameter of `lrs.InstanceSpec` (``m``, ``k``, ``noise``, ``x_law``, …) or a ratio ``a/b`` of two sizes:
+``m/d = 0.5`` sets m to the nearest integer of 0.5·d. Ranges are written ``start:stop:step``, stop included when a step
+lands on it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lrs.errors import InvalidInput
+from lrs.generate import InstanceSpec
+from lrs.solver import load_solver
+from phase_diagrams import identity
+
+Value = int | float | str | None
+
+PARAMETERS = tuple(f.name for f in fields(InstanceSpec))
+REQUIRED = ("t", "m", "d", "r", "k")
+INTEGERS = frozenset({"t", "m", "d", "r", "k", "duplicates", "w_rank", "zeta"})
+WORDS = frozenset({"b_law", "x_law"})
+#: Sizes a ratio axis may be made of.
+RATIO_TERMS = ("t", "m", "d", "r", "k", "zeta")
+LARGEST_GRID = 10_000_000
+
+
+# ---------------------------------------------------------------------------------------------- names and values
+def check_name(name: str, role: str) -> str:
+    """The name of a parameter or of a ratio of two sizes, or a refusal with the nearest known one."""
+    if name in PARAMETERS:
+        return name
+    numerator, slash, denominator = name.partition("/")
+    if slash:
+        for term in (numerator, denominator):
+            if term not in RATIO_TERMS:
+                raise InvalidInput(
+                    f"{role}: {name!r} is not a ratio of two of {', '.join(RATIO_TERMS)}; for instance m/d or k/m"
+                )
+        if numerator == denominator:
+            raise InvalidInput(f"{role}: {name!r} is always 1; name two different sizes")
+        return name
+    near = difflib.get_close_matches(name, PARAMETERS, 1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(PARAMETERS)}"
+    raise InvalidInput(f"{role}: no parameter named {name!r}; {hint} (ratios such as m/d are allowed too)")
+
+
+def target(name: str) -> str:
+    """The parameter an axis sets: ``m`` for both ``m`` and ``m/d``."""
+    return name.partition("/")[0]
+
+
+def parse_value(name: str, text: str, role: str) -> Value:
+    """One value of a parameter, as typed on the command line."""
+    text = text.strip()
+    if name in WORDS:
+        return text
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise InvalidInput(f"{role}: {name}={text!r} is not a number") from None
+    return _number(name, number, role)
+
+
+def _number(name: str, number: Decimal, role: str) -> int | float:
+    if not number.is_finite():
+        raise InvalidInput(f"{role}: {name}={number} is not finite")
+    if name in INTEGERS:
+        if number != number.to_integral_value():
+            raise InvalidInput(f"{role}: {name} takes whole numbers, got {number}; ratios such as m/d take fractions")
+        return int(number)
+    return float(number)
+
+
+def parse_values(name: str, text: str, role: str) -> tuple[Value, ...]:
+    """Values of an axis: ``a,b,c``, ``start:stop``, ``start:stop:step`` or, geometric, ``start:stop:*factor``."""
+    if ":" not in text:
+        return tuple(parse_value(name, part, role) for part in text.split(","))
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or name in WORDS:
+        raise InvalidInput(f"{role}: {name}={text!r} is not start:stop:step, start:stop or a list a,b,c")
+    geometric = len(parts) == 3 and parts[2].strip().startswith("*")
+    try:
+        start, stop = Decimal(parts[0].strip()), Decimal(parts[1].strip())
+        step = Decimal(parts[2].strip().lstrip("*")) if len(parts) == 3 else Decimal(1)
+    except InvalidOperation:
+        raise InvalidInput(f"{role}: {name}={text!r} holds something that is not a number") from None
+    if not (start.is_finite() and stop.is_finite() and step.is_finite()):
+        raise InvalidInput(f"{role}: {name}={text!r} holds something that is not finite")
+    if geometric:
+        if start <= 0 or stop < start or step <= 1:
+            raise InvalidInput(
+                f"{role}: {name}={text!r}: a geometric range needs 0 < start ≤ stop and a factor above 1"
+            )
+        count = int(math.log(stop / start) / math.log(step) + 1e-9) + 1
+        values = [start * step**i for i in range(min(count, LARGEST_GRID + 1))]
+        if name in INTEGERS:
+            values = [v.to_integral_value() for v in values]
+    else:
+        if step == 0:
+            raise InvalidInput(f"{role}: {name}={text!r} has step 0")
+        count = int((stop - start) / step) + 1 if (stop - start) / step >= 0 else 0
+        if count < 1:
+            raise InvalidInput(f"{role}: {name}={text!r} is empty; the stop lies on the wrong side of the start")
+        values = [start + step * i for i in range(min(count, LARGEST_GRID + 1))]
+    if count > LARGEST_GRID:
+        raise InvalidInput(f"{role}: {name}={text!r} has {count} values; take a larger step")
+    return tuple(dict.fromkeys(_number(name, v, role) for v in values))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis: a name and the values it takes, in order."""
+
+    name: str
+    values: tuple[Value, ...]
+
+    @classmethod
+    def parse(cls, text: str, role: str = "axis") -> Axis:
+        """From ``name=values``."""
+        name, equals, values = text.partition("=")
+        if not equals or not values.strip():
+            raise InvalidInput(f"{role}: expected name=values such as m=10:80:5, got {text!r}")
+        name = check_name(name.strip(), role)
+        return cls(name, parse_values(name, values.strip(), role))
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "axis")
+        if not self.values:
+            raise InvalidInput(f"axis: {self.name} has no values")
+        if len(set(self.values)) < len(self.values):
+            twice = next(v for i, v in enumerate(self.values) if v in self.values[:i])
+            raise InvalidInput(f"axis: {self.name} holds the value {twice} more than once")
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the values are numbers, so that a threshold along the axis has a meaning."""
+        return all(isinstance(v, int | float) for v in self.values)
+
+
+def parse_fixed(text: str | Iterable[str]) -> dict[str, Value]:
+    """Fixed parameters from ``d=40,r=2`` (once or several times)."""
+    fixed: dict[str, Value] = {}
+    for part in ",".join([text] if isinstance(text, str) else text).split(","):
+        if not part.strip():
+            continue
+        name, equals, value = part.partition("=")
+        name = check_name(name.strip(), "fixed")
+        if not equals or not value.strip():
+            raise InvalidInput(f"fixed: expected name=value, got {part!r}")
+        if name in fixed:
+            raise InvalidInput(f"fixed: {name} is given twice")
+        fixed[name] = parse_value(name, value, "fixed")
+    return fixed
+
+
+# ---------------------------------------------------------------------------------------------------- the sweep
+@dataclass(frozen=True)
+class Success:
+    """When a trial counts as recovered.
+
+    Parameters
+    ----------
+    criterion : "all", "theta" or float
+        ``all``: every task has relative error ‖θ̂ − θ*‖₂/‖θ*‖₂ ≤ tolerance; ``theta``: the relative error of all
+        parameters together, ‖Θ̂ − Θ*‖_F/‖Θ*‖_F, is; a number f in (0, 1]: at least that fraction of the tasks is.
+    tolerance : float
+    """
+
+    criterion: str | float = "all"
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        criterion = self.criterion
+        if isinstance(criterion, str) and criterion not in ("all", "theta"):
+            try:
+                criterion = float(criterion)
+            except ValueError:
+                raise InvalidInput(
+                    f"success: {self.criterion!r} is none of all, theta or a fraction of tasks such as 0.99"
+                ) from None
+        if not isinstance(criterion, str):
+            if not 0 < criterion <= 1:
+                raise InvalidInput(f"success: a fraction of tasks lies in (0, 1], got {criterion:g}")
+            criterion = float(criterion)
+        object.__setattr__(self, "criterion", criterion)
+        if not (isinstance(self.tolerance, int | float) and 0 < self.tolerance < math.inf):
+            raise InvalidInput(f"tolerance: expected a positive number, got {self.tolerance!r}")
+        object.__setattr__(self, "tolerance", float(self.tolerance))
+
+    def recovered(self, theta_error: float, tasks_recovered: float) -> bool:
+        """The verdict on one trial from its two errors."""
+        if self.criterion == "theta":
+            return theta_error <= self.tolerance
+        return tasks_recovered >= (1.0 if self.criterion == "all" else float(self.criterion))
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which trials of the grid are run.
+
+    Parameters
+    ----------
+    nested : str, optional
+        Name of the axis (m or m/·) along which every replicate is bisected for its own threshold.
+    precision : float, optional
+        Stop a line of the grid when the interval of its 50 % threshold along the x axis is at most ± this (in units of
+        the axis).
+    confidence : float
+        Level of that interval.
+    exploration : float
+        Share of every adaptive round that is spread uniformly, whatever the model believes.
+    audit : float
+        Share of the bisected replicates that are also tried at one level below and one above their threshold, chosen
+        at random, so that a non-monotone replicate is found and not assumed away.
+    """
+
+    nested: str | None = None
+    precision: float | None = None
+    confidence: float = 0.95
+    exploration: float = 0.1
+    audit: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.nested is not None and target(check_name(self.nested, "nested")) != "m":
+            raise InvalidInput(
+                f"nested: only m (or a ratio m/·) has nested data, a prefix of the rows; got {self.nested!r}"
+            )
+        if self.precision is not None and not 0 < self.precision < math.inf:
+            raise InvalidInput(
+                f"precision: expected a positive half-width in units of the x axis, got {self.precision!r}"
+            )
+        for name, low in (("confidence", 0.5), ("exploration", 0.0), ("audit", 0.0)):
+            if not low <= getattr(self, name) < 1:
+                raise InvalidInput(f"{name}: expected a number in [{low:g}, 1), got {getattr(self, name)!r}")
+
+    @property
+    def kind(self) -> str:
+        """``uniform``, ``nested``, ``adaptive`` or ``nested adaptive``."""
+        words = ("nested",) * (self.nested is not None) + ("adaptive",) * (self.precision is not None)
+        return " ".join(words) or "uniform"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of axis values.
+
+    Attributes
+    ----------
+    index : int
+        Position in the grid, the last axis fastest.
+    coordinates : mapping
+        Axis name → value.
+    parameters : mapping
+        Every parameter of the instance, ratios resolved.
+    spec : InstanceSpec or None
+        None when no such instance exists.
+    reason : str
+        Why it does not exist; empty when it does.
+    """
+
+    index: int
+    coordinates: Mapping[str, Value]
+    parameters: Mapping[str, Value]
+    spec: InstanceSpec | None = field(repr=False)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """A whole sweep as a value.
+
+    Parameters
+    ----------
+    axes : sequence of Axis
+        The first is x, the second y; more may follow.
+    fixed : mapping
+        Parameters that stay; t, m, d, r and k must each come from an axis or from here.
+    solvers : sequence of str
+        Registered names or ``module:attribute``.
+    replicates : int
+        Trials per cell and solver; with adaptive sampling the most that may be spent.
+    seed : int
+    success : Success
+    sampling : Sampling
+    trace : bool
+        Record the error after every outer step and fit its geometric rate (costs one error evaluation per step).
+
+    Raises
+    ------
+    InvalidInput
+        On unknown names (with a suggestion), conflicting or missing parameters, and empty or oversized grids.
+    """
+
+    axes: tuple[Axis, ...]
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+    solvers: tuple[str, ...] = ("amht",)
+    replicates: int = 10
+    seed: int = 0
+    success: Success = field(default_factory=Success)
+    sampling: Sampling = field(default_factory=Sampling)
+    trace: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", tuple(self.axes))
+        object.__setattr__(self, "solvers", tuple(self.solvers))
+        object.__setattr__(self, "fixed", {check_name(n, "fixed"): v for n, v in dict(self.fixed).items()})
+        if not self.axes:
+            raise InvalidInput("axes: none given; pass at least one, for instance --x m=14:40:4 --y k=1:6")
+        names = [a.name for a in self.axes]
+        for name, low in (("replicates", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise InvalidInput(f"{name}: expected an integer of at least {low}, got {value!r}")
+        if not self.solvers:
+            raise InvalidInput("solvers: none given; pass at least one")
+        if len(set(self.solvers)) < len(self.solvers):
+            raise InvalidInput(f"solvers: {', '.join(self.solvers)} names one of them twice")
+        owners: dict[str, str] = {}
+        for name in (*names, *self.fixed):
+            other = owners.setdefault(target(name), name)
+            if other is not name:
+                raise InvalidInput(
+                    f"axes: {name!r} and {other!r} both set {target(name)}; keep one of the two"
+                    if name != other
+                    else f"axes: {name!r} is given twice, as an axis and again; keep one of the two"
+                )
+        missing = [name for name in REQUIRED if name not in owners]
+        if missing:
+            raise InvalidInput(
+                f"fixed: {', '.join(missing)} missing; every sweep needs t, m, d, r and k, as an axis or as --fixed "
+                + ",".join(f"{n}=…" for n in missing)
+            )
+        for name in owners.values():
+            denominator = name.partition("/")[2]
+            if denominator and denominator not in owners:
+                raise InvalidInput(f"axes: {name!r} needs {denominator}, which is not given; fix it or make it an axis")
+        self._ratio_order  # noqa: B018  # a circle of ratios is refused here, not in the middle of a sweep
+        if math.prod(len(a.values) for a in self.axes) > LARGEST_GRID:
+            raise InvalidInput(f"axes: more than {LARGEST_GRID:,} cells; take larger steps")
+        if self.sampling.nested is not None and self.sampling.nested not in names:
+            raise InvalidInput(f"nested: {self.sampling.nested!r} is not an axis of this sweep ({', '.join(names)})")
+        if self.sampling.kind != "uniform":
+            axis = self.threshold_axis
+            if not axis.numeric or len(axis.values) < 3 or list(axis.values) != sorted(axis.values):  # type: ignore[type-var]
+                raise InvalidInput(
+                    f"axes: {self.sampling.kind} sampling needs at least 3 increasing numbers on the axis {axis.name}"
+                )
+
+    # ------------------------------------------------------------------------------------------------ geometry
+    @property
+    def x(self) -> Axis:
+        """The first axis."""
+        return self.axes[0]
+
+    @property
+    def y(self) -> Axis | None:
+        """The second axis, if there is one."""
+        return self.axes[1] if len(self.axes) > 1 else None
+
+    @property
+    def threshold_axis(self) -> Axis:
+        """The axis along which nested and adaptive sampling look for the boundary: the nested one, else x."""
+        if self.sampling.nested is None:
+            return self.x
+        return next(a for a in self.axes if a.name == self.sampling.nested)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values per axis."""
+        return tuple(len(a.values) for a in self.axes)
+
+    @cached_property
+    def _ratio_order(self) -> tuple[str, ...]:
+        """Ratios in an order in which every denominator is known before it is used."""
+        names = [*(a.name for a in self.axes), *self.fixed]
+        known = {n for n in names if "/" not in n}
+        waiting, order = [n for n in names if "/" in n], []
+        while waiting:
+            ready = [n for n in waiting if n.partition("/")[2] in known]
+            if not ready:
+                raise InvalidInput(f"axes: {' and '.join(waiting)} define each other in a circle; give one size itself")
+            order += ready
+            known |= {target(n) for n in ready}
+            waiting = [n for n in waiting if n not in ready]
+        return tuple(order)
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, the last axis fastest."""
+        combinations = itertools.product(*(a.values for a in self.axes))
+        return tuple(self._cell(i, values) for i, values in enumerate(combinations))
+
+    def _cell(self, index: int, values: tuple[Value, ...]) -> Cell:
+        coordinates = dict(zip((a.name for a in self.axes), values, strict=True))
+        given: dict[str, Any] = {**self.fixed, **coordinates}
+        for name in self._ratio_order:
+            numerator, _, denominator = name.partition("/")
+            given[numerator] = math.floor(given.pop(name) * given[denominator] + 0.5)
+        try:
+            spec = InstanceSpec.from_dict(given)
+        except InvalidInput as error:
+            defaults: dict[str, Any] = {f.name: f.default for f in fields(InstanceSpec) if f.name not in REQUIRED}
+            return Cell(index, coordinates, {**defaults, **given}, None, str(error))
+        return Cell(index, coordinates, spec.to_dict(), spec)
+
+    def find_cell(self, text: str) -> Cell:
+        """A cell by its index, or by coordinates such as ``m=20,k=3``."""
+        text = text.strip()
+        if text.lstrip("-").isdigit():
+            index = int(text)
+            if not 0 <= index < len(self.cells):
+                raise InvalidInput(f"cell: {index} is outside 0 … {len(self.cells) - 1}")
+            return self.cells[index]
+        wanted = parse_fixed(text)
+        names = [a.name for a in self.axes]
+        if sorted(wanted) != sorted(names):
+            raise InvalidInput(f"cell: give its index or a value for each axis ({', '.join(names)}), got {text!r}")
+        for axis in self.axes:
+            if wanted[axis.name] not in axis.values:
+                raise InvalidInput(
+                    f"cell: {axis.name}={wanted[axis.name]} is not on the grid; the values are "
+                    f"{', '.join(map(str, axis.values))}"
+                )
+        index = 0
+        for axis in self.axes:
+            index = index * len(axis.values) + axis.values.index(wanted[axis.name])
+        return self.cells[index]
+
+    # ------------------------------------------------------------------------------------------------ identity
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as ``sweep.json`` stores them."""
+        return {
+            "axes": [{"name": a.name, "values": list(a.values)} for a in self.axes],
+            "fixed": dict(self.fixed),
+            "solvers": list(self.solvers),
+            "replicates": self.replicates,
+            "seed": self.seed,
+            "success": {"criterion": self.success.criterion, "tolerance": self.success.tolerance},
+            "sampling": {f.name: getattr(self.sampling, f.name) for f in fields(Sampling)},
+            "trace": self.trace,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SweepSpec:
+        """Inverse of `to_dict`."""
+        values = dict(values)
+        values["axes"] = tuple(Axis(a["name"], tuple(a["values"])) for a in values["axes"])
+        values["success"] = Success(**values["success"])
+        values["sampling"] = Sampling(**values["sampling"])
+        return cls(**values)
+
+    def canonical(self) -> str:
+        """Canonical text of the whole sweep."""
+        return identity.canonical(self.to_dict())
+
+    def hash(self) -> str:
+        """SHA-256 of the canonical text."""
+        return identity.digest(self.canonical())
+
+    def check_solvers(self) -> None:
+        """Refuse a solver that cannot be loaded before a single trial is run."""
+        for name in self.solvers:
+            load_solver(name)
+
+
+def differences(old: SweepSpec, new: SweepSpec) -> list[str]:
+    """What differs between two sweeps, by name: ``axis m: was 10,20,30, now 10,20``."""
+    a, b = _flat(old.to_dict()), _flat(new.to_dict())
+    return [
+        f"{name}: was {a.get(name, 'absent')}, now {b.get(name, 'absent')}"
+        for name in [*a, *(n for n in b if n not in a)]
+        if a.get(name) != b.get(name)
+    ]
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, str]:
+    flat = {f"axis {a['name']}": ",".join(map(str, a["values"])) for a in values["axes"]}
+    flat["order of the axes"] = ", ".join(a["name"] for a in values["axes"])
+    for group in ("fixed", "success", "sampling"):
+        flat |= {f"{group} {name}" if group != "sampling" else name: str(v) for name, v in values[group].items()}
+    flat["solvers"] = ", ".join(values["solvers"])
+    return flat | {name: str(values[name]) for name in ("replicates", "seed", "trace")}
+
+
+# ------------------------------------------------------------------------------------------------- specification files
+_FILE_KEYS = (
+    *("x", "y", "axes", "fixed", "solvers", "replicates", "seed", "success", "tolerance"),
+    *("nested", "precision", "confidence", "exploration", "audit", "trace"),
+)
+
+
+def read_specification(path: str | Path) -> dict[str, Any]:
+    """The settings in a TOML or JSON file, in the form `build` takes."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"spec: {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"spec: {path} is not a text file") from None
+    try:
+        values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise InvalidInput(
+            f"spec: {path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}"
+        ) from None
+    if not isinstance(values, dict):
+        raise InvalidInput(f"spec: {path} holds a {type(values).__name__}, expected a table of settings")
+    for name in values:
+        if name not in _FILE_KEYS:
+            near = difflib.get_close_matches(name, _FILE_KEYS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_FILE_KEYS)}"
+            raise InvalidInput(f"spec: {path} holds an unknown setting {name!r}; {hint}")
+    return values
+
+
+def build(settings: Mapping[str, Any]) -> SweepSpec:
+    """A sweep from settings as a file or the command line gives them.
+
+    ``x``, ``y`` and the list ``axes`` hold ``name=values`` texts (or ``{name = [values]}`` tables); ``fixed`` a text
+    ``d=40,r=2`` or a table; the others the fields of `SweepSpec`, `Success` and `Sampling`.
+    """
+    texts = [(role, settings[role]) for role in ("x", "y") if settings.get(role)]
+    texts += [("axis", text) for text in settings.get("axes") or ()]
+    axes = [_axis(value, role) for role, value in texts]
+    fixed = settings.get("fixed") or {}
+    if isinstance(fixed, Mapping):
+        fixed = {n: _plain(n, v) for n, v in fixed.items()}
+    else:
+        fixed = parse_fixed(fixed)
+    solvers = settings.get("solvers") or ("amht",)
+    optional = {n: settings[n] for n in ("replicates", "seed", "trace") if settings.get(n) is not None}
+    sampling = {f.name: settings[f.name] for f in fields(Sampling) if settings.get(f.name) is not None}
+    success = {
+        field_name: settings[n]
+        for n, field_name in (("success", "criterion"), ("tolerance", "tolerance"))
+        if settings.get(n) is not None
+    }
+    return SweepSpec(
+        axes=tuple(axes),
+        fixed=fixed,
+        solvers=(solvers,) if isinstance(solvers, str) else tuple(solvers),
+        success=Success(**success),
+        sampling=Sampling(**sampling),
+        **optional,
+    )
+
+
+def _axis(value: str | Mapping[str, Sequence[Any]], role: str) -> Axis:
+    if isinstance(value, str):
+        return Axis.parse(value, role)
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise InvalidInput(f"{role}: expected one axis, name=values or {{name = [values]}}, got {value!r}")
+    ((name, values),) = value.items()
+    if isinstance(values, str):
+        return Axis.parse(f"{name}={values}", role)
+    if not isinstance(values, list | tuple):
+        raise InvalidInput(f"{role}: {name} needs a list of values, got {values!r}")
+    name = check_name(name, role)
+    return Axis(name, tuple(_plain(name, v) for v in values))
+
+
+def _plain(name: str, value: Any) -> Value:
+    name = check_name(name, "fixed")
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise InvalidInput(f"{name}: expected a number or a word, got {value!r}")
+    return parse_value(name, str(value), "fixed")

@@ -1,0 +1,75 @@
+"""Identity: value → canonical text → SHA-256, and the integer keys of the random streams made from it.
+
+Each of the three steps is public, so that another program (or a doubtful reader) can recompute every key:
+
+1. *value*: plain data, with integers, floats, strings, lists and string-keyed mappings only;
+2. *text*: `canonical`, JSON with sorted keys, no spaces, ASCII only, numbers in Python's shortest form;
+3. *hash*: `digest`, hexadecimal SHA-256 of the text's bytes; `key` is its first 63 bits as an integer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from lrs.generate import InstanceSpec
+
+#: Appended to an instance key for the solver's own randomness; far above the streams of `lrs.generate.STREAMS`.
+SOLVER_STREAM = 1_000
+
+_DEFAULTS = {f.name: f.default for f in fields(InstanceSpec)}
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON text of plain data; equal values have equal text.
+
+    Raises
+    ------
+    ValueError
+        On NaN or infinity, which JSON cannot hold.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(text: str) -> str:
+    """SHA-256 of the text, 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def key(text: str) -> int:
+    """The first 63 bits of the hash, as a non-negative integer NumPy accepts as seed material."""
+    return int(digest(text)[:16], 16) >> 1
+
+
+def cell_text(parameters: Mapping[str, Any]) -> str:
+    """Canonical text of an instance's parameters *without m*; parameters at their default are left out.
+
+    Without m, because rows are nested: the data at m rows are the first m rows of the data at m + 1. Without defaults,
+    so that a parameter added to `InstanceSpec` later changes no key of an old sweep.
+    """
+    chosen = {
+        name: value
+        for name, value in parameters.items()
+        if name != "m" and value is not None and value != _DEFAULTS.get(name)
+    }
+    return canonical({n: float(v) if isinstance(_DEFAULTS.get(n), float) else v for n, v in chosen.items()})
+
+
+def instance_key(seed: int, parameters: Mapping[str, Any], replicate: int) -> tuple[int, int, int]:
+    """Key ``(experiment, cell, replicate)`` of an instance's random streams, as `lrs.generate` takes it.
+
+    The solver, the shape of the grid, the order of the trials and the machine do not enter: two solvers see the same
+    data, and two sweeps with the same seed share the instances they have in common.
+    """
+    return (seed, key(cell_text(parameters)), replicate)
+
+
+def solver_key(seed: int, parameters: Mapping[str, Any], replicate: int) -> tuple[int, ...]:
+    """Key of the generator handed to the solver: the instance's key and `SOLVER_STREAM`.
+
+    All solvers get the same stream, so that a solver compared with itself agrees everywhere.
+    """
+    return (*instance_key(seed, parameters, replicate), SOLVER_STREAM)

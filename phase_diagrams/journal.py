@@ -1,0 +1,318 @@
+"""The journal: every outcome, one JSON line each, in files only ever appended to, one file (shard) per writer.
+
+A folder holds ``sweep.json``, the specification, and ``journal/*.jsonl``. The first line of a shard is its header:
+format, version, hash of the specification, column names and the host that wrote it. Every further line is one trial as
+a JSON array in the order of those columns, infinities and NaN as the words "inf", "-inf" and "nan". No locks: writers
+never share a file. A line that was torn by a kill or a full disk is dropped, counted and reported; its trial is
+simply run again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import secrets
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import lrs
+from lrs.errors import InvalidInput
+from phase_diagrams import identity
+from phase_diagrams.grid import SweepSpec, differences
+from phase_diagrams.trial import COLUMNS, KINDS, Row
+
+FORMAT = "lrs-sweep"
+VERSION = 1
+SPECIFICATION = "sweep.json"
+BATCH = 20_000
+SYNC_SECONDS = 1.0
+
+_ENCODED = {math.inf: "inf", -math.inf: "-inf"}
+_DECODED = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+# ------------------------------------------------------------------------------------------------ the folder
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write to a temporary file beside ``path``, then replace it: a reader sees the old content or the new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def cannot_write(path: Path, error: OSError) -> InvalidInput:
+    """The refusal for a folder that cannot be written, saying that nothing recorded so far is lost."""
+    return InvalidInput(
+        f"out: {path} cannot be written ({error.strerror or error}); what is recorded there is kept. "
+        "Make room or choose a writable folder, then run the same command again to go on"
+    )
+
+
+def read_spec(folder: str | Path) -> SweepSpec:
+    """The specification of a sweep folder."""
+    path = Path(folder) / SPECIFICATION
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("format") != FORMAT:
+            raise InvalidInput(f"{path}: written by another program (format {content.get('format')!r})")
+        if content.get("version") != VERSION:
+            raise InvalidInput(f"{path}: version {content.get('version')!r}, this toolkit reads version {VERSION}")
+        spec = SweepSpec.from_dict(content["spec"])
+    except (FileNotFoundError, NotADirectoryError):
+        raise InvalidInput(
+            f"{folder}: not a sweep (no {SPECIFICATION} there); make one with lrs sweep … --out {folder}"
+        ) from None
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{path}: damaged ({error}); restore it from another shard's folder") from None
+    if content.get("hash") != spec.hash():
+        raise InvalidInput(f"{path}: was edited after it was written (its hash no longer fits); start a new folder")
+    return spec
+
+
+def open_folder(folder: str | Path, spec: SweepSpec, *, extend: bool = False) -> None:
+    """Start a sweep folder, or check that an existing one belongs to this very specification.
+
+    Parameters
+    ----------
+    folder : path
+    spec : SweepSpec
+    extend : bool
+        Allow more replicates than the folder was started with.
+
+    Raises
+    ------
+    InvalidInput
+        When the folder holds another sweep (naming what differs) or something else, or cannot be written.
+    """
+    folder = Path(folder)
+    path = folder / SPECIFICATION
+    if path.exists():
+        old = read_spec(folder)
+        changed = differences(old, spec)
+        if not changed:
+            return
+        only_more = [c.partition(":")[0] for c in changed] == ["replicates"] and spec.replicates > old.replicates
+        if not (only_more and extend):
+            hint = "; pass --extend to add the new replicates" if only_more else ""
+            raise InvalidInput(
+                f"out: {folder} holds another sweep: {'; '.join(changed)}. Nothing was changed; use another folder{hint}"
+            )
+    elif folder.exists() and not folder.is_dir():
+        raise InvalidInput(f"out: {folder} is a file; name a folder")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise InvalidInput(f"out: {folder} holds other files and no {SPECIFICATION}; use a new or an empty folder")
+    content = {"format": FORMAT, "version": VERSION, "hash": spec.hash(), "spec": spec.to_dict()}
+    try:
+        (folder / "journal").mkdir(parents=True, exist_ok=True)
+        write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+# ------------------------------------------------------------------------------------------------- writing
+def experiment(spec: SweepSpec) -> str:
+    """Hash that ties a shard to its sweep: all of the specification but the number of replicates."""
+    values = spec.to_dict()
+    del values["replicates"]
+    return identity.digest(identity.canonical(values))
+
+
+def encode(row: Sequence[Any]) -> str:
+    """One journal line, without its end."""
+    return json.dumps(
+        [(_ENCODED.get(v, v) if v == v else "nan") if type(v) is float else v for v in row],
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+
+
+class Writer:
+    """Appends rows to a shard of its own, made when the first row arrives.
+
+    Every `append` is one ``write`` call, so a killed process leaves whole lines and at most one torn one; the file is
+    synchronised to the disk every second and at the end.
+    """
+
+    def __init__(self, folder: str | Path, spec: SweepSpec, label: str = "local") -> None:
+        self.folder, self.spec, self.label = Path(folder), spec, label
+        self._file: int | None = None
+        self._synced = 0.0
+
+    def _open(self) -> int:
+        name = f"{self.label}-{time.time_ns():x}-{os.getpid()}-{secrets.token_hex(3)}.jsonl"
+        header = {
+            "format": FORMAT,
+            "version": VERSION,
+            "experiment": experiment(self.spec),
+            "columns": list(COLUMNS),
+            "host": {
+                "name": platform.node(),
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "toolkit": lrs.__version__,
+            },
+        }
+        path = self.folder / "journal" / name
+        path.parent.mkdir(exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        self._write((json.dumps(header, ensure_ascii=False) + "\n").encode())
+        return self._file
+
+    def _write(self, content: bytes) -> None:
+        assert self._file is not None
+        while content:
+            content = content[os.write(self._file, content) :]
+
+    def append(self, rows: Iterable[Row]) -> None:
+        """Record rows; raises `InvalidInput` when the disk is full or read-only."""
+        content = "".join(encode(row) + "\n" for row in rows).encode()
+        if not content:
+            return
+        try:
+            if self._file is None:
+                self._open()
+            self._write(content)
+            if time.monotonic() - self._synced > SYNC_SECONDS:
+                assert self._file is not None
+                os.fsync(self._file)
+                self._synced = time.monotonic()
+        except OSError as error:
+            raise cannot_write(self.folder, error) from None
+
+    def close(self) -> None:
+        """Synchronise and close."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            try:
+                os.fsync(file)
+            except OSError as error:
+                raise cannot_write(self.folder, error) from None
+            finally:
+                os.close(file)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+# ------------------------------------------------------------------------------------------------- reading
+@dataclass
+class Contents:
+    """What the shards of a folder hold: one list per column, and what was wrong with the files.
+
+    Attributes
+    ----------
+    columns : dict
+        Column name → list of values, one per recorded line (a trial recorded twice is there twice).
+    hosts : list of dict
+        The host part of every header.
+    torn : list of str
+        One sentence per damaged file.
+    """
+
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    hosts: list[dict[str, str]] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.columns["cell"])
+
+    def rows(self) -> Iterator[Row]:
+        """The recorded lines as rows."""
+        return map(Row._make, zip(*self.columns.values(), strict=True))
+
+
+def shards(folder: str | Path) -> list[Path]:
+    """The shard files of a folder, by name."""
+    return sorted((Path(folder) / "journal").glob("*.jsonl"))
+
+
+def read(folder: str | Path, spec: SweepSpec | None = None) -> Contents:
+    """All recorded rows of a folder.
+
+    Raises
+    ------
+    InvalidInput
+        When a shard belongs to another sweep or was written by a newer version.
+    """
+    spec = read_spec(folder) if spec is None else spec
+    contents = Contents()
+    for path in shards(folder):
+        _read_shard(path, experiment(spec), contents)
+    return contents
+
+
+def _read_shard(path: Path, expected: str, contents: Contents) -> None:
+    lines = path.read_bytes().split(b"\n")
+    tail = lines.pop()  # what follows the last line end: nothing, or a torn line
+    dropped = 1 if tail else 0
+    try:
+        header = json.loads(lines[0])
+        if header["format"] != FORMAT:
+            raise ValueError
+    except (IndexError, ValueError, KeyError, TypeError):
+        contents.torn.append(f"{path.name}: the header is torn; {max(len(lines) - 1, 0)} line(s) after it are ignored")
+        return
+    if header.get("version") != VERSION:
+        raise InvalidInput(f"{path}: version {header.get('version')!r}, this toolkit reads version {VERSION}")
+    if header.get("experiment") != expected:
+        raise InvalidInput(
+            f"{path}: belongs to another sweep than {SPECIFICATION} beside it; move it out of the folder"
+        )
+    contents.hosts.append(header.get("host", {}))
+    order = [header["columns"].index(name) for name in COLUMNS]
+    for start in range(1, len(lines), BATCH):
+        batch = lines[start : start + BATCH]
+        rows, bad = _parse(batch, len(header["columns"]))
+        dropped += bad
+        for name, position in zip(COLUMNS, order, strict=True):
+            values = [row[position] for row in rows]
+            if KINDS[name] is float:
+                values = [_DECODED[v] if type(v) is str else v for v in values]
+            contents.columns[name].extend(values)
+    if dropped:
+        contents.torn.append(f"{path.name}: {dropped} torn line(s) dropped; their trials count as not yet run")
+
+
+def _parse(lines: list[bytes], width: int) -> tuple[list[list[Any]], int]:
+    """Rows of a batch of lines and the number of damaged ones. All lines at once, singly only when that fails."""
+    try:
+        rows = json.loads(b"[" + b",".join(lines) + b"]")
+        if len(rows) == len(lines) and all(type(row) is list and len(row) == width for row in rows):
+            return rows, 0
+    except ValueError:
+        pass
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if type(row) is list and len(row) == width:
+            rows.append(row)
+    return rows, len(lines) - len(rows)

@@ -1,0 +1,268 @@
+"""The results of a sweep as one table: a row a trial, a column for every axis, parameter, error and outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lrs.errors import InvalidInput, MissingExtra
+from phase_diagrams import journal
+from phase_diagrams.grid import INTEGERS, PARAMETERS, SweepSpec
+from phase_diagrams.trial import COLUMNS, KINDS, Outcome
+
+#: Columns that legitimately differ between two runs of the same trial.
+VOLATILE = ("timing_", "host_")
+IDENTITY = ["cell", "replicate", "solver"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """All trials of a sweep that have an outcome.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row a trial, sorted by cell, replicate and solver. Columns: ``cell``, ``replicate``, ``solver``,
+        ``outcome`` (recovered, not recovered, iteration cap, non-finite, raised, crashed, impossible), ``success``
+        (bool), every axis under its own name (``m/d`` too) and every parameter of the instance (``t, m, d, r, k,
+        noise, …``), ``status``, ``iterations``, ``theta_error``, ``subspace_distance``, ``tasks_recovered``,
+        ``support_precision``, ``support_recall``, ``residual``, ``rate`` (NaN unless traced), ``message``, then
+        ``timing_…`` (seconds) and ``host_…``, which are the only ones that differ between two runs.
+    spec : SweepSpec
+        With ``.x``, ``.y``, ``.axes``, ``.fixed`` and ``.cells``.
+    torn : tuple of str
+        What was dropped while reading.
+    conflicts : int
+        Trials recorded more than once with different results (the same seed on two machines); one of them is kept.
+    hosts : tuple of dict
+        Where the shards were written.
+    """
+
+    frame: pd.DataFrame
+    spec: SweepSpec
+    torn: tuple[str, ...] = ()
+    conflicts: int = 0
+    hosts: tuple[dict[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def possible(self) -> pd.DataFrame:
+        """The rows of cells in which an instance exists."""
+        return self.frame[self.frame["outcome"] != Outcome.IMPOSSIBLE.value]
+
+    def thresholds(self, axis: str | None = None) -> pd.DataFrame:
+        """Where each replicate begins to recover along an axis: one row per (other axes, replicate, solver).
+
+        Data are nested in m, so the outcomes of one replicate at several m are *not* independent: they are one
+        threshold m*, bracketed. A likelihood over levels must therefore use the brackets, P(lower < m* ≤ upper), and
+        not treat every (m, replicate) as a separate coin.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The other axes, ``replicate``, ``solver``; ``lower``, the largest level below every success (−inf if the
+            lowest level tried succeeded); ``upper``, the smallest level from which on all tried ones succeeded (inf
+            if the highest tried failed); ``monotone``, false where a failure lies above a success; ``tried``.
+        """
+        axis = self.spec.threshold_axis.name if axis is None else axis
+        names = [a.name for a in self.spec.axes]
+        if axis not in names:
+            raise InvalidInput(f"axis: {axis!r} is not an axis of this sweep ({', '.join(names)})")
+        by = [n for n in names if n != axis] + ["replicate", "solver"]
+        frame = self.possible
+        level = frame[axis].astype(float)
+        table = pd.DataFrame(
+            {
+                "success": level.where(frame["success"], np.inf),
+                "failure": level.where(~frame["success"], -np.inf),
+                "tried": 1,
+            }
+        )
+        table[by] = frame[by]
+        grouped = table.groupby(by, sort=True, observed=True, dropna=False)
+        first = grouped["success"].min()  # lowest success
+        last = grouped["failure"].max()  # highest failure
+        above = table.join(last.rename("last"), on=by)
+        upper = (
+            above[above["success"] > above["last"]].groupby(by, sort=True, observed=True, dropna=False)["success"].min()
+        )
+        below = table.join(first.rename("first"), on=by)
+        lower = (
+            below[below["failure"] < below["first"]]
+            .groupby(by, sort=True, observed=True, dropna=False)["failure"]
+            .max()
+        )
+        result = pd.DataFrame(
+            {"lower": lower, "upper": upper, "monotone": last < first, "tried": grouped["tried"].sum()}
+        )
+        result["lower"] = result["lower"].fillna(-np.inf)
+        result["upper"] = result["upper"].fillna(np.inf)
+        return result.reset_index()
+
+
+def load(folder: str | Path) -> Trials:
+    """Read a sweep folder.
+
+    Parameters
+    ----------
+    folder : path
+        As given to ``lrs sweep --out``.
+
+    Raises
+    ------
+    InvalidInput
+        When it is not a sweep, or holds shards of another one.
+    """
+    spec = journal.read_spec(folder)
+    contents = journal.read(folder, spec)
+    frame = _typed(contents)
+    frame = frame[(frame["cell"] < len(spec.cells)) & (frame["replicate"] < spec.replicates)]
+    frame, conflicts = _once(frame)
+    frame = (
+        pd.concat([frame, _impossible(spec)], ignore_index=True) if any(c.spec is None for c in spec.cells) else frame
+    )
+    order = {name: i for i, name in enumerate(spec.solvers)}
+    frame = frame.assign(_solver=frame["solver"].map(order)).sort_values(
+        ["cell", "replicate", "_solver"], kind="stable", ignore_index=True
+    )
+    return Trials(
+        _with_parameters(frame.drop(columns="_solver"), spec),
+        spec,
+        tuple(contents.torn),
+        conflicts,
+        tuple(contents.hosts),
+    )
+
+
+def _typed(contents: journal.Contents) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    for name in COLUMNS:
+        values, kind = contents.columns[name], KINDS[name]
+        if kind is int:
+            columns[name] = np.array(values, dtype=np.int64)
+        elif kind is float:
+            columns[name] = np.array(values, dtype=np.float64)
+        elif kind == int | None:
+            columns[name] = pd.array(values, dtype="Int64")
+        elif name in ("outcome", "status", "solver", "host_worker"):
+            columns[name] = pd.Series(pd.Categorical(values)).astype(object)
+        else:
+            columns[name] = pd.Series(values, dtype=object)
+    return pd.DataFrame(columns)
+
+
+def _once(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Every trial once. Which copy stays does not depend on the order of the shards."""
+    repeated = frame.duplicated(IDENTITY, keep=False)
+    if not repeated.any():
+        return frame, 0
+    stable = [c for c in frame.columns if not c.startswith(VOLATILE)]
+    twice = frame[repeated]
+    text = twice[stable].map(repr).agg("|".join, axis=1)
+    twice = twice.assign(_text=text).sort_values([*IDENTITY, "_text"])
+    conflicts = int((twice.groupby(IDENTITY)["_text"].nunique() > 1).sum())
+    kept = twice.drop_duplicates(IDENTITY).drop(columns="_text")
+    return pd.concat([frame[~repeated], kept], ignore_index=True), conflicts
+
+
+def _impossible(spec: SweepSpec) -> pd.DataFrame:
+    """Rows for the cells in which no instance exists: they need no run, but must not be missing."""
+    cells = [c for c in spec.cells if c.spec is None]
+    per_cell = spec.replicates * len(spec.solvers)
+    count = len(cells) * per_cell
+    frame = pd.DataFrame(
+        {
+            "cell": np.repeat(np.array([c.index for c in cells], dtype=np.int64), per_cell),
+            "replicate": np.tile(np.repeat(np.arange(spec.replicates), len(spec.solvers)), len(cells)),
+            "solver": np.tile(np.array(spec.solvers, dtype=object), len(cells) * spec.replicates),
+            "outcome": np.full(count, Outcome.IMPOSSIBLE.value, dtype=object),
+            "message": np.repeat(np.array([c.reason for c in cells], dtype=object), per_cell),
+        }
+    )
+    for name in COLUMNS:
+        if name not in frame:
+            kind = KINDS[name]
+            frame[name] = (
+                pd.array([pd.NA] * count, dtype="Int64")
+                if kind == int | None
+                else np.full(count, np.nan if kind is float else None, dtype=float if kind is float else object)
+            )
+    return frame[list(COLUMNS)]
+
+
+def _with_parameters(frame: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:
+    cell = frame["cell"].to_numpy()
+    added: dict[str, Any] = {"success": frame["outcome"].eq(Outcome.RECOVERED.value).to_numpy(dtype=bool)}
+    names = [a.name for a in spec.axes]
+    for name in (*names, *(p for p in PARAMETERS if p not in names)):
+        values = [(c.coordinates if name in names else c.parameters)[name] for c in spec.cells]
+        if name in INTEGERS:
+            column: Any = pd.array(values, dtype="Int64").take(cell)
+            added[name] = column.to_numpy(dtype=np.int64) if all(v is not None for v in values) else column
+        elif all(v is None or isinstance(v, int | float) for v in values):
+            added[name] = np.array([np.nan if v is None else v for v in values], dtype=float)[cell]
+        else:
+            added[name] = np.array(values, dtype=object)[cell]
+    left = [*IDENTITY, "outcome"]
+    rest = [n for n in COLUMNS if n not in left]
+    return pd.concat([frame[left], pd.DataFrame(added, index=frame.index), frame[rest]], axis=1)
+
+
+# ------------------------------------------------------------------------------------------------------- export
+def export(trials: Trials, path: str | Path, *, volatile: bool = True) -> Path:
+    """Write the table as Parquet (``.parquet``), or CSV (``.csv``), atomically.
+
+    With ``volatile=False`` the timing and host columns are left out and two runs of the same sweep, however
+    interrupted or distributed, give identical Parquet files.
+    """
+    path = Path(path)
+    frame = trials.frame
+    if not volatile:
+        frame = frame[[c for c in frame.columns if not c.startswith(VOLATILE)]]
+    if path.suffix not in (".parquet", ".csv"):
+        raise InvalidInput(f"output: {path} should end in .parquet or .csv")
+    if path.is_dir():
+        raise InvalidInput(f"output: {path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"output: the folder {path.parent} does not exist; create it first")
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        if path.suffix == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+    return path
+
+
+def to_xarray(trials: Trials) -> Any:
+    """The grid as an `xarray.Dataset`: success rate and number of trials over the axes and the solver."""
+    try:
+        import xarray
+    except ImportError:
+        raise MissingExtra("xarray", "xarray", "The grid view of a sweep") from None
+    spec = trials.spec
+    dims = [a.name for a in spec.axes]
+    shape = (len(spec.solvers), *spec.shape)
+    counts = (
+        trials.possible.groupby(["solver", "cell"])["success"].agg(["sum", "count"])
+        if len(trials.frame)
+        else pd.DataFrame(columns=["sum", "count"])
+    )
+    index = pd.MultiIndex.from_product([spec.solvers, range(len(spec.cells))])
+    counts = counts.reindex(index, fill_value=0).to_numpy(dtype=float)
+    recovered, tried = counts[:, 0].reshape(shape), counts[:, 1].reshape(shape)
+    with np.errstate(invalid="ignore"):
+        rate = recovered / tried
+    variables = {"success_rate": rate, "recovered": recovered, "trials": tried}
+    return xarray.Dataset(
+        {name: (["solver", *dims], values) for name, values in variables.items()},
+        coords={"solver": list(spec.solvers), **{a.name: list(a.values) for a in spec.axes}},
+        attrs={"specification": spec.canonical(), "hash": spec.hash()},
+    )
