@@ -1,11 +1,16 @@
-"""Compiled inner loops, each beside the plain NumPy version that defines what it must compute."""
+"""Compiled inner loops, each beside the plain NumPy version that defines what it must compute.
+
+`lrs.kernels.definitions` is the definition, `lrs.kernels.compiled` the fast version; `use` chooses between them, and
+`lrs.kernels.engine` runs either over all tasks of a problem.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from lrs.errors import InvalidInput
 
@@ -21,10 +26,61 @@ def backend() -> Backend:
 @contextmanager
 def use(name: Backend) -> Iterator[None]:
     """Run what is inside with the ``"numpy"`` definitions or the ``"numba"`` kernels."""
-    if name not in ("numpy", "numba"):
-        raise InvalidInput(f"kernels: no backend {name!r}; known are numpy, numba")
+    if name not in get_args(Backend):
+        raise InvalidInput(f"kernels: no backend {name!r}; known are {', '.join(get_args(Backend))}")
     token = _backend.set(name)
     try:
         yield
     finally:
         _backend.reset(token)
+
+
+def kernel(name: str) -> Callable[..., None]:
+    """The kernel of this name in the backend in force."""
+    # Imported here: numba takes a second to load, and a reader of results needs none of it.
+    if backend() == "numpy":
+        from lrs.kernels import definitions as module
+    else:
+        from lrs.kernels import compiled as module  # type: ignore[no-redef]
+    function: Callable[..., None] = getattr(module, name)
+    return function
+
+
+def default_threads() -> int:
+    """``OMP_NUM_THREADS`` where it is set, else the number of processors this process may use."""
+    value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if value.isdigit() and int(value) > 0:
+        return int(value)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_threads(threads: Any) -> int:
+    """A number of threads, or the default for None."""
+    if threads is None:
+        return default_threads()
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InvalidInput(f"threads: expected a positive integer or None for all processors, got {threads!r}")
+    return threads
+
+
+_compile_seconds: float | None = None
+
+
+def warm_up() -> float:
+    """Load every compiled kernel, compiling it on first use; the seconds this took in this process.
+
+    The machine code is cached on disk beside the package (or in the user's cache folder), so that the compilation is
+    paid once per installation, and loading once per process.
+    """
+    global _compile_seconds
+    if backend() == "numpy":
+        return 0.0
+    if _compile_seconds is None:
+        import time
+
+        from lrs.kernels.engine import exercise
+
+        start = time.perf_counter()
+        exercise()
+        _compile_seconds = time.perf_counter() - start
+    return _compile_seconds

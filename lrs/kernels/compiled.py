@@ -1,0 +1,371 @@
+"""Compiled inner loops (numba). Each one computes what its namesake in `lrs.kernels.definitions` defines.
+
+All take a range ``lo:hi`` into an index array of tasks, release the GIL and allocate only per call, so that a pool of
+threads runs them on disjoint ranges of tasks: no result depends on the number of threads. ``fastmath`` allows
+reassociation (SIMD reductions) and nothing else: NaN and infinity keep their meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from lrs.kernels.definitions import COLLINEAR, DEPENDENT, ROUNDING, SWAP_GAIN
+
+
+def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    return numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"})(function)
+
+
+@_jit
+def _dot(a, b, n):
+    s = 0.0
+    for j in range(n):
+        s += a[j] * b[j]
+    return s
+
+
+@_jit
+def _correlate(X, v, out):
+    """out = Xᵀv; four rows at a time, so that ``out`` is read and written once for four rows."""
+    m, d = X.shape
+    for c in range(d):
+        out[c] = 0.0
+    j = 0
+    while j + 4 <= m:
+        v0 = v[j]
+        v1 = v[j + 1]
+        v2 = v[j + 2]
+        v3 = v[j + 3]
+        for c in range(d):
+            out[c] += v0 * X[j, c] + v1 * X[j + 1, c] + v2 * X[j + 2, c] + v3 * X[j + 3, c]
+        j += 4
+    while j < m:
+        v0 = v[j]
+        for c in range(d):
+            out[c] += v0 * X[j, c]
+        j += 1
+
+
+@_jit
+def _orthogonalise(Q, R, p, m):
+    """Make row p of Q orthonormal to the rows before it (Gram–Schmidt twice); False when it depends on them."""
+    before = _dot(Q[p], Q[p], m)
+    for a in range(p):
+        R[a, p] = 0.0
+    for _ in range(2):
+        for a in range(p):
+            s = _dot(Q[a], Q[p], m)
+            R[a, p] += s
+            for j in range(m):
+                Q[p, j] -= s * Q[a, j]
+    after = _dot(Q[p], Q[p], m)
+    if after <= DEPENDENT * before or after == 0.0:
+        return False
+    norm = np.sqrt(after)
+    R[p, p] = norm
+    for j in range(m):
+        Q[p, j] /= norm
+    return True
+
+
+@_jit
+def _append(X, Q, R, Z, p, m, coordinate, residual, room, correlation, scored):
+    """Take row p of Q into the basis: update the residual and, when ``scored``, Z = QX and the scores' two parts."""
+    if not _orthogonalise(Q, R, p, m):
+        return False
+    s = _dot(Q[p], residual, m)
+    coordinate[p] = s
+    for j in range(m):
+        residual[j] -= s * Q[p, j]
+    if scored:
+        _correlate(X, Q[p], Z[p])
+        for c in range(X.shape[1]):
+            room[c] -= Z[p, c] * Z[p, c]
+            correlation[c] -= s * Z[p, c]
+    return True
+
+
+@_jit
+def _best_addition(correlation, room, square, d):
+    best = 0.0
+    index = -1
+    for c in range(d):
+        if room[c] > COLLINEAR * square[c]:
+            score = correlation[c] * correlation[c] / room[c]
+            if score > best:
+                best = score
+                index = c
+    return index
+
+
+@_jit
+def _best_swap(R, Z, first, p, d, coordinate, rss, square, room, correlation, dual, along):
+    """The exchange of one support atom for one coordinate that lowers the residual most; (-1, -1) when none does.
+
+    Without atom a the basis loses one direction u, the normalised dual vector of a, so the residual sum of squares
+    with any coordinate in its place follows from uᵀX and uᵀy without another pass over X.
+    """
+    best_gain = SWAP_GAIN * rss
+    best_atom = -1
+    best_coordinate = -1
+    for atom in range(first, p):
+        squared = 0.0
+        for a in range(atom, p):
+            v = 1.0 if a == atom else 0.0
+            for b in range(atom, a):
+                v -= R[b, a] * dual[b]
+            dual[a] = v / R[a, a]
+            squared += dual[a] * dual[a]
+        scale = 1.0 / np.sqrt(squared)
+        lost = 0.0
+        for a in range(atom, p):
+            dual[a] *= scale
+            lost += dual[a] * coordinate[a]
+        for c in range(d):
+            along[c] = dual[atom] * Z[atom, c]
+        for a in range(atom + 1, p):
+            w = dual[a]
+            for c in range(d):
+                along[c] += w * Z[a, c]
+        loss = lost * lost
+        for c in range(d):
+            space = room[c] + along[c] * along[c]
+            if space > COLLINEAR * square[c]:
+                inner = correlation[c] + lost * along[c]
+                gain = inner * inner - loss * space
+                if gain > best_gain * space:
+                    best_gain = gain / space
+                    best_atom = atom
+                    best_coordinate = c
+    return best_atom, best_coordinate
+
+
+@_jit
+def _project(X, Ut, Q, m):
+    """Rows of Q = columns of X U."""
+    r, d = Ut.shape
+    for a in range(r):
+        for j in range(m):
+            s = 0.0
+            for c in range(d):
+                s += X[j, c] * Ut[a, c]
+            Q[a, j] = s
+
+
+@_jit
+def fit_tasks(
+    X, y, offsets, tasks, lo, hi, Ut, start, limit, swaps, search, keep_better, square, S, size, W, V, rss, G, Q_all, rank
+):
+    r, d = Ut.shape
+    k = S.shape[1]
+    width = r + k
+    longest = 0
+    for n in range(lo, hi):
+        longest = max(longest, offsets[tasks[n] + 1] - offsets[tasks[n]])
+    Q_flat = np.empty(width * longest)
+    R = np.zeros((width, width))
+    Z = np.empty((width if search else 0, d))
+    residual = np.empty(longest)
+    coordinate = np.empty(width)
+    dual = np.empty(width)
+    column = np.empty(width, np.int64)
+    support = np.empty(k, np.int64)
+    correlation = np.empty(d)
+    room = np.empty(d)
+    along = np.empty(d)
+    for n in range(lo, hi):
+        i = tasks[n]
+        first_row = offsets[i]
+        m = offsets[i + 1] - first_row
+        Xi = X[first_row : first_row + m]
+        Q = Q_flat[: width * m].reshape(width, m)
+        energy = 0.0
+        for j in range(m):
+            residual[j] = y[first_row + j]
+            energy += residual[j] * residual[j]
+        if search:
+            for c in range(d):
+                room[c] = square[i, c]
+            _correlate(Xi, residual, correlation)
+        _project(Xi, Ut, Q, m)
+        p = 0
+        for a in range(r):
+            if p < a:  # an earlier column was dropped: close the gap
+                for j in range(m):
+                    Q[p, j] = Q[a, j]
+            if p < m and _append(Xi, Q, R, Z, p, m, coordinate, residual, room, correlation, search):
+                column[p] = a
+                p += 1
+        first = p
+        allowed = min(limit, max(0, m - r - 1))
+        count = 0
+        for q in range(k):
+            c = start[n, q]
+            if c >= 0 and count < allowed:
+                for j in range(m):
+                    Q[p, j] = Xi[j, c]
+                if _append(Xi, Q, R, Z, p, m, coordinate, residual, room, correlation, search):
+                    support[count] = c
+                    count += 1
+                    p += 1
+        error = _dot(residual, residual, m)
+        if search:
+            while count < allowed and error > ROUNDING * energy:
+                c = _best_addition(correlation, room, square[i], d)
+                if c < 0:
+                    break
+                for j in range(m):
+                    Q[p, j] = Xi[j, c]
+                if not _append(Xi, Q, R, Z, p, m, coordinate, residual, room, correlation, True):
+                    break
+                support[count] = c
+                count += 1
+                p += 1
+                error = _dot(residual, residual, m)
+            for _ in range(swaps):
+                if count == 0 or error <= ROUNDING * energy:
+                    break
+                atom, c = _best_swap(
+                    R, Z, first, p, d, coordinate, error, square[i], room, correlation, dual, along
+                )
+                if atom < 0:
+                    break
+                for a in range(p - 1, atom - 1, -1):  # take the basis apart down to the atom that leaves
+                    s = coordinate[a]
+                    for j in range(m):
+                        residual[j] += s * Q[a, j]
+                    for e in range(d):
+                        room[e] += Z[a, e] * Z[a, e]
+                        correlation[e] += s * Z[a, e]
+                p = atom
+                for q in range(atom - first, count - 1):
+                    support[q] = support[q + 1]
+                support[count - 1] = c
+                kept = atom - first
+                for q in range(atom - first, count):
+                    for j in range(m):
+                        Q[p, j] = Xi[j, support[q]]
+                    if _append(Xi, Q, R, Z, p, m, coordinate, residual, room, correlation, True):
+                        support[kept] = support[q]
+                        kept += 1
+                        p += 1
+                count = kept
+                error = _dot(residual, residual, m)
+        if keep_better and not error < rss[i]:
+            continue
+        for q in range(count):
+            column[first + q] = r + q
+            S[i, q] = support[q]
+        for q in range(count, k):
+            S[i, q] = -1
+            V[i, q] = 0.0
+        size[i] = count
+        rss[i] = error
+        rank[i] = p
+        _correlate(Xi, residual, correlation)
+        for c in range(d):
+            G[i, c] = correlation[c]
+        base = first_row * width
+        for a in range(p):
+            for j in range(m):
+                Q_all[base + a * m + j] = Q[a, j]
+        for a in range(r):
+            W[i, a] = 0.0
+        for a in range(p - 1, -1, -1):
+            s = coordinate[a]
+            for b in range(a + 1, p):
+                s -= R[a, b] * coordinate[b]
+            s /= R[a, a]
+            coordinate[a] = s
+            if column[a] < r:
+                W[i, column[a]] = s
+            else:
+                V[i, column[a] - r] = s
+
+
+@_jit
+def hessian_product(X, offsets, tasks, lo, hi, D, W, weight, Q_all, rank, width, out):
+    d, r = D.shape
+    longest = 0
+    for n in range(lo, hi):
+        longest = max(longest, offsets[tasks[n] + 1] - offsets[tasks[n]])
+    v = np.empty(longest)
+    h = np.empty(d)
+    g = np.empty(d)
+    for n in range(lo, hi):
+        i = tasks[n]
+        if weight[i] == 0.0:
+            continue
+        first_row = offsets[i]
+        m = offsets[i + 1] - first_row
+        Xi = X[first_row : first_row + m]
+        for c in range(d):
+            s = 0.0
+            for a in range(r):
+                s += D[c, a] * W[i, a]
+            h[c] = s
+        for j in range(m):
+            s = 0.0
+            for c in range(d):
+                s += Xi[j, c] * h[c]
+            v[j] = s
+        base = first_row * width
+        for a in range(rank[i]):
+            s = 0.0
+            for j in range(m):
+                s += Q_all[base + a * m + j] * v[j]
+            for j in range(m):
+                v[j] -= s * Q_all[base + a * m + j]
+        _correlate(Xi, v, g)
+        for a in range(r):
+            s = weight[i] * W[i, a]
+            for c in range(d):
+                out[a, c] += s * g[c]
+
+
+@_jit
+def first_pass(X, y, offsets, tasks, lo, hi, square, correlation):
+    d = X.shape[1]
+    for n in range(lo, hi):
+        i = tasks[n]
+        for c in range(d):
+            square[i, c] = 0.0
+        for j in range(offsets[i], offsets[i + 1]):
+            for c in range(d):
+                square[i, c] += X[j, c] * X[j, c]
+        _correlate(X[offsets[i] : offsets[i + 1]], y[offsets[i] : offsets[i + 1]], correlation[i])
+
+
+@_jit
+def threshold_steps(X, y, offsets, tasks, lo, hi, shared, B, alpha, beta, gamma, c1, steps, used):
+    d = X.shape[1]
+    longest = 0
+    for n in range(lo, hi):
+        longest = max(longest, offsets[tasks[n] + 1] - offsets[tasks[n]])
+    residual = np.empty(longest)
+    gradient = np.empty(d)
+    total = np.empty(d)
+    for n in range(lo, hi):
+        i = tasks[n]
+        first_row = offsets[i]
+        m = offsets[i + 1] - first_row
+        Xi = X[first_row : first_row + m]
+        for step in range(steps):
+            for c in range(d):
+                total[c] = shared[i, c] + B[i, c]
+            for j in range(m):
+                s = 0.0
+                for c in range(d):
+                    s += Xi[j, c] * total[c]
+                residual[j] = s - y[first_row + j]
+            _correlate(Xi, residual, gradient)
+            threshold = alpha[i] + c1 * (gamma[i] + beta[i])
+            for c in range(d):
+                v = B[i, c] - gradient[c] / m
+                B[i, c] = v if abs(v) > threshold else 0.0
+            gamma[i] = 2.0 * threshold
+            used[i, step] = threshold

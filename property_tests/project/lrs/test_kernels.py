@@ -1,0 +1,154 @@
+"""Every compiled kernel equals its NumPy definition to rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lrs import MultiTaskData, kernels
+from lrs.errors import InvalidInput
+from lrs.kernels.engine import Engine
+
+
+@st.composite
+def engines(draw):
+    """Data of a few ragged tasks (also with fewer rows than r + k), a subspace, and a start."""
+    d = draw(st.integers(2, 12))
+    r, k = draw(st.integers(0, min(4, d))), draw(st.integers(0, min(5, d)))
+    counts = draw(st.lists(st.integers(1, 16), min_size=1, max_size=5))
+    rng = np.random.default_rng([draw(st.integers(0, 2**32 - 1))])
+    X = [rng.standard_normal((m, d)) for m in counts]
+    if draw(st.booleans()) and d > 2:  # collinear columns, as one-hot groups make them
+        for x in X:
+            x[:, -1] = x[:, 0]
+    theta = [rng.standard_normal(d) * (rng.random(d) < 0.5) for _ in counts]
+    noise = draw(st.sampled_from([0.0, 0.3]))
+    y = [x @ v + noise * rng.standard_normal(len(x)) for x, v in zip(X, theta, strict=True)]
+    U = np.linalg.qr(rng.standard_normal((d, r)))[0]
+    return MultiTaskData.from_arrays(X, y), U, k, rng
+
+
+def both(data, r, k, work):
+    """Run ``work`` on a fresh engine with either backend."""
+    out = []
+    for backend in ("numpy", "numba"):
+        with kernels.use(backend), Engine(data, r, k, threads=1) as engine:
+            out.append((work(engine), engine))
+    return out
+
+
+def assert_same_fit(a: Engine, b: Engine) -> None:
+    scale = 1 + np.sqrt(a.energy.max())
+    np.testing.assert_array_equal(a.size, b.size)
+    np.testing.assert_array_equal(np.sort(a.support, axis=1), np.sort(b.support, axis=1))
+    np.testing.assert_allclose(a.rss, b.rss, rtol=1e-7, atol=1e-18 * scale**2)
+    np.testing.assert_array_equal(a.rank, b.rank)
+    np.testing.assert_allclose(a.gradient, b.gradient, atol=1e-9 * scale)
+
+
+@settings(max_examples=150, deadline=None)
+@given(engines(), st.integers(0, 4), st.booleans())
+def test_fit_tasks_equals_its_definition(case, swaps, search):
+    data, U, k, _ = case
+    work = lambda engine: engine.fit(U, swaps=swaps, search=search)  # noqa: E731
+    (_, plain), (_, fast) = both(data, U.shape[1], k, work)
+    assert_same_fit(plain, fast)
+    # A task with more columns than rows has many solutions; the fitted values are unique and compared through rss.
+    unique = plain.rank == U.shape[1] + plain.size
+    np.testing.assert_allclose(plain.W[unique], fast.W[unique], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(
+        plain.sparse_part().toarray()[unique], fast.sparse_part().toarray()[unique], rtol=1e-6, atol=1e-7
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(engines(), st.integers(0, 2**16))
+def test_fit_tasks_from_a_start_keeping_the_better_fit(case, seed):
+    data, U, k, _ = case
+    start = np.random.default_rng([seed]).integers(-1, data.d, (data.t, k))
+
+    def work(engine):
+        engine.fit(U)
+        engine.fit(U, start=start, swaps=1, keep_better=True)
+
+    (_, plain), (_, fast) = both(data, U.shape[1], k, work)
+    assert_same_fit(plain, fast)
+
+
+@settings(max_examples=50, deadline=None)
+@given(engines())
+def test_hessian_product_equals_its_definition(case):
+    data, U, k, rng = case
+    D, weight = rng.standard_normal(U.shape), rng.random(data.t)
+
+    def work(engine):
+        engine.fit(U)
+        return engine.hessian_product(D, weight), engine.hessian_product(D, weight, projected=False)
+
+    (plain, a), (fast, _) = both(data, U.shape[1], k, work)
+    scale = 1 + a.square.max() * np.abs(a.W).max(initial=0) ** 2
+    for x, y in zip(plain, fast, strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-7 * scale)
+
+
+@settings(max_examples=50, deadline=None)
+@given(engines(), st.integers(0, 5))
+def test_threshold_steps_equal_their_definition(case, steps):
+    data, U, k, rng = case
+    shared = rng.standard_normal((data.t, data.d)) * 0.1
+    alpha, beta, gamma = rng.random((3, data.t)) + 0.01
+
+    def work(engine):
+        B, g = np.zeros((data.t, data.d)), gamma.copy()
+        used = engine.threshold_steps(shared, B, alpha, beta, g, 0.25, steps)
+        return B, g, used
+
+    (plain, _), (fast, _) = both(data, U.shape[1], k, work)
+    for x, y in zip(plain, fast, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9)
+
+
+@given(engines())
+@settings(max_examples=20, deadline=None)
+def test_first_pass_equals_its_definition(case):
+    data, U, k, _ = case
+    (_, plain), (_, fast) = both(data, U.shape[1], k, lambda engine: None)
+    np.testing.assert_allclose(plain.square, fast.square, rtol=1e-12)
+    np.testing.assert_allclose(plain.correlation, fast.correlation, atol=1e-10)
+
+
+def test_a_swap_finds_what_greedy_selection_misses():
+    """Two coordinates whose sum is the first pick of a greedy choice: only an exchange reaches the exact pair."""
+    rng = np.random.default_rng([7])
+    found = []
+    for swaps in (0, 5):
+        exact = 0
+        for _ in range(60):
+            X = rng.standard_normal((12, 30))
+            b = np.zeros(30)
+            b[rng.permutation(30)[:4]] = rng.choice([-1, 1], 4)
+            with Engine(MultiTaskData.from_arrays([X], [X @ b]), 0, 4, threads=1) as engine:
+                engine.fit(np.empty((30, 0)), swaps=swaps)
+                exact += engine.rss[0] < 1e-20
+        found.append(exact)
+    assert found[1] > found[0]
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    rng = np.random.default_rng([3])
+    data = MultiTaskData.from_arrays(rng.standard_normal((300, 8, 6)), rng.standard_normal((300, 8)))
+    U = np.linalg.qr(rng.standard_normal((6, 2)))[0]
+    out = []
+    for threads in (1, 3):
+        with Engine(data, 2, 1, threads=threads) as engine:
+            engine.fit(U, swaps=2)
+            out.append(engine.hessian_product(U, np.ones(300)))
+    np.testing.assert_array_equal(out[0], out[1])
+
+
+def test_unknown_backend_and_bad_threads_are_refused():
+    with pytest.raises(InvalidInput, match="numba"), kernels.use("fortran"):  # type: ignore[arg-type]
+        pass
+    with pytest.raises(InvalidInput, match="threads"):
+        kernels.check_threads(0)
