@@ -194,7 +194,8 @@ class Sandbox:
     # ------------------------------------------------------------------ talking
     def _ask(self, kind: str, payload: Mapping[str, Any], seconds: float, when: str) -> tuple[str, Any]:
         """Send a message and wait; a death or a silence of the worker comes back as a fault, and the worker is gone."""
-        assert self._connection is not None and self._process is not None
+        assert self._connection is not None
+        assert self._process is not None
         deadline = time.monotonic() + seconds
         try:
             self._connection.send((kind, dict(payload)))

@@ -123,7 +123,7 @@ def _checksums(problem: Problem) -> list[int]:
 
 def _random_state() -> tuple[Any, ...]:
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - the state is watched, not used
-    return (name, bytes(keys), position, has_gauss, cached, random.getstate())
+    return (name, np.asarray(keys).tobytes(), position, has_gauss, cached, random.getstate())
 
 
 class _Watch:

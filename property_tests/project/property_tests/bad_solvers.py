@@ -1,5 +1,6 @@
 """Solvers that misbehave in one way each, and the honest one they are made from."""
 
+import contextlib
 import os
 import random
 import subprocess
@@ -35,10 +36,8 @@ def iterates_forever(problem, *, rng, callback=None):
     model = honest(problem, rng=rng).model
     iteration = 0
     while True:
-        try:
+        with contextlib.suppress(Exception):  # a solver that shields itself from errors of its callback
             callback(Iterate(iteration, model, 1.0))
-        except Exception:  # a solver that shields itself from errors of its callback
-            pass
         iteration += 1
 
 
