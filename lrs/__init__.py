@@ -1,5 +1,7 @@
 """Low-rank + sparse multi-task regression: the problem, the model, AMHT-LRS and its competitors."""
 
+from typing import TYPE_CHECKING, Any
+
 from lrs import kernels, metrics
 from lrs.amht import AMHT
 from lrs.errors import InvalidInput
@@ -7,6 +9,9 @@ from lrs.generate import InstanceSpec, generate
 from lrs.model import LRSModel, TaskParameters
 from lrs.problem import Instance, MultiTaskData, Problem
 from lrs.solver import Iterate, Solution, Solver, Status, Traits, available_solvers, load_solver, solve
+
+if TYPE_CHECKING:
+    from lrs.estimator import LRSRegressor
 
 __version__ = "0.1.0"
 
@@ -17,6 +22,7 @@ __all__ = [
     "InvalidInput",
     "Iterate",
     "LRSModel",
+    "LRSRegressor",
     "MultiTaskData",
     "Problem",
     "Solution",
@@ -31,3 +37,12 @@ __all__ = [
     "metrics",
     "solve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # scikit-learn takes half a second to import, and only the regressor needs it.
+    if name == "LRSRegressor":
+        from lrs.estimator import LRSRegressor
+
+        return LRSRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,7 +71,7 @@ def build_app(points: Iterable[EntryPoint] | None = None) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback(invoke_without_command=True)(_root)
+    app.callback()(_root)
     taken: set[str] = set()
     found = entry_points(group=ENTRY_POINTS) if points is None else points
     for point in sorted(found, key=lambda p: (_distribution(p) != DISTRIBUTION, p.name != "lrs", p.name)):
@@ -106,22 +106,21 @@ def _verb(command: Any) -> str:
     return command.name or command.callback.__name__.lower().replace("_", "-")
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         from lrs import __version__
 
         sys.stdout.write(f"lrs-toolkit {__version__}\n")
         raise typer.Exit
+    return asked
 
 
 def _root(
-    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    if context.invoked_subcommand is None:
-        sys.stdout.write(context.get_help() + "\n")
+    """Options of the root itself."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -133,7 +132,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         Default: those of the process.
     """
     try:
-        code = build_app()(args=arguments, prog_name="lrs", standalone_mode=False)
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        code = build_app()(args=given or ["--help"], prog_name="lrs", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except InvalidInput as error:

@@ -34,14 +34,14 @@ def _frozen(a: np.ndarray) -> np.ndarray:
 
 
 def _float_array(name: str, value: Any, ndim: int) -> np.ndarray:
+    if np.iscomplexobj(value):
+        raise InvalidInput(f"{name}: complex numbers are not supported, pass the real part")
     try:
         a = np.ascontiguousarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidInput(
             f"{name}: expected numbers, got {type(value).__name__} that does not convert: {error}"
         ) from None
-    if np.iscomplexobj(value):
-        raise InvalidInput(f"{name}: complex numbers are not supported, pass the real part")
     if a.ndim != ndim:
         raise InvalidInput(f"{name}: expected {ndim} dimension(s), got shape {a.shape}")
     return a

@@ -1,22 +1,19 @@
 """Array annotations are checked while the tests run, so that a shape in a signature cannot lie."""
 
-import importlib.util
-from pathlib import Path
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 import jaxtyping
-
-# numba compiles the function it is given: a checking wrapper around it is not a loop it can compile.
-UNCHECKED = {"lrs.kernels.compiled"}
-
-
-def _modules(package: str) -> list[str]:
-    spec = importlib.util.find_spec(package)
-    assert spec is not None
-    assert spec.origin is not None
-    root = Path(spec.origin).parent
-    names = (".".join((package, *path.relative_to(root).with_suffix("").parts)) for path in root.rglob("*.py"))
-    return [name for name in names if not name.endswith(".__init__") and name not in UNCHECKED]
-
+import pytest
 
 # Before anything imports the packages: a module imported earlier stays unchecked.
-jaxtyping.install_import_hook([*_modules("lrs"), *_modules("theory")], "beartype.beartype")
+jaxtyping.install_import_hook(["lrs", "theory"], "beartype.beartype")
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Annotations off, for tests of what a user without the checker is told about arguments of a wrong type."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -1,0 +1,165 @@
+"""The scikit-learn face of the toolkit: a regressor whose tasks are the ``groups`` of the rows."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from lrs.errors import InvalidInput
+from lrs.model import LRSModel
+from lrs.problem import MultiTaskData, Problem
+from lrs.solver import Solution, solve
+
+
+class LRSRegressor(RegressorMixin, BaseEstimator):
+    """Low-rank + sparse multi-task regression, ŷ = ⟨x, U w⁽ⁱ⁾ + b⁽ⁱ⁾⟩ for a row of task i.
+
+    Parameters
+    ----------
+    rank : int
+        r, the number of shared directions.
+    sparsity : int
+        k, the largest number of personal coordinates of a task.
+    solver : str or callable
+        A name that ``lrs solvers`` lists, ``module:attribute``, or a solver.
+    noise : float
+        Standard deviation σ of the observation noise, 0 when the data are exact.
+    fit_intercept : bool
+        Append a constant feature, so that tasks have offsets (shared through U, personal through b). Off by default:
+        the model of the theorem has none.
+    unknown_groups : {"mean", "error"}
+        What `predict` does with a group that `fit` did not see. ``"mean"`` uses the mean of all tasks' parameters, the
+        constant that is closest to them in squared error; ``"error"`` refuses. To *learn* a new group from rows of its
+        own use ``model_.adapt``.
+    random_state : int, RandomState or None
+        Seed of the solver.
+
+    Attributes
+    ----------
+    model_ : LRSModel
+        The fitted parameters; the constant feature, if any, is the last one.
+    solution_ : Solution
+        With the status, the iterations and the seconds of the run.
+    groups_ : array
+        The groups seen in `fit`, in the order of the tasks of ``model_``.
+    n_features_in_ : int
+    feature_names_in_ : array of str
+        Only when ``X`` was a data frame.
+
+    Notes
+    -----
+    Without ``groups`` all rows are one task. To have `sklearn.model_selection.GridSearchCV` pass the groups on to
+    `fit` and `score`, switch scikit-learn's metadata routing on and request them:
+    ``LRSRegressor().set_fit_request(groups=True).set_score_request(groups=True)``.
+
+    Examples
+    --------
+    >>> from lrs import InstanceSpec, LRSRegressor, generate
+    >>> data = generate(InstanceSpec(t=40, m=25, d=10, r=1, k=1)).problem.data
+    >>> fitted = LRSRegressor(rank=1, sparsity=1).fit(data.X, data.y, groups=data.groups)
+    >>> round(fitted.score(data.X, data.y, groups=data.groups), 6)
+    1.0
+    """
+
+    def __init__(
+        self,
+        rank: int = 1,
+        sparsity: int = 1,
+        *,
+        solver: Any = "amht",
+        noise: float = 0.0,
+        fit_intercept: bool = False,
+        unknown_groups: Literal["mean", "error"] = "mean",
+        random_state: Any = 0,
+    ) -> None:
+        self.rank = rank
+        self.sparsity = sparsity
+        self.solver = solver
+        self.noise = noise
+        self.fit_intercept = fit_intercept
+        self.unknown_groups = unknown_groups
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> LRSRegressor:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : (n, d) array or data frame
+        y : (n,) array
+        groups : (n,) array, optional
+            Task label of every row; default: one task.
+
+        Raises
+        ------
+        InvalidInput
+            When the rank or the sparsity exceeds the number of features, or a label is missing.
+        """
+        if self.unknown_groups not in ("mean", "error"):
+            raise InvalidInput(f"unknown_groups: expected 'mean' or 'error', got {self.unknown_groups!r}")
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        labels = np.zeros(len(X), dtype=np.int64) if groups is None else groups
+        data = MultiTaskData.from_groups(self._design(X), y, labels)
+        problem = Problem(data, self.rank, self.sparsity, self.noise)
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = int(check_random_state(seed).randint(2**31))
+        self.solution_: Solution = solve(problem, self.solver, int(seed))
+        self.model_: LRSModel = self.solution_.model
+        self.groups_ = np.array(data.task_names)
+        return self
+
+    def predict(self, X: Any, groups: Any = None) -> Float[np.ndarray, " n"]:
+        """Predict with the parameters of every row's group.
+
+        Parameters
+        ----------
+        X : (n, d) array or data frame
+        groups : (n,) array, optional
+            Task label of every row. Without it every row is predicted with the mean of all tasks' parameters, which is
+            the task itself when `fit` saw no groups.
+
+        Returns
+        -------
+        (n,) array
+
+        Raises
+        ------
+        InvalidInput
+            When a group is unknown and ``unknown_groups="error"``.
+        """
+        check_is_fitted(self)
+        X = self._design(validate_data(self, X, dtype=np.float64, reset=False))
+        if groups is None:
+            return X @ self._mean()
+        groups = np.asarray(groups)
+        if groups.shape != (len(X),):
+            raise InvalidInput(f"groups: expected one label per row, shape ({len(X)},), got {groups.shape}")
+        index = np.minimum(np.searchsorted(self.groups_, groups), len(self.groups_) - 1)
+        known = self.groups_[index] == groups
+        if not known.all() and self.unknown_groups == "error":
+            raise InvalidInput(
+                f"groups: {groups[~known][0]!r} was not seen in fit; model_.adapt learns a new task, "
+                "unknown_groups='mean' predicts with the mean task"
+            )
+        out = np.empty(len(X))
+        out[known] = self.model_.predict(X[known], index[known])
+        out[~known] = X[~known] @ self._mean()
+        return out
+
+    def score(self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None) -> float:
+        """R² of the predictions, all rows together."""
+        return float(r2_score(y, self.predict(X, groups), sample_weight=sample_weight))
+
+    def _design(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d_model"]:
+        return np.column_stack([X, np.ones(len(X))]) if self.fit_intercept else X
+
+    def _mean(self) -> Float[np.ndarray, " d_model"]:
+        """Mean of all tasks' parameters, U w̄ + b̄."""
+        return self.model_.U @ self.model_.W.mean(axis=0) + np.asarray(self.model_.B.mean(axis=0)).ravel()
