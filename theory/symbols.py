@@ -180,3 +180,92 @@ m = declare("m", "m", "rows per task (the smallest task's)", kind="size", intege
 # ---------------------------------------------------------------------------------------------- levels
 sigma = declare("sigma", r"\sigma", "standard deviation of the noise", kind="level", zero_allowed=True)
 delta = declare("delta", r"\delta", "failure probability", kind="level")
+size = declare("size", r"\alpha_0", "size of a test: chance to refuse data that satisfy the assumption", kind="level")
+n = declare("n", "n", "total number of rows", kind="size", integer=True)
+L = declare("L", "L", "number of outer steps", kind="size", integer=True)
+
+# ---------------------------------------------------------------------------------------------- measured: the truth
+orth = declare("orth", r"\|U^{\top}U-I\|_{\max}", "largest entry of UᵀU − I", zero_allowed=True)
+lambda_1 = declare("lambda_1", r"\lambda_1", "largest eigenvalue of (r/t) WᵀW", zero_allowed=True)
+lambda_r = declare("lambda_r", r"\lambda_r", "smallest eigenvalue of (r/t) WᵀW", zero_allowed=True)
+rank_W = declare("rank_W", r"\operatorname{rank} W", "rank of W", zero_allowed=True, integer=True)
+kappa = declare("kappa", r"\kappa", "task diversity λ₁/λ_r", minimum=1.0)
+mu = declare("mu", r"\mu", "incoherence of W: largest ‖w‖² over λ_r", minimum=1.0)
+nu = declare("nu", r"\nu", "incoherence of U: d/r times the largest squared row norm", minimum=1.0)
+zeta = declare("zeta", r"\zeta", "largest number of tasks that use one coordinate", zero_allowed=True, integer=True)
+k_max = declare("k_max", r"\max_i\|b^{(i)}\|_0", "largest number of non-zeros of a b", zero_allowed=True, integer=True)
+rank_visible = declare(
+    "rank_visible",
+    r"\min_j \operatorname{rank}\{w^{(i)}: j\notin\operatorname{supp} b^{(i)}\}",
+    "smallest rank, over coordinates j, of the w whose b leaves j free",
+    zero_allowed=True,
+    integer=True,
+)
+
+# ---------------------------------------------------------------------------------------------- measured: the data
+p_mean = declare("p_mean", r"p_{\text{mean}}", "p-value: coordinate means are 0", zero_allowed=True)
+p_scale = declare("p_scale", r"p_{\text{scale}}", "p-value: coordinate variances are 1", zero_allowed=True)
+p_correlation = declare("p_correlation", r"p_{\text{corr}}", "p-value: coordinates are uncorrelated", zero_allowed=True)
+p_rows = declare("p_rows", r"p_{\text{rows}}", "p-value: consecutive rows are independent", zero_allowed=True)
+p_shape = declare("p_shape", r"p_{\text{shape}}", "p-value: entries are standard normal", zero_allowed=True)
+p_noise = declare("p_noise", r"p_{\text{noise}}", "p-value: residuals of the truth are N(0, σ²)", zero_allowed=True)
+repeated_rows = declare(
+    "repeated_rows", r"n_{\text{rep}}", "rows of X that repeat an earlier row", zero_allowed=True, integer=True
+)
+
+# ---------------------------------------------------------------------------------------------- errors along a run
+init_error = declare(
+    "init_error",
+    r"\|(I-U^{*}U^{*\top})U^{(0)}\|_F",
+    "subspace error of the start, Frobenius norm",
+    kind="error",
+    zero_allowed=True,
+)
+init_row = declare(
+    "init_row", r"\|U^{(0)}\|_{2,\infty}", "largest row norm of the start", kind="error", zero_allowed=True
+)
+theta_error = declare(
+    "theta_error",
+    r"\|\hat\Theta-\Theta^{*}\|_F/\|\Theta^{*}\|_F",
+    "relative error of all parameters",
+    kind="error",
+    zero_allowed=True,
+)
+error = declare("error", r"e_{\ell}", "error before an outer step", kind="error", zero_allowed=True)
+error_next = declare("error_next", r"e_{\ell+1}", "error after an outer step", kind="error", zero_allowed=True)
+rho = declare("rho", r"\rho", "contraction factor of one outer step", kind="error")
+floor = declare("floor", r"\phi", "error that noise leaves", kind="error", zero_allowed=True)
+
+# ---------------------------------------------------------------------------------------------- the sparse step
+alpha = declare("alpha", r"\alpha", "schedule: bound on the largest entry of v − v*", kind="level", zero_allowed=True)
+beta = declare("beta", r"\beta", "schedule: bound on the length of v − v*", kind="level", zero_allowed=True)
+gamma = declare("gamma", r"\gamma", "schedule: bound on the largest entry of b − b*", kind="level", zero_allowed=True)
+c_1 = declare("c_1", r"c_1", "share of γ in the threshold", kind="level")
+v_inf = declare("v_inf", r"\|v-v^{*}\|_{\infty}", "largest entry of v − v*", kind="error", zero_allowed=True)
+v_2 = declare("v_2", r"\|v-v^{*}\|_2", "length of v − v*", kind="error", zero_allowed=True)
+b_inf = declare("b_inf", r"\|b-b^{*}\|_{\infty}", "largest entry of b − b*", kind="error", zero_allowed=True)
+b_inf_next = declare(
+    "b_inf_next",
+    r"\|b^{+}-b^{*}\|_{\infty}",
+    "largest entry of b − b* after a sparse step",
+    kind="error",
+    zero_allowed=True,
+)
+false_support = declare(
+    "false_support",
+    r"|\operatorname{supp} b\setminus\operatorname{supp} b^{*}|",
+    "entries of b outside the true support",
+    kind="error",
+    zero_allowed=True,
+    integer=True,
+)
+
+# ---------------------------------------------------------------------------------------------- neighbouring theorems
+s = declare("s", "s", "entries kept by a hard-thresholding step", kind="size", integer=True)
+rsc = declare("rsc", r"\alpha_f", "restricted strong convexity", kind="level")
+rss = declare("rss", r"L_f", "restricted smoothness", kind="level")
+eta = declare("eta", r"\eta", "step size", kind="level")
+rip_3k = declare("rip_3k", r"\delta_{3k}", "restricted isometry constant of order 3k", kind="level", zero_allowed=True)
+rip_3 = declare(
+    "rip_3", r"\Delta_3", "restricted isometry constant of triple rank and sparsity", kind="level", zero_allowed=True
+)
