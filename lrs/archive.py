@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,18 +59,22 @@ def read(
         raise InvalidInput(f"{path}: no such file")
     if path.is_dir():
         raise InvalidInput(f"{path}: is a folder; name the .npz file in it")
+    foreign = InvalidInput(f"{path}: not a file of this toolkit (no header); CSV and Parquet tables are read as data")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile) or "header" not in archive.files:
-                raise InvalidInput(
-                    f"{path}: not a file of this toolkit (no header); CSV and Parquet tables are read as data"
-                )
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):  # a plain .npy under this name
+            raise foreign
+        with archive:
+            if "header" not in archive.files:
+                raise foreign
             header = json.loads(bytes(archive["header"]).decode())
             arrays = {name: archive[name] for name in archive.files if name != "header"}
     except InvalidInput:
         raise
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, KeyError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path}: damaged or not an .npz file ({error}); write it again") from None
+    if not isinstance(header, dict):
+        raise foreign
     if header.get("format") != FORMAT:
         raise InvalidInput(f"{path}: written by another program (format {header.get('format')!r})")
     if header.get("version") != VERSION:
