@@ -327,7 +327,8 @@ class Depth:
 class Region(Protocol):
     """Where the solver under test is held to the theorem. `property_tests.strategies` makes them from theorems."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def depth(self, configuration: Configuration) -> Depth: ...
 

@@ -1,0 +1,90 @@
+"""Hypothesis picks configurations, and never data: proposals, a search for small margins, and the shrinking of a failure."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, settings, target
+from hypothesis.errors import NoSuchExample
+from hypothesis.strategies import SearchStrategy
+
+from property_tests.claim import Configuration, digest
+
+
+def _settings(examples: int, *phases: Phase) -> settings:
+    return settings(
+        max_examples=examples,
+        phases=phases,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def _visit(
+    strategy: SearchStrategy[Configuration],
+    examples: int,
+    seed: int,
+    body: Callable[[Configuration], None],
+    *phases: Phase,
+) -> None:
+    @hypothesis.seed(seed)
+    @_settings(examples, *phases)
+    @hypothesis.given(strategy)
+    def test(configuration: Configuration) -> None:
+        body(configuration)
+
+    test()
+
+
+def seed_of(*texts: str) -> int:
+    """A seed for Hypothesis from canonical texts."""
+    return int(digest(*texts)[:15], 16)
+
+
+def propose(strategy: SearchStrategy[Configuration], number: int, seed: int) -> list[Configuration]:
+    """``number`` configurations as the strategy draws them; a strategy with fewer repeats them in turn."""
+    found: list[Configuration] = []
+    _visit(strategy, number, seed, found.append, Phase.generate)
+    return [found[i % len(found)] for i in range(number)]
+
+
+def explore(
+    strategy: SearchStrategy[Configuration], number: int, seed: int, margin: Callable[[Configuration], float]
+) -> None:
+    """Visit ``number`` configurations, moving towards small values of ``margin`` (infinite ones do not guide)."""
+
+    def body(configuration: Configuration) -> None:
+        value = margin(configuration)
+        if math.isfinite(value):
+            target(-value)
+
+    _visit(strategy, number, seed, body, Phase.generate, Phase.target)
+
+
+def shrink(
+    strategy: SearchStrategy[Configuration], number: int, seed: int, fails: Callable[[Configuration], bool]
+) -> Configuration | None:
+    """The simplest configuration found on which ``fails`` is true, after at most ``number`` calls of it; or None."""
+    known: dict[str, bool] = {}
+
+    def remembered(configuration: Configuration) -> bool:
+        text = configuration.text
+        if text not in known:
+            # Beyond the budget everything new passes; what is known keeps its answer, so the search stays consistent.
+            known[text] = len(known) < number and fails(configuration)
+        return known[text]
+
+    try:
+        return hypothesis.find(
+            strategy,
+            remembered,
+            settings=_settings(number, Phase.generate, Phase.shrink),
+            random=random.Random(seed),
+        )
+    except NoSuchExample:
+        return None
