@@ -177,8 +177,8 @@ class _Intervals:
         value_h, gh, hh = self._one_sided(zh)
         value_l, gl, ll = self._one_sided(-zl)
         step = zh - zl
-        em1 = np.expm1(np.minimum(step, 700.0))
-        q1, q2 = 1 / em1, -(em1 + 1) / em1**2
+        q1 = 1 / np.expm1(np.minimum(step, 700.0))
+        q2 = -q1 * (1 + q1)
         value = value_h + value_l + np.log(-np.expm1(-step))
         return value, np.array([-gl - q1, gh + q1]), np.array([ll + q2, -q2, hh + q2])
 
@@ -225,7 +225,7 @@ class _Intervals:
         """Maximum for overlapping data: (x50, slope, ln L), by Newton's method with step halving."""
         origin, unit = float(self.ends.mean()), float(np.ptp(self.ends)) or 1.0
         theta = np.array([0.0, 4.0 / unit])
-        value, g, h = self.evaluate(*theta, origin)
+        value, g, h = self.evaluate(float(theta[0]), float(theta[1]), origin)
         for _ in range(100):
             step = -np.linalg.lstsq(h, g, rcond=None)[0]
             gain = float(g @ step)
@@ -235,7 +235,7 @@ class _Intervals:
                 trial = theta + step * 0.5**halving
                 if self.paired and trial[1] <= 0:
                     continue
-                candidate = self.evaluate(*trial, origin)
+                candidate = self.evaluate(float(trial[0]), float(trial[1]), origin)
                 if candidate[0] >= value + 1e-4 * gain * 0.5**halving:
                     break
             else:
@@ -278,9 +278,18 @@ def _end(data: _Intervals, inside: float, side: float, best: float, critical: fl
 
 
 def _fit(
-    lo: np.ndarray, hi: np.ndarray, weight: np.ndarray, confidence: float, link: str, increasing: bool
+    lo: np.ndarray,
+    hi: np.ndarray,
+    weight: np.ndarray,
+    confidence: float,
+    link: str,
+    increasing: bool,
+    critical: float,
 ) -> ThresholdFit:
-    """Fit in the direction of more success; ``lo``, ``hi`` are already reflected when success falls with x."""
+    """Fit in the direction of more success; ``lo``, ``hi`` are already reflected when success falls with x.
+
+    The interval holds every x₅₀ whose profile deviance is at most ``critical``.
+    """
     n = float(weight.sum())
     sign = 1.0 if increasing else -1.0
 
@@ -301,7 +310,6 @@ def _fit(
     fail = float(lo.max())  # −inf when nothing failed
     success = float(hi.min())  # +inf when nothing succeeded
     gap = (fail, success)
-    critical = float(stats.chi2.ppf(confidence, 1))
     levels = np.unique(data.ends)
     unit = float(np.diff(levels).max()) if len(levels) > 1 else 1.0
 
@@ -321,7 +329,7 @@ def _fit(
         upper = _end(data, fail + _HAIR * unit, 1.0, best, critical, unit)
         return finish(fail, lower, upper, 0.0, ThresholdStatus.ESTIMATED, best)
     x50, slope, best = data.maximum()
-    if slope > _FLAT / np.ptp(levels):
+    if slope > 1e-6 / np.ptp(levels):
         lower = _end(data, x50, -1.0, best, critical, unit)
         upper = _end(data, x50, 1.0, best, critical, unit)
         return finish(x50, lower, upper, 1 / slope, ThresholdStatus.ESTIMATED, best)
@@ -407,7 +415,8 @@ def fit_threshold(
     hi = np.r_[x, np.full(len(x), np.inf)]
     weight = np.r_[wins, losses]
     keep = weight > 0
-    return _fit(lo[keep], hi[keep], weight[keep], confidence, link, increasing)
+    critical = float(stats.chi2.ppf(confidence, 1))
+    return _fit(lo[keep], hi[keep], weight[keep], confidence, link, increasing, critical)
 
 
 def fit_threshold_intervals(
@@ -423,29 +432,38 @@ def fit_threshold_intervals(
     Parameters
     ----------
     failed_at, succeeded_at : (n,) arrays
-        For every replicate, the most favourable level that failed (NaN: none did) and the least favourable level that
-        succeeded (NaN: none did). The trials of one replicate are not independent, so they must not be counted one by
-        one in `fit_threshold`.
+        For every replicate, the most favourable level that failed (NaN or infinite: none did) and the least favourable
+        level that succeeded (NaN or infinite: none did). The trials of one replicate on nested data are not
+        independent, so they must not be counted one by one in `fit_threshold`.
 
     Returns
     -------
     ThresholdFit
         ``trials`` counts replicates.
+
+    Notes
+    -----
+    The deviance is compared with n ln(1 + F/(n − 1)), F the quantile of the F(1, n − 1) law, instead of χ²₁: with a
+    handful of replicates the spread of x* is estimated from the very same few numbers. The correction is exact for
+    uncensored normal x* (Student's interval), tends to χ²₁ as n grows, and leaves a single replicate without an
+    interval, as it should.
     """
     _confidence(confidence, link)
     lo, hi = np.asarray(failed_at, dtype=float), np.asarray(succeeded_at, dtype=float)
     if lo.shape != hi.shape or lo.ndim != 1:
         raise InvalidInput(f"failed_at, succeeded_at: expected one value per replicate, got {lo.shape} and {hi.shape}")
     sign = 1.0 if increasing else -1.0
-    lo, hi = np.where(np.isnan(lo), -np.inf, sign * lo), np.where(np.isnan(hi), np.inf, sign * hi)
+    lo, hi = np.where(np.isfinite(lo), sign * lo, -np.inf), np.where(np.isfinite(hi), sign * hi, np.inf)
     if (lo >= hi).any():
         i = int(np.argmax(lo >= hi))
         raise InvalidInput(
-            f"failed_at: replicate {i} failed at {_number(sign * lo[i])} and succeeded at {_number(sign * hi[i])}, which is "
-            "not monotone; such replicates must be reported apart"
+            f"failed_at: replicate {i} failed at {_number(sign * lo[i])} and succeeded at {_number(sign * hi[i])}, which "
+            "is not monotone; pass the levels outside which its outcomes are all alike"
         )
     informative = np.isfinite(lo) | np.isfinite(hi)
-    return _fit(lo[informative], hi[informative], np.ones(int(informative.sum())), confidence, link, increasing)
+    n = int(informative.sum())
+    critical = n * float(np.log1p(stats.f.ppf(confidence, 1, n - 1) / (n - 1))) if n > 1 else np.inf
+    return _fit(lo[informative], hi[informative], np.ones(n), confidence, link, increasing, critical)
 
 
 def binomial_interval(successes: Any, trials: Any, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
