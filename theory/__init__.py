@@ -22,6 +22,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "e_bh",
         "zero_failure_trials",
     ),
+    "theory.rates": ("FloorKind", "RateCertificate", "RateVerdict", "certify", "precision_ladder"),
     "theory.predicate": ("And", "Check", "Implies", "Not", "Or", "Predicate", "Statement", "Verdict"),
     "theory.readers.enclosures": ("Enclosure",),
     "theory.symbols": ("Constant", "Quantity", "Status", "constant_symbol", "declare", "quantities", "quantity"),

@@ -17,13 +17,16 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool
 from scipy import special
 
 from lrs.errors import InvalidInput
+
+#: One value per broadcast entry: a NumPy scalar for scalar counts.
+Values: TypeAlias = np.ndarray | np.float64
 
 #: Probability left undecided below which the dynamic programme stops looking.
 _NEGLIGIBLE = 1e-14
@@ -147,10 +150,10 @@ class _SequentialTest(ABC):
     """What every sequential test of "P(success) ≥ p₀" shares: verdicts and exact operating characteristics."""
 
     @abstractmethod
-    def _refutes(self, s: np.ndarray, f: np.ndarray) -> np.ndarray: ...
+    def _refutes(self, s: np.ndarray, f: np.ndarray) -> Any: ...
 
     @abstractmethod
-    def _confirms(self, s: np.ndarray, f: np.ndarray) -> np.ndarray: ...
+    def _confirms(self, s: np.ndarray, f: np.ndarray) -> Any: ...
 
     def verdict(self, s: int, f: int) -> EvidenceVerdict:
         """Verdict after ``s`` successes and ``f`` failures.
@@ -275,7 +278,7 @@ class BinomialTest(_SequentialTest):
             if not value > 0:
                 raise InvalidInput(f"{name}: expected a positive mixture parameter, got {value!r}")
 
-    def log_e_refute(self, s: Any, f: Any) -> np.ndarray:
+    def log_e_refute(self, s: Any, f: Any) -> Values:
         """ln E_refute after ``s`` successes and ``f`` failures (arrays broadcast); finite for any number of trials."""
         s, f = _counts(s, f)
         prior = log_incomplete_beta(self.p0, self.a, self.b)
@@ -286,7 +289,7 @@ class BinomialTest(_SequentialTest):
             - f * math.log1p(-self.p0)
         )
 
-    def log_e_confirm(self, s: Any, f: Any) -> np.ndarray:
+    def log_e_confirm(self, s: Any, f: Any) -> Values:
         """ln E_confirm after ``s`` successes and ``f`` failures (arrays broadcast); finite for any number of trials."""
         s, f = _counts(s, f)
         # 1 − I_x(a, b) = I_{1−x}(b, a): the mirrored integral keeps its digits where the complement would cancel.
@@ -298,10 +301,10 @@ class BinomialTest(_SequentialTest):
             - f * math.log1p(-self.p1)
         )
 
-    def _refutes(self, s: np.ndarray, f: np.ndarray) -> np.ndarray:
+    def _refutes(self, s: np.ndarray, f: np.ndarray) -> Any:
         return self.log_e_refute(s, f) >= -math.log(self.alpha)
 
-    def _confirms(self, s: np.ndarray, f: np.ndarray) -> np.ndarray:
+    def _confirms(self, s: np.ndarray, f: np.ndarray) -> Any:
         return self.log_e_confirm(s, f) >= -math.log(self.beta)
 
 
@@ -321,15 +324,15 @@ class WaldSPRT(_SequentialTest):
     def __post_init__(self) -> None:
         _check_rates(self)
 
-    def log_likelihood_ratio(self, s: Any, f: Any) -> np.ndarray:
+    def log_likelihood_ratio(self, s: Any, f: Any) -> Values:
         """ln of the likelihood of p₁ over that of p₀."""
         s, f = _counts(s, f)
         return s * math.log(self.p1 / self.p0) + f * (math.log1p(-self.p1) - math.log1p(-self.p0))
 
-    def _refutes(self, s: np.ndarray, f: np.ndarray) -> np.ndarray:
+    def _refutes(self, s: np.ndarray, f: np.ndarray) -> Any:
         return self.log_likelihood_ratio(s, f) >= -math.log(self.alpha)
 
-    def _confirms(self, s: np.ndarray, f: np.ndarray) -> np.ndarray:
+    def _confirms(self, s: np.ndarray, f: np.ndarray) -> Any:
         return self.log_likelihood_ratio(s, f) <= math.log(self.beta)
 
 
@@ -379,16 +382,14 @@ def confidence_sequence(
     s, f = np.broadcast_arrays(*_counts(s, f))
     log_mixture = special.betaln(a + s, b + f) - special.betaln(a, b) + math.log(alpha)
 
-    def inside(p: np.ndarray) -> np.ndarray:
+    def inside(p: Any) -> Any:
         return special.xlogy(s, p) + special.xlog1py(f, -p) > log_mixture
 
     mode = np.where(s + f > 0, s / np.maximum(s + f, 1), 0.5)
     bounds = []
     for end in (0.0, 1.0):
         out, in_ = np.full(s.shape, end), mode.copy()
-        reached = inside(
-            np.full(s.shape, end)
-        )  # the likelihood at 0 (or 1) is positive only without successes (failures)
+        reached = inside(out)  # only without successes (failures) is the likelihood positive at 0 (at 1)
         for _ in range(60):
             middle = (out + in_) / 2
             ok = inside(middle)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import jaxtyping
 import pytest
 
-# Before anything imports the packages: a module imported earlier stays unchecked.
-jaxtyping.install_import_hook(["lrs", "theory"], "beartype.beartype")
+# Before anything imports the packages: a module imported earlier stays unchecked. An int may be passed for a float, as
+# every type checker has it (PEP 484).
+jaxtyping.install_import_hook(["lrs", "theory"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 
 @pytest.fixture
