@@ -23,9 +23,13 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
         "zero_failure_trials",
     ),
     "theory.rates": ("FloorKind", "RateCertificate", "RateVerdict", "certify", "precision_ladder"),
+    "theory.assumptions": ("NECESSARY",),
+    "theory.fixtures": ("FIXTURES", "Fixture"),
+    "theory.measure": ("Measured", "measure"),
     "theory.predicate": ("And", "Check", "Implies", "Not", "Or", "Predicate", "Statement", "Verdict"),
     "theory.readers.enclosures": ("Enclosure",),
     "theory.symbols": ("Constant", "Quantity", "Status", "constant_symbol", "declare", "quantities", "quantity"),
+    "theory.theorems": ("Report", "Theorem", "available_theorems", "load_theorem"),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -81,7 +81,7 @@ orthonormal = Predicate(
     meaning="UᵀU = I, up to rounding.",
 )
 column_sparse = Predicate(
-    "column sparsity", k_max, "<=", k, PAPER, Status.QUOTED, meaning="Every b has at most k non-zeros."
+    "column sparsity", k_max - k, "<=", Integer(0), PAPER, Status.QUOTED, meaning="Every b has at most k non-zeros."
 )
 gaussian_design = Predicate(
     "Gaussian isotropic design",
@@ -248,14 +248,16 @@ visible_rows = Predicate(
 )
 visible_span = Predicate(
     "rows of U determined",
-    rank_visible,
-    ">=",
-    rank_W,
+    rank_W - rank_visible,
+    "<=",
+    Integer(0),
     f"{_D} 2",
     Status.DERIVED,
     meaning="The w of the tasks that show row j span what all w span.",
 )
-spanning = Predicate("W spans", rank_W, ">=", r, f"{_D} 3", Status.DERIVED, meaning="The w span R^r (λ_r > 0).")
+spanning = Predicate(
+    "W spans", r - rank_W, "<=", Integer(0), f"{_D} 3", Status.DERIVED, meaning="The w span R^r (λ_r > 0)."
+)
 rows_known_support = Predicate(
     "rows, supports known",
     m,

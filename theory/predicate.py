@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import sympy
@@ -115,6 +115,11 @@ class Check:
         except OverflowError:
             return math.inf
 
+    @property
+    def met_exactly(self) -> bool:
+        """Whether it holds with a side equal to 0: a yes-or-no condition (σ ≤ 0), which has no slack to compare."""
+        return self.verdict is Verdict.HOLDS and (self.value == 0 or self.bound == 0)
+
     def leaves(self) -> list[Check]:
         """The checks of the single relations, in order."""
         return [leaf for child in self.children for leaf in child.leaves()] if self.children else [self]
@@ -147,6 +152,17 @@ class Check:
             lines.append("    " + ", ".join(atoms))
         lines += [f"    {text} = {value:.6g}" for text, value in self.sub_expressions if not text.isidentifier()]
         return "\n".join(lines)
+
+
+def decisive(checks: Iterable[Check], verdict: Verdict, *, largest: bool = False) -> Check:
+    """The check that binds: the smallest (or ``largest``) margin among those with the given verdict.
+
+    Conditions that are `Check.met_exactly` bind only when nothing else is left.
+    """
+    checks = list(checks)
+    candidates = [c for c in checks if c.verdict is verdict] or checks
+    candidates = [c for c in candidates if not c.met_exactly] or candidates
+    return max(candidates, key=lambda c: c.margin) if largest else min(candidates, key=lambda c: c.margin)
 
 
 def _plain(x: float) -> float | str:
@@ -604,8 +620,14 @@ class _Composite(Statement):
         return np.asarray(out)
 
     def binding(self, values: Mapping[str, Any]) -> np.ndarray:
-        """Name of the part with the decisive margin, at every point of a sweep."""
-        stacked = np.stack(np.broadcast_arrays(*self.margins(values)))
+        """Name of the part with the decisive margin, at every point of a sweep (see `decisive`)."""
+        margins = []
+        for part, margin in zip(self.parts, self.margins(values), strict=True):
+            if isinstance(part, Predicate) and self._smallest:
+                lhs, rhs = part.sides(values)
+                margin = np.where((margin >= 0) & ((lhs == 0) | (rhs == 0)), np.inf, margin)
+            margins.append(margin)
+        stacked = np.stack(np.broadcast_arrays(*margins))
         index = stacked.argmin(axis=0) if self._smallest else stacked.argmax(axis=0)
         return np.array([part.name for part in self.parts], dtype=object)[index]
 
@@ -621,9 +643,7 @@ class _Composite(Statement):
         pick = min if self._smallest else max
         combine = Verdict.all if self._smallest else Verdict.any
         verdict = combine(c.verdict for c in children)
-        # The binding one is the arg-min; among parts whose verdict decides, should rounding have blurred the margins.
-        decisive = [c for c in children if c.verdict is verdict] or list(children)
-        worst = pick(decisive, key=lambda c: c.margin)
+        worst = decisive(children, verdict, largest=not self._smallest)
         return Check(
             self.name,
             worst.value,
@@ -654,7 +674,7 @@ class _Composite(Statement):
     def to_json(self) -> dict[str, Any]:
         return {"kind": self._word, "name": self.name, "parts": [p.to_json() for p in self.parts]}
 
-    def with_constants(self, *constants: Constant) -> _Composite:
+    def with_constants(self, *constants: Constant) -> Self:
         return replace(self, parts=tuple(p.with_constants(*constants) for p in self.parts))
 
 
