@@ -147,7 +147,7 @@ def test_claims():
     assert certify(trace).holds is None
     burnt = np.concatenate([np.ones(20), trace])
     assert certify(burnt, rate=0.71, constant=3).holds is False
-    assert certify(burnt, rate=0.71, constant=3, start=19).holds is True
+    assert certify(burnt, rate=0.71, constant=3, start=20).holds is True
     # A stall is part of the claim when nothing explains it.
     assert certify(0.5 ** np.arange(60) + 1e-5, rate=0.6).holds is False
 
