@@ -325,7 +325,12 @@ class Depth:
 
 
 class Region(Protocol):
-    """Where the solver under test is held to the theorem. `property_tests.strategies` makes them from theorems."""
+    """Where the solver under test is held to its claims.
+
+    Made by ``property_tests.strategies.region_for(solver, theorem)``: ``solver`` is the name or spec the user gave (its
+    own calibrated constants are used where there are any, the reference's otherwise), ``theorem`` a name or None. The
+    ``name`` must change whenever the constants do, because evidence is about a region.
+    """
 
     @property
     def name(self) -> str: ...

@@ -16,7 +16,7 @@ import math
 import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -49,6 +49,8 @@ from property_tests.tally import Tally
 
 #: Trials between two looks at the evidence; fixed, because the order of trials must not depend on the processes.
 BATCH = 8
+#: Answers kept for the next claims that are tried on the same data.
+_REMEMBERED = 256
 #: Proposals that all lie outside the region before a claim is called OUT_OF_SCOPE.
 _ENOUGH_OUTSIDE = 24
 
@@ -202,6 +204,7 @@ class Bench:
         self._local = threading.local()
         self._boxes: list[Sandbox] = []
         self._lock = threading.Lock()
+        self._answers: OrderedDict[tuple[Any, ...], Run | SolverFault] = OrderedDict()
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="lrs-verify")
         self._main = self._box()
         self.broken: SolverFault | None = None
@@ -240,27 +243,61 @@ class Bench:
         depth = region.depth(configuration)
         start = time.perf_counter()
         calls = 0
+        answered: set[tuple[Any, ...]] = set()
 
         def execute(problem: Problem, seed: tuple[int, ...], *, trace: bool, memory: bool) -> Run:
             nonlocal calls
-            calls += 1
-            run = self._box()(problem, seed, trace=trace and self.traits.trace, memory=memory)
-            for fault, detail in run.faults.items():
-                with self._lock:
-                    self.conduct.note(fault, detail)
-            return run
+            trace = trace and self.traits.trace
+            # Claims that are tried on the same trial share its first answer; a second call asks the solver again.
+            key = (seed, trace, memory)
+            shared = problem is context.instance.problem and trace and key not in answered
+            answered.add(key)
+            answer = self._remembered(key) if shared else None
+            if answer is None:
+                calls += 1
+                answer = self._ask(problem, seed, trace, memory)
+                if shared:
+                    self._remember(key, answer)
+            if isinstance(answer, SolverFault):
+                raise answer
+            return answer
 
+        context = Context(configuration, phase, replicate, region, self.traits, execute)
         if claim.inside and depth.margin < 0:
             note = f"outside the region {region.name}: {depth.binding} has margin {depth.margin:.3g}"
             outcome = Outcome(False, math.nan, note, in_scope=False)
         else:
             try:
-                outcome = claim.check(Context(configuration, phase, replicate, region, self.traits, execute))
+                outcome = claim.check(context)
             except SolverFault as error:
-                with self._lock:
-                    self.conduct.note(error.fault, error.detail)
                 outcome = Outcome(False, -math.inf, str(error), fault=error.fault)
         return Trial(claim.name, phase, configuration, replicate, depth, outcome, time.perf_counter() - start, calls)
+
+    def _ask(self, problem: Problem, seed: tuple[int, ...], trace: bool, memory: bool) -> Run | SolverFault:
+        """Call the solver and note its faults; a hard one comes back as a value."""
+        try:
+            run: Run | SolverFault = self._box()(problem, seed, trace=trace, memory=memory)
+        except SolverFault as error:
+            run = error
+        with self._lock:
+            if isinstance(run, SolverFault):
+                self.conduct.note(run.fault, run.detail)
+            else:
+                for fault, detail in run.faults.items():
+                    self.conduct.note(fault, detail)
+        return run
+
+    def _remembered(self, key: tuple[Any, ...]) -> Run | SolverFault | None:
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+            return self._answers.get(key)
+
+    def _remember(self, key: tuple[Any, ...], answer: Run | SolverFault) -> None:
+        with self._lock:
+            self._answers[key] = answer
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
 
     def trials(self, claim: Claim, region: Region, asked: Sequence[tuple[str, Configuration, int]]) -> list[Trial]:
         """Run trials, several at a time unless the claim measures time; answers come in the order asked."""
@@ -408,7 +445,7 @@ class Examination:
             return t.outcome.margin if t.outcome.in_scope else math.inf
 
         number = self.budget.explore
-        search.explore(self.strategy, number, search.seed_of("explore", self.claim.name, str(self.seed)), margin)
+        search.explore(self.strategy, number, search.seed_of("explore", str(self.seed)), margin)
         for t in [t for t in self.failures if t.phase == phase]:
             self.tally.press(t.configuration.text)
 
@@ -442,7 +479,8 @@ class Examination:
             if used + BATCH > len(drawn):
                 # Twice as many each time: Hypothesis cannot continue a stream, so each block has a seed of its own.
                 asked_for = max(2 * asked_for, 48)
-                key = ("decide", self.claim.name, str(self.seed), str(self.round), str(len(drawn)))
+                # No claim name: claims with the same strategy are tried on the same data and share answers.
+                key = ("decide", str(self.seed), str(self.round), str(len(drawn)))
                 drawn += search.propose(self.strategy, asked_for, search.seed_of(*key))
             slots = self.tally.undecided_slots
             fresh = BATCH if not slots else BATCH // 2
@@ -476,7 +514,7 @@ class Examination:
 
     def shrink(self) -> Configuration | None:
         """The simplest failing configuration Hypothesis finds."""
-        seed = search.seed_of("shrink", self.claim.name, str(self.seed))
+        seed = search.seed_of("shrink", str(self.seed))
         return search.shrink(self.strategy, self.budget.shrink, seed, self._fails)
 
     def confirm(self, shrunk: Configuration | None) -> Witness | None:

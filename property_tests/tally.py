@@ -29,7 +29,7 @@ SLOTS = 3
 def _log_e(test: BinomialTest, successes: int, failures: int) -> tuple[float, float]:
     """ln E_refute and ln E_confirm; remembered, because every claim of a run passes through the same counts."""
     s, f = np.array([successes]), np.array([failures])
-    return float(test.log_e_refute(s, f)[0]), float(test.log_e_confirm(s, f)[0])
+    return float(np.asarray(test.log_e_refute(s, f))[0]), float(np.asarray(test.log_e_confirm(s, f))[0])
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""The claims, one subject a file; importing a module registers its claims."""

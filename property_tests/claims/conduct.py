@@ -1,0 +1,90 @@
+"""What any solver owes its caller, whatever it computes: an answer of the right shape, and no side effects.
+
+The sandbox watches every call; these claims turn what it saw into verdicts. They hold everywhere, so the configurations
+only vary sizes, noise, raggedness and over-specification.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from lrs.generate import InstanceSpec
+from property_tests.claim import Always, Claim, Configuration, Context, Fault, Outcome, Region, register
+
+_CITE = "the solver protocol (lrs.solver.Solver)"
+
+
+@st.composite
+def _anything(draw: st.DrawFn) -> Configuration:
+    r, k = draw(st.integers(1, 3)), draw(st.integers(0, 3))
+    d = draw(st.integers(2 * (r + k), 24))
+    spec = InstanceSpec(
+        t=draw(st.integers(2 * r, 40)),
+        m=draw(st.integers(r + k + 2, d + 4)),
+        d=d,
+        r=r,
+        k=k,
+        noise=draw(st.sampled_from([0.0, 0.1])),
+    )
+    return Configuration(
+        spec=spec, rank=draw(st.sampled_from([None, r + 1])), sparsity=draw(st.sampled_from([None, k + 1]))
+    )
+
+
+def anything(region: Region) -> st.SearchStrategy[Configuration]:
+    """Small problems of any kind, with at least as many rows as parameters of a task."""
+    return _anything()
+
+
+def _answers(context: Context) -> Outcome:
+    context.run()  # a hard fault fails the trial
+    return Outcome(True, 1.0)
+
+
+def _without(fault: Fault):
+    def check(context: Context) -> Outcome:
+        detail = context.run().faults.get(fault)
+        if detail is None:
+            return Outcome(True, 1.0)
+        return Outcome(False, -1.0, f"the solver {fault.value}: {detail}", fault=fault)
+
+    return check
+
+
+register(
+    Claim(
+        name="conduct/answers",
+        statement="The solver answers every valid problem with finite parameters of the right shape, within the limits.",
+        cite=_CITE,
+        kind=Always(p1=0.9),
+        configurations=anything,
+        check=_answers,
+        requires=(),
+        inside=False,
+    )
+)
+
+_CONDUCT = {
+    "input-unmodified": (Fault.INPUT_MODIFIED, "The solver leaves its input as it was."),
+    "orthonormal-basis": (Fault.NOT_ORTHONORMAL, "The columns of the returned U are orthonormal."),
+    "sparse-enough": (Fault.TOO_DENSE, "No task's b has more than k non-zeros."),
+    "prints-nothing": (Fault.PRINTS, "The solver prints nothing."),
+    "one-process": (Fault.FORKS, "The solver starts no other processes."),
+    "own-randomness": (
+        Fault.GLOBAL_RANDOM_STATE,
+        "The solver leaves global random state alone and draws from its rng.",
+    ),
+}
+
+for _name, (_fault, _statement) in _CONDUCT.items():
+    register(
+        Claim(
+            name=f"conduct/{_name}",
+            statement=_statement,
+            cite="‖b⁽ⁱ⁾‖₀ ≤ k is part of the objective [S]" if _fault is Fault.TOO_DENSE else _CITE,
+            kind=Always(p1=0.9),
+            configurations=anything,
+            check=_without(_fault),
+            inside=False,
+        )
+    )
