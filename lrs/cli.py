@@ -22,6 +22,7 @@ from lrs.errors import InvalidInput
 
 ENTRY_POINTS = "lrs.commands"
 DISTRIBUTION = "lrs-toolkit"
+INTERRUPTED = 130
 
 
 def stdout() -> Console:
@@ -135,16 +136,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
         given = list(sys.argv[1:] if arguments is None else arguments)
         code = build_app()(args=given or ["--help"], prog_name="lrs", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # Typer turns the exception into this code
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except InvalidInput as error:
         report("error", str(error), "bold red")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         report("error", "interrupted", "bold red")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1  # as Typer exits when it is the one to notice
     except OSError as error:
         if error.filename is None:
             raise

@@ -1,0 +1,198 @@
+"""The root of the command line: discovery, exit codes, and one line for each error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lrs import __version__, cli
+
+PLUGINS = """
+import typer
+
+def good(app):
+    @app.command()
+    def hello(name: str = "you"):
+        "Say hello."
+        typer.echo(f"hello {name}")
+
+def raises(app):
+    @app.command()
+    def half():
+        "Registered before the plug-in failed."
+    raise RuntimeError("no such luck")
+
+def repeats(app):
+    @app.command()
+    def hello():
+        "The same verb again."
+
+def group(app):
+    inner = typer.Typer()
+    inner.command()(lambda: None)
+    app.add_typer(inner, name="nested")
+
+def exits(app):
+    @app.command()
+    def leave(code: int):
+        raise typer.Exit(code)
+
+def interrupted(app):
+    @app.command()
+    def stop():
+        raise KeyboardInterrupt
+
+def reads(app):
+    @app.command()
+    def cat(file: str):
+        open(file)
+
+def talks(app):
+    from lrs import InvalidInput
+
+    @app.command()
+    def talk():
+        raise InvalidInput("first\\nsecond")
+
+def bug(app):
+    @app.command()
+    def fail():
+        raise ZeroDivisionError("a bug")
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install exactly these plug-ins, as ``name="attribute"``."""
+    module = f"plugins_{abs(hash(tmp_path))}"
+    (tmp_path / f"{module}.py").write_text(PLUGINS)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(*attributes: str) -> None:
+        points = [EntryPoint(a, a if ":" in a else f"{module}:{a}", cli.ENTRY_POINTS) for a in attributes]
+        monkeypatch.setattr(cli, "entry_points", lambda group: points)
+
+    return install
+
+
+def test_help_lists_the_verbs(run: Callable):
+    for arguments in ((), ("--help",), ("-h",)):
+        result = run(*arguments)
+        assert result.code == 0
+        assert all(verb in result.out for verb in ("generate", "solve", "predict", "adapt", "solvers", "info"))
+        assert result.err == ""
+
+
+def test_the_version(run: Callable):
+    assert run("--version") == (0, f"lrs-toolkit {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("solvee",), "lrs: error: No such command 'solvee'. Did you mean 'solve', 'solvers'?"),
+        (("--colour",), "lrs: error: No such option: --colour (see lrs --help)"),
+        (("solve",), "lrs: error: Missing argument 'FILE' (see lrs solve --help)"),
+        (("solve", "x.npz", "--rank", "two"), "lrs: error: Invalid value for '--rank' / '-r'"),
+        (("generate", "-t", "3"), "lrs: error: Missing option"),
+        (("info", "absent.npz"), "lrs: error: absent.npz: no such file"),
+    ],
+)
+def test_errors_are_one_line_and_exit_with_2(arguments: tuple, message: str, run: Callable):
+    result = run(*arguments)
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.startswith(message)
+    assert result.err.count("\n") == 1
+
+
+def test_errors_are_red_where_there_are_colours(run: Callable, monkeypatch: pytest.MonkeyPatch):
+    assert "\x1b[" not in run("info", "absent.npz").err
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[1;31m" in run("info", "absent.npz").err
+
+
+def test_a_third_partys_verb(run: Callable, plugins: Callable):
+    plugins("good", "group")
+    assert run("hello", "--name", "world").out == "hello world\n"
+    assert "nested" in run("--help").out
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("raises", "command plug-in 'raises' (plugins_"),
+        ("repeats", "InvalidInput: the verb hello exists already"),
+        ("absent", "has no attribute 'absent'"),
+        ("a_module_that_is_not_there:register", "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"),
+    ],
+)
+def test_a_broken_plug_in_is_reported_and_left_out(broken: str, message: str, run: Callable, plugins: Callable):
+    plugins(broken, "good")
+    result = run("hello")
+    assert (result.code, result.out) == (0, "hello you\n")
+    assert result.err.startswith("lrs: warning: command plug-in ")
+    assert "is broken and was left out" in result.err
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert "half" not in run("--help").out
+
+
+def test_exit_codes(run: Callable, plugins: Callable):
+    plugins("exits", "interrupted", "reads", "bug")
+    assert run("leave", "0").code == 0
+    assert run("leave", "1").code == 1
+    assert run("stop") == (130, "", "lrs: error: interrupted\n")
+    assert run("cat", "absent.txt") == (2, "", "lrs: error: absent.txt: No such file or directory\n")
+    with pytest.raises(ZeroDivisionError):  # a bug is no bad input: it keeps its traceback
+        run("fail")
+
+
+def test_a_closed_pipe_ends_quietly(instance_file: Path):
+    # The reader takes one line and leaves, as head does.
+    run_lrs = [sys.executable, "-c", "from lrs.cli import main; main()", "info", str(instance_file), "--json"]
+    with subprocess.Popen(run_lrs, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from lrs.cli import run; run(['--help']);"
+        "print(sorted(m for m in sys.modules if m in "
+        "('pandas', 'pyarrow', 'sklearn', 'matplotlib', 'seaborn', 'sympy', 'hypothesis', 'numba')), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_json_is_plain(capsys: pytest.CaptureFixture[str]):
+    document = {
+        "a": np.float64(1.5),
+        "b": np.arange(2),
+        "c": float("nan"),
+        "d": (np.inf, "θ"),
+        "e": Path("x"),
+        "f": None,
+    }
+    cli.print_json(document)
+    assert capsys.readouterr().out == (
+        '{\n  "a": 1.5,\n  "b": [\n    0,\n    1\n  ],\n  "c": null,\n  "d": [\n    null,\n    "θ"\n  ],\n'
+        '  "e": "x",\n  "f": null\n}\n'
+    )
+
+
+def test_multi_line_messages_become_one_line(run: Callable, plugins: Callable):
+    plugins("talks")
+    assert run("talk") == (2, "", "lrs: error: first second\n")
