@@ -1,0 +1,527 @@
+"""The door for Python: `check_solver`, and what it returns.
+
+The same function stands behind ``lrs verify`` and the pytest plugin, so the three doors cannot disagree.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import math
+import platform
+import shlex
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lrs.errors import InvalidInput
+from property_tests.claim import Claim, Configuration, Fault, Region, Verdict, claims
+from property_tests.engine import (
+    Bench,
+    Budget,
+    Interrupted,
+    Progress,
+    Result,
+    Trial,
+    budget_of,
+    default_jobs,
+    examine,
+    with_requirements,
+)
+from property_tests.ledger import Ledger
+from property_tests.sandbox import Subject
+
+SCHEMA = 1
+
+
+# ---------------------------------------------------------------------------------------------- expected failures
+@dataclass(frozen=True)
+class Expected:
+    """A claim that is known to be refuted, and why that is accepted."""
+
+    claim: str
+    reason: str
+    solver: str = "*"
+
+    def matches(self, claim: str, solver: str) -> bool:
+        return fnmatchcase(claim, self.claim) and fnmatchcase(solver, self.solver)
+
+
+def read_expected(path: str | Path) -> tuple[Expected, ...]:
+    """Expected failures from a TOML file of ``[[expected]]`` tables with claim, reason and, optionally, solver.
+
+    Raises
+    ------
+    InvalidInput
+        When the file cannot be read, a table has an unknown key, or a reason is missing.
+    """
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInput(f"expected: {path} cannot be read ({error.strerror or error})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"expected: {path} is not TOML ({error})") from None
+    tables = document.pop("expected", [])
+    if document or not isinstance(tables, list):
+        raise InvalidInput(
+            f"expected: {path} may hold [[expected]] tables only, found {', '.join(document) or 'a value'}"
+        )
+    out = []
+    for number, table in enumerate(tables, 1):
+        where = f"expected: {path}, table {number}"
+        unknown = set(table) - {"claim", "reason", "solver"}
+        if unknown:
+            near = difflib.get_close_matches(min(unknown), ["claim", "reason", "solver"], 1)
+            raise InvalidInput(f"{where}: unknown key {min(unknown)!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+        if not all(isinstance(v, str) for v in table.values()):
+            raise InvalidInput(f"{where}: claim, reason and solver are texts")
+        if not table.get("claim"):
+            raise InvalidInput(f"{where}: no claim; name one, or a glob over names")
+        if not table.get("reason", "").strip():
+            raise InvalidInput(f"{where}: {table['claim']} has no reason; an expected failure needs one")
+        out.append(Expected(**table))
+    return tuple(out)
+
+
+# ---------------------------------------------------------------------------------------------- the report
+def _number(value: float) -> float | None:
+    """A number JSON can hold; NaN and infinities become None."""
+    return float(value) if math.isfinite(value) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What was found about one solver.
+
+    Attributes
+    ----------
+    solver : str
+    results : tuple of Result
+        One per claim of the run, in the order in which they were tried.
+    budget : Budget
+    alpha, beta : float
+    seed : int
+    theorem : str or None
+    region : str
+    jobs : int
+    seconds : float
+    expected : tuple of Expected
+        Those given for this solver.
+    faults : mapping of Fault to (times, first detail)
+        Everything noticed in any call.
+    interrupted : bool
+    solver_hash : str
+    ledger : str or None
+    """
+
+    solver: str
+    results: tuple[Result, ...]
+    budget: Budget
+    alpha: float
+    beta: float
+    seed: int
+    theorem: str | None
+    region: str
+    jobs: int
+    seconds: float
+    expected: tuple[Expected, ...] = ()
+    faults: Mapping[Fault, tuple[int, str]] = field(default_factory=dict)
+    interrupted: bool = False
+    solver_hash: str = ""
+    ledger: str | None = None
+
+    # ------------------------------------------------------------------ reading
+    def __getitem__(self, claim: str) -> Result:
+        for r in self.results:
+            if r.claim.name == claim:
+                return r
+        raise KeyError(claim)
+
+    def with_verdict(self, verdict: Verdict) -> tuple[Result, ...]:
+        """The results with this verdict."""
+        return tuple(r for r in self.results if r.verdict is verdict)
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """How many claims got each verdict."""
+        found = Counter(r.verdict for r in self.results)
+        return {v: found[v] for v in Verdict}
+
+    @property
+    def applicable(self) -> int:
+        """Claims that speak about this solver: collected minus NOT_APPLICABLE."""
+        return len(self.results) - self.counts[Verdict.NOT_APPLICABLE]
+
+    @property
+    def ran(self) -> int:
+        return sum(r.ran for r in self.results)
+
+    def expectation(self, result: Result) -> Expected | None:
+        """The expected failure that this result matches, if any."""
+        return next((e for e in self.expected if e.matches(result.claim.name, self.solver)), None)
+
+    @property
+    def unexpected(self) -> tuple[Result, ...]:
+        """Refuted claims that nobody expected to be."""
+        return tuple(r for r in self.with_verdict(Verdict.REFUTED) if self.expectation(r) is None)
+
+    @property
+    def wrongly_expected(self) -> tuple[Result, ...]:
+        """Confirmed claims that were listed as expected failures."""
+        return tuple(r for r in self.with_verdict(Verdict.CONFIRMED) if self.expectation(r) is not None)
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing refuted and nothing left open, 1 a refutation (or a wrong expectation), 3 something left open."""
+        if self.unexpected or self.wrongly_expected:
+            return 1
+        return 3 if self.counts[Verdict.INCONCLUSIVE] else 0
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        n = self.counts
+        parts = [
+            f"{n[Verdict.CONFIRMED]} of {self.applicable} claims confirmed at α = {self.alpha:g}, β = {self.beta:g}"
+        ]
+        for verdict, word in (
+            (Verdict.REFUTED, "refuted"),
+            (Verdict.INCONCLUSIVE, "inconclusive"),
+            (Verdict.BLOCKED, "blocked"),
+            (Verdict.OUT_OF_SCOPE, "out of scope"),
+        ):
+            if n[verdict]:
+                expected = sum(self.expectation(r) is not None for r in self.with_verdict(verdict))
+                note = f" ({expected} expected)" if expected and verdict is Verdict.REFUTED else ""
+                parts.append(f"{n[verdict]} {word}{note}")
+        if n[Verdict.NOT_APPLICABLE]:
+            parts.append(f"{n[Verdict.NOT_APPLICABLE]} more not applicable")
+        end = " (interrupted)" if self.interrupted else ""
+        return f"{self.solver}: {'; '.join(parts)}{end}."
+
+    def __str__(self) -> str:
+        lines = [self.sentence]
+        lines += [f"  {r.verdict.value:<14} {r.claim.name}{f': {r.why}' if r.why else ''}" for r in self.results]
+        return "\n".join(lines)
+
+    # ------------------------------------------------------------------ writing
+    def replay_command(self, trial: Trial) -> str:
+        """A line that runs this very trial again."""
+        return _replay_command(self.solver, trial)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of verdicts.json; `property_tests.schema` says what is in it."""
+        return {
+            "solver": self.solver,
+            "sentence": self.sentence,
+            "exit_code": self.exit_code,
+            "interrupted": self.interrupted,
+            "alpha": self.alpha,
+            "beta": self.beta,
+            "budget": self.budget.name,
+            "seed": self.seed,
+            "theorem": self.theorem,
+            "region": self.region,
+            "solver_hash": self.solver_hash,
+            "ledger": self.ledger,
+            "seconds": round(self.seconds, 3),
+            "counts": {
+                "collected": len(self.results),
+                "applicable": self.applicable,
+                "ran": self.ran,
+                **{v.value.lower(): n for v, n in self.counts.items()},
+            },
+            "claims": [self._result_dict(r) for r in self.results],
+            "faults": [
+                {"fault": f.name.lower(), "text": f.value, "times": n, "first": detail, "hard": f.hard}
+                for f, (n, detail) in self.faults.items()
+            ],
+        }
+
+    def _result_dict(self, r: Result) -> dict[str, Any]:
+        tally, expectation = r.tally, self.expectation(r)
+        evidence = None
+        if tally is not None:
+            low, high = tally.interval() if tally.pool.trials else (0.0, 1.0)
+            evidence = {
+                "trials": tally.trials,
+                "successes": tally.successes,
+                "failures": tally.trials - tally.successes,
+                "pool": {"trials": tally.pool.trials, "successes": tally.pool.successes},
+                "pressed_configurations": len(tally.pressed),
+                "success_probability_95": [low, high],
+                "log_e_refute": _number(tally.log_e_refute),
+                "log_e_confirm": _number(tally.log_e_confirm),
+                "log_threshold_refute": -math.log(self.alpha),
+                "log_threshold_confirm": -math.log(self.beta),
+                "explored": r.explored,
+                "outside_region": r.outside,
+                "resumed": r.resumed,
+                "outdated": r.outdated,
+            }
+        return {
+            "claim": r.claim.name,
+            "statement": r.claim.statement,
+            "cite": r.claim.cite,
+            "kind": type(r.claim.kind).__name__.lower(),
+            "promise": r.claim.kind.sentence,
+            "p0": r.claim.kind.p0,
+            "p1": r.claim.kind.p1,
+            "hash": r.claim.hash,
+            "verdict": r.verdict.value,
+            "why": r.why,
+            "expected": None if expectation is None else expectation.reason,
+            "evidence": evidence,
+            "witness": None if r.witness is None else self._witness_dict(r),
+            "seconds": round(r.seconds, 3),
+            "solver_calls": r.calls,
+        }
+
+    def _witness_dict(self, r: Result) -> dict[str, Any]:
+        assert r.witness is not None
+        t = r.witness.trial
+        return {
+            **trial_dict(t),
+            "fresh_failures": r.witness.failures,
+            "fresh_trials": r.witness.repeats,
+            "reproduce": self.replay_command(t),
+        }
+
+
+def _replay_command(solver: str, trial: Trial) -> str:
+    replay = json.dumps(
+        {"phase": trial.phase, "replicate": trial.replicate, "configuration": trial.configuration.to_dict()},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return (
+        f"lrs verify --solver {shlex.quote(solver)} --claims {shlex.quote(trial.claim)} --replay {shlex.quote(replay)}"
+    )
+
+
+def trial_dict(t: Trial) -> dict[str, Any]:
+    """A trial as plain values (a line of trials.jsonl)."""
+    return {
+        "claim": t.claim,
+        "phase": t.phase,
+        "replicate": t.replicate,
+        "configuration": t.configuration.to_dict(),
+        "ok": t.outcome.ok,
+        "in_scope": t.outcome.in_scope,
+        "counted": t.counted,
+        "margin": _number(t.outcome.margin),
+        "note": t.outcome.note,
+        "fault": None if t.outcome.fault is None else t.outcome.fault.name.lower(),
+        "values": {n: _number(v) for n, v in t.outcome.values.items()},
+        "depth": _number(t.depth.margin),
+        "binding": t.depth.binding,
+        "assumptions": {n: _number(v) for n, v in t.depth.parts.items()},
+        "curve": [_number(v) for v in t.outcome.curve],
+        "seconds": round(t.seconds, 4),
+        "solver_calls": t.calls,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, as far as they can matter for a number."""
+    versions = {}
+    for package in ("lrs-toolkit", "numpy", "scipy", "numba", "hypothesis"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "packages": versions,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+# ---------------------------------------------------------------------------------------------- running
+def region_of(solver: Any, theorem: str | None) -> Region:
+    """Where this solver is held to its claims."""
+    strategies = importlib.import_module("property_tests.strategies")
+
+    return strategies.region_for(solver if isinstance(solver, str) else Subject.of(solver).name, theorem)
+
+
+def check_solver(
+    solver: Any,
+    *,
+    budget: str | Budget = "quick",
+    claims_matching: str | Sequence[Claim] = "*",
+    theorem: str | None = None,
+    region: Region | None = None,
+    alpha: float = 1e-6,
+    beta: float = 1e-3,
+    seed: int = 0,
+    jobs: int | None = None,
+    ledger: str | Path | Ledger | None = None,
+    expected: Sequence[Expected] = (),
+    name: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    record: Callable[[Trial], None] | None = None,
+) -> Report:
+    """Check a solver against the claims.
+
+    Parameters
+    ----------
+    solver : str or callable
+        A registered name, ``module:attr``, or a solver. An object is sent to the worker processes with cloudpickle.
+    budget : {"quick", "standard", "exhaustive"} or Budget
+    claims_matching : str or sequence of Claim
+        Globs over names, separated by commas. The claims that those rest on are added.
+    theorem : str, optional
+        Only what this theorem promises.
+    region : Region, optional
+        Where the solver is held to it; default: its own calibrated region, or the reference's.
+    alpha, beta : float
+        Bounds, per claim, on the probability of a false REFUTED and of a false CONFIRMED.
+    seed : int
+        Of the suite: another one draws other configurations and other data.
+    jobs : int, optional
+        Worker processes; default: one per processor. Changes no number.
+    ledger : path or Ledger, optional
+        Evidence of earlier runs, added to.
+    expected : sequence of Expected
+    name : str, optional
+        What the report calls the solver.
+    progress, record : callable, optional
+        Told after every batch, and of every trial.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InvalidInput
+        When there is no such solver, claim or budget.
+    """
+    manifest = claims()
+    chosen = claims(claims_matching, theorem=theorem) if isinstance(claims_matching, str) else tuple(claims_matching)
+    known = {c.name for c in manifest}
+    run = with_requirements(chosen, [*manifest, *(c for c in chosen if c.name not in known)])
+    subject = Subject.of(solver, name)
+    mine = tuple(e for e in expected if fnmatchcase(subject.name, e.solver))
+    for e in mine:
+        if not any(e.matches(c.name, subject.name) for c in run):
+            raise InvalidInput(f"expected: no claim of this run matches {e.claim!r}; `lrs claims` lists them")
+    where = region_of(solver, theorem) if region is None else region
+    workers = default_jobs() if jobs is None else jobs
+    plan = budget_of(budget)
+    start = time.perf_counter()
+    book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
+    interrupted = False
+    try:
+        with Bench(subject, plan.limits, workers) as bench:
+            try:
+                results = examine(
+                    bench,
+                    run,
+                    region=where,
+                    budget=plan,
+                    alpha=alpha,
+                    beta=beta,
+                    seed=seed,
+                    ledger=book,
+                    **{n: f for n, f in (("progress", progress), ("record", record)) if f is not None},  # type: ignore[arg-type]
+                )
+            except Interrupted as stop:
+                results, interrupted = stop.results, True
+            faults = {f: (n, bench.conduct.first[f]) for f, n in bench.conduct.counts.most_common()}
+            solver_hash = bench.hash
+    finally:
+        if book is not ledger:
+            book.close()
+    return Report(
+        solver=subject.name,
+        results=tuple(results),
+        budget=plan,
+        alpha=alpha,
+        beta=beta,
+        seed=seed,
+        theorem=theorem,
+        region=where.name,
+        jobs=workers,
+        seconds=time.perf_counter() - start,
+        expected=mine,
+        faults=faults,
+        interrupted=interrupted,
+        solver_hash=solver_hash,
+        ledger=None if book.path is None else str(book.path),
+    )
+
+
+def replay(
+    solver: Any, claim: str, text: str, *, budget: str | Budget = "quick", region: Region | None = None
+) -> Trial:
+    """Run one trial again, from the text of a witness's reproduction line.
+
+    Raises
+    ------
+    InvalidInput
+        When the text is not that of a trial or the claim is unknown.
+    """
+    try:
+        values = json.loads(text)
+        configuration = Configuration.from_dict(values["configuration"])
+        phase, replicate = str(values["phase"]), int(values["replicate"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InvalidInput(f"replay: not the text of a trial ({type(error).__name__}: {error})") from None
+    chosen = claims(claim)
+    if len(chosen) != 1:
+        raise InvalidInput(f"claims: a replay is of one claim, {claim!r} matches {len(chosen)}")
+    where = region_of(solver, None) if region is None else region
+    with Bench(Subject.of(solver), budget_of(budget).limits) as bench:
+        if bench.broken is not None:
+            raise InvalidInput(f"solver: it cannot be loaded: it {bench.broken}")
+        return bench.trial(chosen[0], where, phase, configuration, replicate)
+
+
+def parametrize_with_claims(matching: str = "*", *, theorem: str | None = None) -> Callable[[Any], Any]:
+    """Decorator for a pytest test with an argument ``claim``: one test per claim of the manifest.
+
+    Examples
+    --------
+    >>> @parametrize_with_claims("recovery/*")
+    ... def test_my_solver(claim):
+    ...     assert check_solver(my_solver, claims_matching=[claim]).ok  # doctest: +SKIP
+    """
+    import pytest
+
+    chosen = claims(matching, theorem=theorem)
+    return pytest.mark.parametrize("claim", chosen, ids=[c.name for c in chosen])
+
+
+def document(reports: Sequence[Report]) -> dict[str, Any]:
+    """The one JSON document of a run."""
+    return {
+        "format": "lrs-verdicts",
+        "version": SCHEMA,
+        "command": shlex.join(["lrs", *sys.argv[1:]]) if Path(sys.argv[0]).name == "lrs" else "check_solver",
+        "exit_code": exit_code(reports),
+        "environment": environment(),
+        "solvers": [r.to_dict() for r in reports],
+    }
+
+
+def exit_code(reports: Sequence[Report]) -> int:
+    """1 when any solver is refuted, else 3 when anything stays open, else 0."""
+    codes = {r.exit_code for r in reports}
+    return 1 if 1 in codes else 3 if 3 in codes else 0
