@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from lrs.solver import load_solver
@@ -32,7 +34,9 @@ INTEGERS = frozenset({"t", "m", "d", "r", "k", "duplicates", "w_rank", "zeta"})
 WORDS = frozenset({"b_law", "x_law"})
 #: Sizes a ratio axis may be made of.
 RATIO_TERMS = ("t", "m", "d", "r", "k", "zeta")
-LARGEST_GRID = 10_000_000
+LARGEST_GRID = 1_000_000
+#: Most trials a line of an adaptive sweep may use unless told otherwise.
+ADAPTIVE_REPLICATES = 1000
 
 
 # ---------------------------------------------------------------------------------------------- names and values
@@ -58,6 +62,11 @@ def check_name(name: str, role: str) -> str:
 def target(name: str) -> str:
     """The parameter an axis sets: ``m`` for both ``m`` and ``m/d``."""
     return name.partition("/")[0]
+
+
+def success_increases(name: str) -> bool:
+    """Whether recovery becomes easier along an axis: with more rows or tasks; every other parameter makes it harder."""
+    return target(name) in ("m", "t")
 
 
 def parse_value(name: str, text: str, role: str) -> Value:
@@ -291,7 +300,7 @@ class SweepSpec:
     solvers : sequence of str
         Registered names or ``module:attribute``.
     replicates : int
-        Trials per cell and solver; with adaptive sampling the most that may be spent.
+        Trials per cell and solver; with adaptive sampling the most that may be spent on a line of the x axis.
     seed : int
     success : Success
     sampling : Sampling
@@ -352,6 +361,11 @@ class SweepSpec:
             raise InvalidInput(f"axes: more than {LARGEST_GRID:,} cells; take larger steps")
         if self.sampling.nested is not None and self.sampling.nested not in names:
             raise InvalidInput(f"nested: {self.sampling.nested!r} is not an axis of this sweep ({', '.join(names)})")
+        if self.sampling.nested is not None and (moved := self._moves_with_m):
+            raise InvalidInput(
+                f"nested: {', '.join(moved)} changes with m, so that fewer rows are not a prefix of the same data; "
+                "give it as a number, not as a ratio, or leave --nested out"
+            )
         if self.sampling.kind != "uniform":
             axis = self.threshold_axis
             if not axis.numeric or len(axis.values) < 3 or list(axis.values) != sorted(axis.values):  # type: ignore[type-var]
@@ -402,6 +416,31 @@ class SweepSpec:
         """All cells, the last axis fastest."""
         combinations = itertools.product(*(a.values for a in self.axes))
         return tuple(self._cell(i, values) for i, values in enumerate(combinations))
+
+    @property
+    def _moves_with_m(self) -> tuple[str, ...]:
+        """Ratios whose value depends on m."""
+        moved = {"m"}
+        for name in self._ratio_order:
+            if name.partition("/")[2] in moved:
+                moved.add(target(name))
+        return tuple(n for n in self._ratio_order if n.partition("/")[2] in moved and target(n) != "m")
+
+    @cached_property
+    def lines(self) -> tuple[tuple[int, ...], ...]:
+        """Cells along the threshold axis, one tuple of cell indices for every combination of the other axes."""
+        position = self.axes.index(self.threshold_axis)
+        grid = np.moveaxis(np.arange(math.prod(self.shape)).reshape(self.shape), position, -1)
+        return tuple(tuple(int(c) for c in line) for line in grid.reshape(-1, self.shape[position]))
+
+    @cached_property
+    def line_of(self) -> tuple[int, ...]:
+        """For every cell the index of its line."""
+        owner = [0] * len(self.cells)
+        for i, line in enumerate(self.lines):
+            for cell in line:
+                owner[cell] = i
+        return tuple(owner)
 
     def _cell(self, index: int, values: tuple[Value, ...]) -> Cell:
         coordinates = dict(zip((a.name for a in self.axes), values, strict=True))
@@ -544,6 +583,8 @@ def build(settings: Mapping[str, Any]) -> SweepSpec:
     solvers = settings.get("solvers") or ("amht",)
     optional = {n: settings[n] for n in ("replicates", "seed", "trace") if settings.get(n) is not None}
     sampling = {f.name: settings[f.name] for f in fields(Sampling) if settings.get(f.name) is not None}
+    if sampling.get("precision") is not None:
+        optional.setdefault("replicates", ADAPTIVE_REPLICATES)
     success = {
         field_name: settings[n]
         for n, field_name in (("success", "criterion"), ("tolerance", "tolerance"))

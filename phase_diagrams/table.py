@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -171,13 +172,16 @@ def _once(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 def _impossible(spec: SweepSpec) -> pd.DataFrame:
     """Rows for the cells in which no instance exists: they need no run, but must not be missing."""
     cells = [c for c in spec.cells if c.spec is None]
-    per_cell = spec.replicates * len(spec.solvers)
+    replicates = (
+        1 if spec.sampling.precision is not None else spec.replicates
+    )  # adaptive: none is scheduled, one shows it
+    per_cell = replicates * len(spec.solvers)
     count = len(cells) * per_cell
     frame = pd.DataFrame(
         {
             "cell": np.repeat(np.array([c.index for c in cells], dtype=np.int64), per_cell),
-            "replicate": np.tile(np.repeat(np.arange(spec.replicates), len(spec.solvers)), len(cells)),
-            "solver": np.tile(np.array(spec.solvers, dtype=object), len(cells) * spec.replicates),
+            "replicate": np.tile(np.repeat(np.arange(replicates), len(spec.solvers)), len(cells)),
+            "solver": np.tile(np.array(spec.solvers, dtype=object), len(cells) * replicates),
             "outcome": np.full(count, Outcome.IMPOSSIBLE.value, dtype=object),
             "message": np.repeat(np.array([c.reason for c in cells], dtype=object), per_cell),
         }
@@ -222,22 +226,32 @@ def export(trials: Trials, path: str | Path, *, volatile: bool = True) -> Path:
     frame = trials.frame
     if not volatile:
         frame = frame[[c for c in frame.columns if not c.startswith(VOLATILE)]]
-    if path.suffix not in (".parquet", ".csv"):
-        raise InvalidInput(f"output: {path} should end in .parquet or .csv")
+    if path.suffix == ".csv":
+        return _replace(path, lambda part: frame.to_csv(part, index=False))
+    if path.suffix == ".parquet":
+        return _replace(path, lambda part: frame.to_parquet(part, index=False))
+    raise InvalidInput(f"output: {path} should end in .parquet or .csv")
+
+
+def export_grid(trials: Trials, path: str | Path) -> Path:
+    """Write the grid of `to_xarray` as netCDF (``.nc``), atomically."""
+    grid = to_xarray(trials)
+    return _replace(Path(path), lambda part: grid.to_netcdf(part, engine="scipy"))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> Path:
     if path.is_dir():
         raise InvalidInput(f"output: {path} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise InvalidInput(f"output: the folder {path.parent} does not exist; create it first")
     temporary = path.with_name(f".{path.name}.part")
     try:
-        if path.suffix == ".csv":
-            frame.to_csv(temporary, index=False)
-        else:
-            frame.to_parquet(temporary, index=False)
+        write(temporary)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
 
 

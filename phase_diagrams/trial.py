@@ -86,7 +86,7 @@ def draw(spec: SweepSpec, cell: Cell, replicate: int) -> Instance:
     """The instance of a cell and a replicate; raises `InvalidInput` where none exists."""
     if cell.spec is None:
         raise InvalidInput(cell.reason)
-    return generate(cell.spec, identity.instance_key(spec.seed, cell.spec.to_dict(), replicate))
+    return generate(cell.spec, identity.instance_key(spec.seed, cell.parameters, replicate))
 
 
 def geometric_rate(errors: Sequence[float]) -> float:

@@ -1,0 +1,123 @@
+"""Workers of a dask.distributed cluster: one made here, or one reached by its scheduler's address."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from lrs.errors import InvalidInput, MissingExtra
+from phase_diagrams.engines import Event, one_thread, one_thread_each
+from phase_diagrams.grid import SweepSpec
+from phase_diagrams.trial import Row, Runner, Trial
+
+CONNECT_SECONDS = 10
+#: Chunks under way per worker thread: one running, one waiting, so that no worker idles for a round trip.
+AHEAD = 2
+
+_LOCAL = threading.local()
+
+
+def run_chunk(specification: str, chunk: Sequence[tuple[int, int, int]]) -> list[tuple[Any, ...]]:
+    """Run on a worker; the solvers are loaded once per worker thread and sweep."""
+    with one_thread():
+        if getattr(_LOCAL, "specification", None) != specification:
+            _LOCAL.runner = Runner(SweepSpec.from_dict(json.loads(specification)), f"{platform.node()}:{os.getpid()}")
+            _LOCAL.specification = specification
+        return [tuple(_LOCAL.runner.run(Trial(*trial))) for trial in chunk]
+
+
+class DaskEngine:
+    """A dask.distributed cluster.
+
+    Parameters
+    ----------
+    address : str
+        Of a running scheduler, ``tcp://host:8786``; or ``local``: a cluster of processes on this machine.
+    workers : int, optional
+        Size of a local cluster; default: the processors this process may use.
+
+    Raises
+    ------
+    MissingExtra
+        When dask.distributed is not installed.
+    """
+
+    def __init__(self, address: str = "local", workers: int | None = None) -> None:
+        try:
+            import distributed
+        except ImportError:
+            raise MissingExtra("distributed", "dask", "Running a sweep on a dask cluster") from None
+        self._distributed = distributed
+        self.address, self._workers = address, workers
+        self._client: Any = None
+        self._cluster: Any = None
+        self._futures: dict[Any, Sequence[Trial]] = {}
+        self._specification = ""
+
+    def start(self, spec: SweepSpec) -> None:
+        import dask
+
+        self._specification = spec.canonical()
+        if self.address == "local":
+            from phase_diagrams.engines.local import available_workers
+
+            # A chunk that kills its worker comes back to the runner at once, which isolates the guilty trial itself.
+            dask.config.set({"distributed.scheduler.allowed-failures": 0})
+            with one_thread_each():
+                self._cluster = self._distributed.LocalCluster(
+                    n_workers=self._workers or available_workers(),
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=50,
+                )
+        try:
+            self._client = self._distributed.Client(self._cluster or self.address, timeout=CONNECT_SECONDS)
+            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            self.stop()
+            raise InvalidInput(
+                f"dask: no scheduler with workers answers at {self.address!r} within {CONNECT_SECONDS} s "
+                f"({type(error).__name__}); start one with dask scheduler and dask worker, or pass --dask local"
+            ) from None
+
+    @property
+    def capacity(self) -> int:
+        threads = sum(self._client.nthreads().values())
+        return AHEAD * max(1, threads)
+
+    def submit(self, chunk: Sequence[Trial]) -> None:
+        future = self._client.submit(
+            run_chunk, self._specification, [tuple(trial) for trial in chunk], pure=False, retries=0
+        )
+        self._futures[future] = chunk
+
+    def events(self) -> Sequence[Event]:
+        try:
+            done = self._distributed.wait(list(self._futures), return_when="FIRST_COMPLETED").done
+        except Exception as error:  # the many ways in which a connection breaks have no common base class
+            raise InvalidInput(
+                f"dask: the connection to {self.address!r} broke ({type(error).__name__}: {error}); nothing recorded is "
+                "lost, run the same command again"
+            ) from None
+        return [self._collect(future) for future in done]
+
+    def _collect(self, future: Any) -> Event:
+        chunk = self._futures.pop(future)
+        if future.status == "finished":
+            return Event(rows=[Row._make(row) for row in future.result()], finished=1)
+        error = future.exception()
+        if isinstance(error, self._distributed.KilledWorker) or future.status in ("lost", "cancelled"):
+            return Event(finished=1, suspects=chunk, reason="its dask worker died")
+        # What a solver raises is caught on the worker; this is the worker's own environment that does not fit.
+        raise InvalidInput(f"dask: a worker could not run the sweep ({type(error).__name__}: {error})")
+
+    def stop(self) -> None:
+        for part in (self._client, self._cluster):
+            if part is not None:
+                part.close()
+        self._client = self._cluster = None
+        self._futures.clear()

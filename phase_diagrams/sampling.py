@@ -1,0 +1,481 @@
+"""Which trials to run next: all of them, a bisection of every replicate, or rounds aimed at the boundary.
+
+A plan is a function of the sweep and of outcomes already known, never of the clock or of the order in which results
+came in, so that a sweep that was killed and resumed runs exactly the trials of one that was not. Adaptive rounds are
+frozen: a round is written to ``rounds/`` before its first trial runs, and the next one is planned when it is complete.
+
+*Uniform*: every replicate of every cell, replicates outermost, so that an interim picture is balanced.
+
+*Nested*: rows are prefixes, so each replicate has its own critical m* and is bisected for it: about log₂(levels) solves
+instead of one per level. The outcomes of one replicate are then brackets of m*, not separate coins.
+
+*Adaptive*: every round gives each unfinished line (a combination of the other axes, and a solver) a few more trials, at
+the levels that are expected to say most about the 50 % threshold: Bayesian D_s-optimal allocation over a grid of
+two-parameter logistic curves, one tenth spread uniformly. Trials of a line use different replicates, so that they are
+independent coins; a line stops when its profile-likelihood interval is at most ± the precision asked for.
+
+*Nested adaptive*: the same rounds, in which each new replicate is bisected, starting from where the others crossed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import special, stats
+
+from lrs.errors import InvalidInput
+from phase_diagrams.grid import SweepSpec, success_increases
+from phase_diagrams.journal import cannot_write, experiment, write_atomically
+from phase_diagrams.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals
+from phase_diagrams.trial import Trial
+
+Known = Mapping[Trial, bool]
+Owns = Callable[[int, int], bool]
+
+#: Number of the random streams of this module; appended to the sweep's seed.
+AUDIT_STREAM, EXPLORATION_STREAM = 2_000, 2_001
+FIRST_ROUND = 8
+SMALLEST_ROUND = 6
+#: Before that many trials (nested: replicates) a narrow interval is luck more often than knowledge.
+FEWEST_TRIALS, FEWEST_REPLICATES = 24, 8
+GROWTH = 0.2
+
+
+# ------------------------------------------------------------------------------------------------ uniform
+def possible_lines(spec: SweepSpec) -> list[list[int]]:
+    """The lines of the grid, restricted to cells where an instance exists."""
+    return [[c for c in line if spec.cells[c].spec is not None] for line in spec.lines]
+
+
+def uniform(spec: SweepSpec, owns: Owns) -> list[Trial]:
+    """All trials, replicates outermost and solvers innermost."""
+    solvers = range(len(spec.solvers))
+    return [
+        Trial(cell.index, replicate, solver)
+        for replicate in range(spec.replicates)
+        for cell in spec.cells
+        if cell.spec is not None and owns(spec.line_of[cell.index], replicate)
+        for solver in solvers
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ nested
+def bisect(outcome: Callable[[int], bool | None], levels: int, start: int | None = None) -> tuple[int, int, int | None]:
+    """Replay a bisection from known outcomes.
+
+    Parameters
+    ----------
+    outcome : callable
+        Level index → success, or None when it is not known yet.
+    levels : int
+        Levels 0 … levels − 1, success becoming likelier with the index.
+    start : int, optional
+        Level to begin at; steps then double away from it until the threshold is bracketed. Default: the middle.
+
+    Returns
+    -------
+    (low, high, next)
+        The bracket, low failed (−1: none did) and high succeeded (``levels``: none did), and the level to try next,
+        None when high = low + 1.
+    """
+    low, high, step = -1, levels, 1
+    probe = levels // 2 if start is None else min(max(start, 0), levels - 1)
+    while high - low > 1:
+        result = outcome(probe)
+        if result is None:
+            return low, high, probe
+        if result:
+            high = probe
+        else:
+            low = probe
+        if start is not None and (low == -1 or high == levels):  # one side still open: gallop
+            probe = max(low + 1, high - step) if result else min(high - 1, low + step)
+            step *= 2
+        else:
+            probe = (low + high) // 2
+    return low, high, None
+
+
+def _outcomes_along(known: Known, cells: Sequence[int], replicate: int, solver: int) -> Callable[[int], bool | None]:
+    return lambda i: known.get(Trial(cells[i], replicate, solver))
+
+
+def audit_levels(spec: SweepSpec, line: int, replicate: int, low: int, high: int, levels: int) -> list[int]:
+    """Levels at which a bisected replicate is also tried, one on each side, for a random share of the replicates."""
+    rng = np.random.default_rng([spec.seed, AUDIT_STREAM, line, replicate])
+    if rng.random() >= spec.sampling.audit:
+        return []
+    below = [int(rng.integers(0, low))] if low > 0 else []
+    above = [int(rng.integers(high + 1, levels))] if high + 1 < levels else []
+    return below + above
+
+
+def nested_step(
+    spec: SweepSpec,
+    known: Known,
+    cells: Sequence[int],
+    line: int,
+    replicate: int,
+    solver: int,
+    start: int | None = None,
+) -> list[Trial]:
+    """What one replicate needs next: the next level of its bisection, its audit, or nothing."""
+    if not cells:
+        return []
+    low, high, probe = bisect(_outcomes_along(known, cells, replicate, solver), len(cells), start)
+    if probe is not None:
+        return [Trial(cells[probe], replicate, solver)]
+    audit = audit_levels(spec, line, replicate, low, high, len(cells))
+    trials = (Trial(cells[i], replicate, solver) for i in audit)
+    return [trial for trial in trials if trial not in known]
+
+
+def nested(spec: SweepSpec, known: Known, owns: Owns) -> list[Trial]:
+    """One step of every replicate's bisection."""
+    lines = possible_lines(spec)
+    return [
+        trial
+        for replicate in range(spec.replicates)
+        for i, cells in enumerate(lines)
+        if owns(i, replicate)
+        for solver in range(len(spec.solvers))
+        for trial in nested_step(spec, known, cells, i, replicate, solver)
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ adaptive
+@dataclass(frozen=True)
+class LineState:
+    """What is known about the threshold of one line and solver."""
+
+    line: int
+    solver: int
+    fit: ThresholdFit
+    spent: int
+    finished: bool
+    reason: str
+
+
+class CurvePosterior:
+    """Logistic curves P(x) = 1/(1 + exp(−(x − x₅₀)/s)) on a grid of (x₅₀, s), with their likelihood as weights.
+
+    ``x`` is measured so that success becomes likelier with it; x₅₀ is flat over the levels and half their range on
+    either side, ln s flat from a quarter of the spacing to half the range.
+    """
+
+    def __init__(self, levels: np.ndarray) -> None:
+        span = float(np.ptp(levels))
+        spacing = float(np.diff(np.sort(levels)).min())
+        centre = np.linspace(levels.min() - span / 2, levels.max() + span / 2, 81)
+        width = np.geomspace(spacing / 4, max(span / 2, spacing), 12)
+        self.x50, self.scale = (a.ravel() for a in np.meshgrid(centre, width, indexing="ij"))
+        z = (levels[None, :] - self.x50[:, None]) / self.scale[:, None]
+        self._log_p, self._log_q = special.log_expit(z), special.log_expit(-z)
+        fisher = special.expit(z) * special.expit(-z)
+        # Information of one trial about (x₅₀, ln s), in the units of x for the first.
+        self._aa, self._ab, self._bb = (
+            fisher / self.scale[:, None] ** 2,
+            fisher * z / self.scale[:, None],
+            fisher * z**2,
+        )
+        self.log_weight = np.zeros(len(self.x50))
+        self.tried = np.zeros(len(levels))
+
+    def update(self, successes: np.ndarray, trials: np.ndarray) -> None:
+        """Add counts per level."""
+        self.log_weight = self.log_weight + self._log_p @ successes + self._log_q @ (trials - successes)
+        self.tried = self.tried + trials
+
+    @property
+    def weight(self) -> np.ndarray:
+        return special.softmax(self.log_weight)
+
+    def allocate(self, count: int) -> list[int]:
+        """Levels of the next ``count`` trials: greedily the largest expected gain in log-information about x₅₀.
+
+        The information about x₅₀ with the width unknown is det M / M_ss (D_s-optimality), averaged over the curves that
+        are still plausible.
+        """
+        weight = self.weight
+        plausible = weight > 1e-6 * weight.max()
+        w, aa, ab, bb = weight[plausible], self._aa[plausible], self._ab[plausible], self._bb[plausible]
+        ridge = 1e-3 / self.scale[plausible] ** 2  # keeps the information about a curve far from every trial positive
+        a, b, c = aa @ self.tried + ridge, ab @ self.tried, bb @ self.tried + 0.1
+        chosen = []
+        for _ in range(count):
+            gain = np.log((a[:, None] + aa) - (b[:, None] + ab) ** 2 / (c[:, None] + bb))
+            best = int(np.argmax(w @ gain))
+            chosen.append(best)
+            a, b, c = a + aa[:, best], b + ab[:, best], c + bb[:, best]
+        return chosen
+
+    def trials_needed(self, half_width: float, confidence: float) -> np.ndarray:
+        """Quantiles .1, .5, .9 of the number of well-placed trials that give ± half_width.
+
+        At the optimum a trial has information 1/(4 s²) about x₅₀; the levels actually used are worth about 0.8 of it.
+        """
+        z = stats.norm.ppf((1 + confidence) / 2)
+        needed = np.maximum((2 * z * self.scale / half_width) ** 2 / 0.8, FEWEST_TRIALS)
+        order = np.argsort(needed)
+        cumulative = np.cumsum(self.weight[order])
+        picks = np.minimum(np.searchsorted(cumulative, [0.1, 0.5, 0.9]), len(order) - 1)
+        return needed[order][picks]
+
+
+class AdaptiveRounds:
+    """The recorded rounds of an adaptive sweep."""
+
+    def __init__(self, spec: SweepSpec, folder: Path) -> None:
+        self.spec = spec
+        self.folder = folder / "rounds"
+        self.lines = possible_lines(spec)
+        self.axis = spec.threshold_axis
+        position = [a.name for a in spec.axes].index(self.axis.name)
+        sign = 1.0 if success_increases(self.axis.name) else -1.0
+        self.increasing = sign > 0
+        stride = math.prod(spec.shape[position + 1 :])
+        values = np.array([float(v) for v in self.axis.values])  # type: ignore[arg-type]
+        # Cells ordered so that success becomes likelier along the line, with the axis value of each.
+        self.lines = [line if self.increasing else line[::-1] for line in self.lines]
+        self.values = [values[[c // stride % len(values) for c in line]] if line else values[:0] for line in self.lines]
+        self.rounds = self._read()
+
+    # ---------------------------------------------------------------- files
+    def _read(self) -> list[dict[str, Any]]:
+        rounds: list[dict[str, Any]] = []
+        for number in range(1, 1_000_000):
+            path = self.folder / f"{number:05d}.json"
+            if not path.exists():
+                return rounds
+            try:
+                content = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise InvalidInput(
+                    f"{path}: damaged ({error}); restore it, the order of the rounds is part of the sweep"
+                ) from None
+            if content.get("experiment") != experiment(self.spec):
+                raise InvalidInput(f"{path}: belongs to another sweep; move it out of the folder")
+            rounds.append(content)
+        return rounds
+
+    def _record(self, content: dict[str, Any]) -> None:
+        try:
+            self.folder.mkdir(exist_ok=True)
+            text = json.dumps({"experiment": experiment(self.spec), **content}, separators=(",", ":"))
+            write_atomically(self.folder / f"{len(self.rounds) + 1:05d}.json", text.encode())
+        except OSError as error:
+            raise cannot_write(self.folder, error) from None
+        self.rounds.append(content)
+
+    # ---------------------------------------------------------------- planning
+    def pending(self, known: Known) -> list[Trial]:
+        """Trials of the current round that have no outcome yet; plans the next round when there are none."""
+        while True:
+            if self.rounds and (missing := self._missing(self.rounds[-1], known)):
+                return missing
+            states = self.states(known)
+            open_states = [s for s in states if not s.finished]
+            if not open_states:
+                return []
+            self._record(self._plan(open_states, known))
+
+    def _missing(self, content: Mapping[str, Any], known: Known) -> list[Trial]:
+        if "trials" in content:
+            return [t for t in (Trial(*t) for t in content["trials"]) if t not in known]
+        return [
+            trial
+            for line, replicate, solver, start in content["replicates"]
+            for trial in nested_step(self.spec, known, self.lines[line], line, replicate, solver, start)
+        ]
+
+    def _plan(self, states: Sequence[LineState], known: Known) -> dict[str, Any]:
+        number = len(self.rounds) + 1
+        chosen: list[list[int | None]] = []
+        for state in states:
+            room = self.spec.replicates - state.spent
+            if self.spec.sampling.nested is not None:
+                count = min(max(4, math.ceil(GROWTH * state.spent)), room)
+                start = self._start(state)
+                chosen += [[state.line, state.spent + i, state.solver, start] for i in range(count)]
+            else:
+                first = state.spent == 0
+                count = min(FIRST_ROUND if first else max(SMALLEST_ROUND, math.ceil(GROWTH * state.spent)), room)
+                cells = self.lines[state.line]
+                levels = self._levels(state, count, number, known)
+                chosen += [[cells[i], state.spent + j, state.solver] for j, i in enumerate(levels)]
+        fits = [[s.line, s.solver, s.spent, s.fit.describe(self.axis.name)] for s in states]
+        return {
+            "round": number,
+            "replicates" if self.spec.sampling.nested is not None else "trials": chosen,
+            "before": fits,
+        }
+
+    def _start(self, state: LineState) -> int | None:
+        """Level at which to begin a bisection: where the earlier replicates crossed."""
+        if not math.isfinite(state.fit.x50):
+            return None
+        ahead = (
+            self.values[state.line] >= state.fit.x50 if self.increasing else self.values[state.line] <= state.fit.x50
+        )
+        return int(np.argmax(ahead)) if ahead.any() else len(ahead) - 1
+
+    def _levels(self, state: LineState, count: int, number: int, known: Known) -> list[int]:
+        levels = len(self.lines[state.line])
+        if state.spent == 0:  # nothing known: spread evenly
+            return [int(i) for i in np.round(np.linspace(0, levels - 1, count))]
+        rng = np.random.default_rng([self.spec.seed, EXPLORATION_STREAM, state.line, state.solver, number])
+        explored = rng.binomial(count, self.spec.sampling.exploration)
+        posterior = self.posterior(state.line, state.solver, known)
+        return posterior.allocate(count - explored) + [int(i) for i in rng.integers(0, levels, explored)]
+
+    # ---------------------------------------------------------------- what is known
+    def _outcomes(self, line: int, solver: int, known: Known) -> list[tuple[int, int, bool]]:
+        """(level index, replicate, success) of the trials scheduled for a line."""
+        index = {cell: i for i, cell in enumerate(self.lines[line])}
+        return [
+            (index[t.cell], t.replicate, success)
+            for t, success in known.items()
+            if t.solver == solver and t.cell in index
+        ]
+
+    def _counts(self, line: int, solver: int, known: Known) -> tuple[np.ndarray, np.ndarray]:
+        successes, trials = np.zeros(len(self.lines[line])), np.zeros(len(self.lines[line]))
+        for level, _, success in self._outcomes(line, solver, known):
+            trials[level] += 1
+            successes[level] += success
+        return successes, trials
+
+    def posterior(self, line: int, solver: int, known: Known) -> CurvePosterior:
+        """Plausible curves of a line, in the direction of more success."""
+        posterior = CurvePosterior(self.values[line] if self.increasing else -self.values[line])
+        posterior.update(*self._counts(line, solver, known))
+        return posterior
+
+    def states(self, known: Known) -> list[LineState]:
+        """Every line and solver, with its fit and whether it is finished."""
+        return [
+            self._state(line, solver, known)
+            for line in range(len(self.lines))
+            if len(self.lines[line]) >= 2
+            for solver in range(len(self.spec.solvers))
+        ]
+
+    def _state(self, line: int, solver: int, known: Known) -> LineState:
+        sampling = self.spec.sampling
+        options: dict[str, Any] = {"confidence": sampling.confidence, "increasing": self.increasing}
+        if sampling.nested is not None:
+            brackets = self._brackets(line, solver, known)
+            fit = fit_threshold_intervals([b[0] for b in brackets], [b[1] for b in brackets], **options)
+            spent, fewest = len(brackets), FEWEST_REPLICATES
+        else:
+            successes, trials = self._counts(line, solver, known)
+            fit = fit_threshold(self.values[line], successes, trials, **options)
+            spent, fewest = int(trials.sum()), FEWEST_TRIALS
+        finished, reason = self._verdict(fit, spent, fewest, self.values[line])
+        return LineState(line, solver, fit, spent, finished, reason)
+
+    def _verdict(self, fit: ThresholdFit, spent: int, fewest: int, values: np.ndarray) -> tuple[bool, str]:
+        precision = self.spec.sampling.precision
+        assert precision is not None
+        if spent >= fewest:
+            if fit.width / 2 <= precision:
+                return True, f"±{fit.width / 2:.3g} reached"
+            if fit.lower >= values.max() - precision or fit.upper <= values.min() + precision:
+                return True, "the threshold lies outside the axis"
+        if spent >= self.spec.replicates:
+            return True, f"--replicates {self.spec.replicates} spent"
+        return False, "open"
+
+    def _brackets(self, line: int, solver: int, known: Known) -> list[tuple[float, float]]:
+        per_replicate: dict[int, dict[int, bool]] = {}
+        for level, replicate, success in self._outcomes(line, solver, known):
+            per_replicate.setdefault(replicate, {})[level] = success
+        values = self.values[line]
+        brackets = []
+        for _, outcomes in sorted(per_replicate.items()):
+            # Outside of [first success, last failure] all outcomes are alike, monotone or not.
+            fails = [i for i, success in outcomes.items() if not success]
+            wins = [i for i, success in outcomes.items() if success]
+            low = [i for i in fails if not wins or i < min(wins)]
+            high = [i for i in wins if not fails or i > max(fails)]
+            brackets.append((values[max(low)] if low else math.nan, values[min(high)] if high else math.nan))
+        return brackets
+
+
+# ------------------------------------------------------------------------------------------------ planner and forecast
+class Planner:
+    """Batches of trials until the sweep is complete."""
+
+    def __init__(self, spec: SweepSpec, folder: str | Path, owns: Owns = lambda line, replicate: True) -> None:
+        self.spec, self.owns = spec, owns
+        self.rounds = AdaptiveRounds(spec, Path(folder)) if spec.sampling.precision is not None else None
+
+    def batch(self, known: Known) -> list[Trial]:
+        """Trials to run before planning again; empty when the sweep is complete."""
+        if self.rounds is not None:
+            return self.rounds.pending(known)
+        if self.spec.sampling.nested is not None:
+            return nested(self.spec, known, self.owns)
+        return [t for t in uniform(self.spec, self.owns) if t not in known]
+
+    def remaining(self, known: Known) -> int:
+        """Trials still to run: exact for uniform sampling, expected for the others."""
+        if self.rounds is not None:
+            return sum(int(f[1]) for f in self._line_forecasts(known))
+        if self.spec.sampling.nested is not None:
+            return self._nested_remaining(known)
+        return sum(1 for t in uniform(self.spec, self.owns) if t not in known)
+
+    def _nested_remaining(self, known: Known) -> int:
+        total = 0
+        for i, cells in enumerate(possible_lines(self.spec)):
+            for replicate in range(self.spec.replicates):
+                if not cells or not self.owns(i, replicate):
+                    continue
+                for solver in range(len(self.spec.solvers)):
+                    low, high, probe = bisect(_outcomes_along(known, cells, replicate, solver), len(cells))
+                    total += math.ceil(math.log2(high - low)) if probe is not None else 0
+        return total
+
+    def _line_forecasts(self, known: Known) -> list[np.ndarray]:
+        assert self.rounds is not None
+        sampling = self.spec.sampling
+        forecasts = []
+        for state in self.rounds.states(known):
+            if state.finished:
+                continue
+            posterior = self.rounds.posterior(state.line, state.solver, known)
+            needed = posterior.trials_needed(float(sampling.precision or 1), sampling.confidence)
+            if sampling.nested is not None:
+                # A replicate whose m* is seen has information 1/(3 s²), a single trial 1/(4 s²); three solves find m*.
+                needed = np.maximum(needed * 0.8 * 0.75, FEWEST_REPLICATES)
+                needed = 3 * np.clip(needed - state.spent, 1, self.spec.replicates)
+            else:
+                needed = np.clip(needed - state.spent, 1, self.spec.replicates)
+            forecasts.append(needed)
+        return forecasts
+
+    def forecast(self, known: Known) -> tuple[int, int, int, int]:
+        """Trials still expected, (low, median, high), and those of a uniform grid of the same precision (median).
+
+        On a uniform grid of spacing h, R trials a level have information R/(s h) about x₅₀.
+        """
+        assert self.rounds is not None
+        sampling = self.spec.sampling
+        per_line = self._line_forecasts(known)
+        low, median, high = (round(float(x)) for x in (np.sum(per_line, axis=0) if per_line else (0, 0, 0)))
+        z = stats.norm.ppf((1 + sampling.confidence) / 2)
+        grid = 0.0
+        for state in self.rounds.states(known):
+            posterior = self.rounds.posterior(state.line, state.solver, known)
+            scale = float(posterior.weight @ posterior.scale)
+            values = self.rounds.values[state.line]
+            spacing = float(np.ptp(values)) / max(len(values) - 1, 1)
+            grid += len(values) * max(1.0, scale * spacing * (z / float(sampling.precision or 1)) ** 2)
+        return low, median, high, round(grid)
