@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from lrs.errors import InvalidInput
 
@@ -24,11 +24,11 @@ def backend() -> Backend:
 
 
 @contextmanager
-def use(name: Backend) -> Iterator[None]:
+def use(name: str) -> Iterator[None]:
     """Run what is inside with the ``"numpy"`` definitions or the ``"numba"`` kernels."""
     if name not in get_args(Backend):
         raise InvalidInput(f"kernels: no backend {name!r}; known are {', '.join(get_args(Backend))}")
-    token = _backend.set(name)
+    token = _backend.set(cast(Backend, name))
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ reassociation (SIMD reductions) and nothing else: NaN and infinity keep their me
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,8 @@ from lrs.kernels.definitions import COLLINEAR, DEPENDENT, ROUNDING, SWAP_GAIN
 
 
 def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    return numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"})(function)
+    # unwrap: while tests run every function wears a checker of its annotations, which is no loop to compile
+    return numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"})(inspect.unwrap(function))
 
 
 @_jit

@@ -153,6 +153,17 @@ class Engine:
         self._run("threshold_steps", self.all_tasks, lambda _: fixed)
         return used
 
+    _FIT = ("support", "size", "rank", "W", "values", "rss", "gradient", "_basis")
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of the present fit, for `restore`."""
+        return {name: getattr(self, name).copy() for name in self._FIT}
+
+    def restore(self, fit: dict[str, np.ndarray]) -> None:
+        """Take back a fit that `snapshot` kept."""
+        for name, value in fit.items():
+            getattr(self, name)[...] = value
+
     # ------------------------------------------------------------------ reading
     @property
     def freedom(self) -> Int[np.ndarray, " t"]:

@@ -1,0 +1,283 @@
+"""AMHT-LRS as the paper describes it: threshold schedule, plain 1/m step, no least squares on the support.
+
+Read beside the outer step ℓ (restated by third parties; the formal text is not at hand):
+
+1. for each task, ``inner_steps`` times  c = b − (1/m) Xᵀ(X b + X v − y),  b ← HT(c, Δ),  γ ← 2Δ   with v = U w;
+2. for each task, w ← ((XU)ᵀXU)⁻¹(XU)ᵀ(y − X b);
+3. A = Σ_i w_iw_iᵀ ⊗ X_iᵀX_i,  V = Σ_i X_iᵀ(y_i − X_ib_i) w_iᵀ,  U ← vec⁻¹(A⁻¹ vec V),  U ← QR(U).
+
+After the QR step w would have to become R w; it is re-solved before it is used again, which is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy import sparse
+
+from lrs import kernels
+from lrs.amht.initialization import design_covariance, moments_subspace, random_subspace
+from lrs.amht.schedule import OracleSchedule, ResidualSchedule, Schedule
+from lrs.amht.subspace_step import least_squares_subspace, orthonormalise
+from lrs.errors import InvalidInput
+from lrs.kernels.engine import Engine
+from lrs.model import LRSModel
+from lrs.problem import MultiTaskData, Problem
+from lrs.solver import Callback, Iterate, Solution, Status, Traits
+
+#: A run whose residual exceeds this multiple of the smallest so far has diverged.
+DIVERGED = 10.0
+
+
+@dataclass(eq=False)
+class PaperState:
+    """Where a run of `PaperAMHT` stands.
+
+    Attributes
+    ----------
+    U : (d, r), W : (t, r), B : (t, d) dense
+    residual : float
+        ‖y − ŷ‖ / ‖y‖.
+    thresholds : (t, s) array
+        Δ of every task and inner step of the last outer step.
+    """
+
+    U: Float[np.ndarray, "d r"]
+    W: Float[np.ndarray, "t r"]
+    B: Float[np.ndarray, "t d"]
+    residual: float
+    iteration: int = 0
+    thresholds: Float[np.ndarray, "t s"] | None = None
+    bounds: tuple[np.ndarray, ...] = ()
+    best: float = np.inf
+    stagnant: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperAMHT:
+    """AMHT-LRS, faithful to the paper.
+
+    Parameters
+    ----------
+    schedule : "data", "oracle" or a `Schedule`
+        Where α, β, γ come from: the residual (reconstructed), the true errors (needs ``truth``), or your own rule.
+    truth : LRSModel, optional
+        For the oracle schedule.
+    c1 : float in (0, ½)
+        The constant of the threshold; ¼ in the public code.
+    inner_steps : int
+        Thresholding steps per outer step, T.
+    max_iterations : int
+    tolerance : float
+        Converged when the relative residual, or its change over an outer step relative to it, is below.
+    fresh_samples : bool
+        Use disjoint rows in every outer step, as the analysis assumes: the rows of each task are cut into
+        ``max_iterations`` parts.
+    initialization : {"moments", "random"}
+    threads : int, optional
+
+    Notes
+    -----
+    ``Iterate.info`` holds ``threshold`` (t, T), the Δ of every inner step, and ``alpha``, ``beta``, ``gamma`` (t,), the
+    bounds they started from.
+    """
+
+    schedule: Literal["data", "oracle"] | Schedule = "data"
+    truth: LRSModel | None = None
+    c1: float = 0.25
+    inner_steps: int = 20
+    max_iterations: int = 60
+    tolerance: float = 1e-15
+    fresh_samples: bool = False
+    initialization: Literal["moments", "random"] = "moments"
+    threads: int | None = None
+    traits: ClassVar[Traits] = Traits(warm_start=True)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.c1 < 0.5:
+            raise InvalidInput(f"c1: expected a number in (0, ½), got {self.c1!r}; the lemma needs the contraction 2c₁ < 1")
+        for name in ("inner_steps", "max_iterations"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidInput(f"{name}: expected a positive integer, got {value!r}")
+        if self.schedule == "oracle" and self.truth is None:
+            raise InvalidInput("truth: the oracle schedule takes the true errors; pass truth=instance.truth")
+        if isinstance(self.schedule, str) and self.schedule not in ("data", "oracle"):
+            raise InvalidInput(f"schedule: expected 'data', 'oracle' or a Schedule, got {self.schedule!r}")
+        if self.initialization not in ("moments", "random"):
+            raise InvalidInput(f"initialization: expected 'moments' or 'random', got {self.initialization!r}")
+        kernels.check_threads(self.threads)
+
+    def prepare(self) -> float:
+        """Load the compiled kernels; the seconds it took."""
+        return kernels.warm_up()
+
+    # ------------------------------------------------------------------ init / step / terminate
+    def init(self, problem: Problem, engine: Engine, rng: np.random.Generator) -> PaperState:
+        """U from the moments, at random or from the warm start; b = 0 and w by least squares unless warm."""
+        t, d, r = problem.t, problem.d, problem.rank
+        start = problem.warm_start
+        if start is not None:
+            U = orthonormalise(start.U)
+            return PaperState(U, start.W @ (start.U.T @ U), start.B.toarray(), np.inf)
+        if self.initialization == "random":
+            U = random_subspace(d, r, rng)
+        else:
+            U = moments_subspace(engine, r, design_covariance(engine.data))
+        state = PaperState(U, np.zeros((t, r)), np.zeros((t, d)), np.inf)
+        return self.weight_step(engine, state)
+
+    def step(self, engine: Engine, state: PaperState) -> PaperState:
+        """One outer step: sparse step, weight step, subspace step."""
+        state = self.sparse_step(engine, state)
+        state = self.weight_step(engine, state)
+        state = self.subspace_step(engine, state)
+        state = self.weight_step(engine, state)
+        stagnant = state.stagnant + 1 if state.residual > state.best * (1 - 1e-3) else 0
+        return replace(
+            state, iteration=state.iteration + 1, best=min(state.best, state.residual), stagnant=stagnant
+        )
+
+    def terminate(self, state: PaperState) -> Status | None:
+        """DIVERGED, CONVERGED at the rounding floor, STALLED when the residual no longer falls, or None to go on."""
+        finite = all(np.isfinite(a).all() for a in (state.U, state.W, state.B)) and np.isfinite(state.residual)
+        if not finite or state.residual > DIVERGED * min(state.best, 1.0):
+            return Status.DIVERGED
+        if state.residual <= self.tolerance or (state.stagnant >= 3 and state.residual < 1e-12):
+            return Status.CONVERGED
+        if state.stagnant >= 8:
+            return Status.STALLED
+        if state.iteration >= self.max_iterations:
+            return Status.ITERATION_CAP
+        return None
+
+    # ------------------------------------------------------------------ the three steps
+    def sparse_step(self, engine: Engine, state: PaperState) -> PaperState:
+        """OptimizeSparseVector of every task, from the present b."""
+        data = engine.data
+        shared = state.W @ state.U.T
+        rest = data.y - _stacked_product(data, shared + state.B)
+        rms = np.sqrt(np.add.reduceat(rest**2, data.offsets[:-1]) / data.counts)
+        bounds = self._schedule()(shared, state.B, rms, data.counts.astype(float), engine.r)
+        alpha, beta, gamma = (np.ascontiguousarray(b, dtype=np.float64) for b in bounds)
+        B = state.B.copy()
+        scaled = beta / np.sqrt(max(engine.k, 1))
+        used = engine.threshold_steps(shared, B, alpha, scaled, gamma.copy(), self.c1, self.inner_steps)
+        if engine.k == 0:
+            B[:] = 0.0
+        return replace(state, B=B, thresholds=used, bounds=(alpha, beta, gamma))
+
+    def weight_step(self, engine: Engine, state: PaperState) -> PaperState:
+        """w ← ((XU)ᵀXU)⁻¹(XU)ᵀ(y − X b)."""
+        data = engine.data
+        target = data.y - _stacked_product(data, state.B)
+        XU = data.X @ state.U
+        W = np.empty_like(state.W)
+        for i in range(data.t):
+            rows = slice(data.offsets[i], data.offsets[i + 1])
+            W[i] = np.linalg.lstsq(XU[rows], target[rows], rcond=None)[0]
+        rest = target - np.einsum("nr,nr->n", XU, W[data.groups])
+        scale = float(np.sqrt(engine.energy.sum()))
+        return replace(state, W=W, residual=float(np.linalg.norm(rest)) / (scale or 1.0))
+
+    def subspace_step(self, engine: Engine, state: PaperState) -> PaperState:
+        """U ← QR(vec⁻¹(A⁻¹ vec V))."""
+        if engine.r == 0:
+            return state
+        data = engine.data
+        target = data.y - _stacked_product(data, state.B)
+        engine.W[...] = state.W
+        # V = Σ_i X_iᵀ target_i w_iᵀ, block by block so that no second array of the size of X is made.
+        V = np.zeros_like(state.U)
+        for lo in range(0, data.n, 4096):
+            rows = slice(lo, lo + 4096)
+            V += data.X[rows].T @ (target[rows, None] * state.W[data.groups[rows]])
+        U = least_squares_subspace(engine, V, design_covariance(data))
+        if not np.isfinite(U).all():
+            return replace(state, U=np.full_like(U, np.nan))
+        return replace(state, U=orthonormalise(U))
+
+    def _schedule(self) -> Schedule:
+        if self.schedule == "oracle":
+            assert self.truth is not None
+            return OracleSchedule(self.truth)
+        if self.schedule == "data":
+            return ResidualSchedule()
+        assert not isinstance(self.schedule, str)
+        return self.schedule
+
+    # ------------------------------------------------------------------ the whole run
+    def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
+        compile_seconds = self.prepare()
+        data = problem.data
+        parts = _disjoint_parts(data, self.max_iterations) if self.fresh_samples else [data]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            engines = [Engine(part, problem.rank, problem.sparsity, self.threads) for part in parts]
+            try:
+                return self._run(problem, engines, rng, callback, compile_seconds)
+            finally:
+                for engine in engines:
+                    engine.close()
+
+    def _run(
+        self,
+        problem: Problem,
+        engines: list[Engine],
+        rng: np.random.Generator,
+        callback: Callback | None,
+        compile_seconds: float,
+    ) -> Solution:
+        state = self.init(problem, engines[0], rng)
+        last = state
+        self._show(problem, state, callback)
+        status = None
+        while status is None:
+            try:
+                state = self.step(engines[state.iteration % len(engines)], state)
+                status = self.terminate(state)
+            except np.linalg.LinAlgError:  # NaN or overflow inside a factorisation
+                status = Status.DIVERGED
+            if status is not Status.DIVERGED:
+                last = state
+                self._show(problem, state, callback)
+        info: dict[str, Any] = {"compile_seconds": compile_seconds, "thresholds": last.thresholds}
+        return Solution(_model(problem, last), status, state.iteration, last.residual, info=info)
+
+    @staticmethod
+    def _show(problem: Problem, state: PaperState, callback: Callback | None) -> None:
+        if callback is None:
+            return
+        info: dict[str, Any] = {}
+        if state.thresholds is not None:
+            alpha, beta, gamma = state.bounds
+            info = {"threshold": state.thresholds, "alpha": alpha, "beta": beta, "gamma": gamma}
+        callback(Iterate(state.iteration, _model(problem, state), state.residual, info))
+
+
+def _model(problem: Problem, state: PaperState) -> LRSModel:
+    data = problem.data
+    return LRSModel(state.U, state.W, sparse.csr_array(state.B), data.task_names, data.feature_names)
+
+
+def _stacked_product(data: MultiTaskData, theta: Float[np.ndarray, "t d"]) -> Float[np.ndarray, " n"]:
+    """X_iθ⁽ⁱ⁾ of every task, stacked."""
+    out = np.empty(data.n)
+    for i in range(data.t):
+        rows = slice(data.offsets[i], data.offsets[i + 1])
+        np.dot(data.X[rows], theta[i], out=out[rows])
+    return out
+
+
+def _disjoint_parts(data: MultiTaskData, parts: int) -> list[MultiTaskData]:
+    """The rows of every task cut into disjoint parts of (nearly) equal size."""
+    if int(data.counts.min()) < parts:
+        raise InvalidInput(
+            f"fresh_samples: {parts} outer steps need at least {parts} rows in every task, the smallest has "
+            f"{int(data.counts.min())}; lower max_iterations"
+        )
+    position = np.arange(data.n) - np.repeat(data.offsets[:-1], data.counts)
+    part = position * parts // np.repeat(data.counts, data.counts)
+    return [data.rows(part == p) for p in range(parts)]
