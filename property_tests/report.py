@@ -339,9 +339,14 @@ def write(reports: Sequence[Report], folder: str | Path) -> Path:
     folder = prepare(folder)
     page = folder / "report.html"
     page.write_text(html(reports), encoding="utf-8")
-    text = json.dumps(_finite(document(reports)), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "verdicts.json").write_text(text + "\n", encoding="utf-8")
+    write_json(document(reports), folder)
     return page
+
+
+def write_json(verdicts: dict[str, Any], folder: Path) -> None:
+    """Write verdicts.json."""
+    text = json.dumps(_finite(verdicts), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "verdicts.json").write_text(text + "\n", encoding="utf-8")
 
 
 def prepare(folder: str | Path) -> Path:

@@ -1,0 +1,1 @@
+"""The conformance suite: ``pytest --pyargs property_tests.conformance --lrs-solver module:attr``."""
