@@ -562,6 +562,8 @@ def _array(name: str, value: Any) -> np.ndarray:
         raise InvalidInput(f"{name}: NaN; pass {quantity.meaning} as a number")
     if smallest < quantity.minimum or (smallest == 0 and not quantity.zero_allowed):
         raise InvalidInput(f"{name}: {smallest:g} is out of range; {quantity.meaning} is {quantity.domain}")
+    if quantity.maximum < np.inf and a.max() > quantity.maximum:
+        raise InvalidInput(f"{name}: {a.max():g} is out of range; {quantity.meaning} is {quantity.domain}")
     return a
 
 

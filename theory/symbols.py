@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +49,8 @@ class Quantity:
         Whether 0 is a legal value; negative values never are.
     minimum : float
         Smallest legal value when it is above 0 (κ ≥ 1).
+    maximum : float
+        Largest legal value (probabilities: 1).
     integer : bool
         Whether SMT witnesses must be integers.
     """
@@ -58,6 +61,7 @@ class Quantity:
     kind: Kind = "measured"
     zero_allowed: bool = False
     minimum: float = 0.0
+    maximum: float = math.inf
     integer: bool = False
 
     @property
@@ -70,6 +74,8 @@ class Quantity:
     @property
     def domain(self) -> str:
         """The legal values in words."""
+        if self.maximum < math.inf:
+            return f"{'between' if self.zero_allowed else 'above'} 0 and {'' if self.zero_allowed else 'at most '}{self.maximum:g}"
         if self.minimum > 0:
             return f"at least {self.minimum:g}"
         return "at least 0" if self.zero_allowed else "above 0"
@@ -86,6 +92,7 @@ def declare(
     kind: Kind = "measured",
     zero_allowed: bool = False,
     minimum: float = 0.0,
+    maximum: float = math.inf,
     integer: bool = False,
 ) -> sympy.Symbol:
     """Declare a quantity and return its symbol; declaring the same thing twice is harmless.
@@ -97,7 +104,7 @@ def declare(
     """
     if not name.isidentifier():
         raise InvalidInput(f"name: {name!r} is not an identifier; use letters, digits and underscores")
-    quantity = Quantity(name, latex, meaning, kind, zero_allowed, minimum, integer)
+    quantity = Quantity(name, latex, meaning, kind, zero_allowed, minimum, maximum, integer)
     known = _DECLARED.setdefault(name, quantity)
     if known != quantity:
         raise InvalidInput(f"name: {name!r} is declared already as {known.meaning!r}; choose another name")
@@ -179,8 +186,10 @@ m = declare("m", "m", "rows per task (the smallest task's)", kind="size", intege
 
 # ---------------------------------------------------------------------------------------------- levels
 sigma = declare("sigma", r"\sigma", "standard deviation of the noise", kind="level", zero_allowed=True)
-delta = declare("delta", r"\delta", "failure probability", kind="level")
-size = declare("size", r"\alpha_0", "size of a test: chance to refuse data that satisfy the assumption", kind="level")
+delta = declare("delta", r"\delta", "failure probability", kind="level", maximum=1.0)
+size = declare(
+    "size", r"\alpha_0", "size of a test: chance to refuse data that satisfy the assumption", kind="level", maximum=1.0
+)
 n = declare("n", "n", "total number of rows", kind="size", integer=True)
 L = declare("L", "L", "number of outer steps", kind="size", integer=True)
 
@@ -203,11 +212,17 @@ rank_visible = declare(
 )
 
 # ---------------------------------------------------------------------------------------------- measured: the data
-p_mean = declare("p_mean", r"p_{\text{mean}}", "p-value: coordinate means are 0", zero_allowed=True)
-p_scale = declare("p_scale", r"p_{\text{scale}}", "p-value: coordinate variances are 1", zero_allowed=True)
-p_correlation = declare("p_correlation", r"p_{\text{corr}}", "p-value: coordinates are uncorrelated", zero_allowed=True)
-p_rows = declare("p_rows", r"p_{\text{rows}}", "p-value: consecutive rows are independent", zero_allowed=True)
-p_shape = declare("p_shape", r"p_{\text{shape}}", "p-value: entries are standard normal", zero_allowed=True)
+p_mean = declare("p_mean", r"p_{\text{mean}}", "p-value: coordinate means are 0", zero_allowed=True, maximum=1.0)
+p_scale = declare("p_scale", r"p_{\text{scale}}", "p-value: coordinate variances are 1", zero_allowed=True, maximum=1.0)
+p_correlation = declare(
+    "p_correlation", r"p_{\text{corr}}", "p-value: coordinates are uncorrelated", zero_allowed=True, maximum=1.0
+)
+p_rows = declare(
+    "p_rows", r"p_{\text{rows}}", "p-value: consecutive rows are independent", zero_allowed=True, maximum=1.0
+)
+p_shape = declare(
+    "p_shape", r"p_{\text{shape}}", "p-value: entries are standard normal", zero_allowed=True, maximum=1.0
+)
 p_noise = declare("p_noise", r"p_{\text{noise}}", "p-value: residuals of the truth are N(0, σ²)", zero_allowed=True)
 repeated_rows = declare(
     "repeated_rows", r"n_{\text{rep}}", "rows of X that repeat an earlier row", zero_allowed=True, integer=True
@@ -265,7 +280,9 @@ s = declare("s", "s", "entries kept by a hard-thresholding step", kind="size", i
 rsc = declare("rsc", r"\alpha_f", "restricted strong convexity", kind="level")
 rss = declare("rss", r"L_f", "restricted smoothness", kind="level")
 eta = declare("eta", r"\eta", "step size", kind="level")
-rip_3k = declare("rip_3k", r"\delta_{3k}", "restricted isometry constant of order 3k", kind="level", zero_allowed=True)
+rip_3k = declare(
+    "rip_3k", r"\delta_{3k}", "restricted isometry constant of order 3k", kind="level", zero_allowed=True, maximum=1.0
+)
 rip_3 = declare(
     "rip_3", r"\Delta_3", "restricted isometry constant of triple rank and sparsity", kind="level", zero_allowed=True
 )

@@ -1,15 +1,19 @@
 """The z3 reader (extra ``prove``): the same expression as a real-arithmetic formula.
 
-Logarithm and exponential are uninterpreted functions with a few true axioms, a root is a fresh non-negative number
-whose power is the radicand, Max and Min are If. Everything stated about them is true of the real functions, so what
-z3 proves here holds; what it refutes may be an artefact of the few axioms, and is checked on the numbers before it is
-reported (`theory.relations`).
+The logarithm is an uninterpreted function with a few true axioms, in Ackermann's form: one fresh number per argument,
+and the axioms stated for those arguments, which keeps the formulas inside real arithmetic. A root is a fresh
+non-negative number whose power is the radicand, Max and Min are If. Everything stated about them is true of the real
+functions, so what z3 proves here holds; what it refutes may be an artefact of the few axioms, and is checked on the
+numbers, and the axioms sharpened there, before it is reported (`theory.relations`).
 """
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
+import mpmath
 import sympy
 
 from lrs.errors import InvalidInput, MissingExtra
@@ -33,16 +37,17 @@ class Translation:
     variables : dict of str to z3 real
         One per quantity that occurred.
     conditions : list of z3 formulas
-        Domains of the variables, definitions of the roots, and instances of the axioms of log and exp.
+        Domains of the variables, definitions of the roots, and instances of the axioms of the logarithm.
+    logarithms : list of (z3 term, z3 real)
+        Arguments and the numbers that stand for their logarithms.
     """
 
     def __init__(self) -> None:
         self.z3 = z3_module()
         self.variables: dict[str, Any] = {}
         self.conditions: list[Any] = []
-        self._logarithms: list[tuple[Any, Any]] = []
+        self.logarithms: list[tuple[Any, Any]] = []
         self._roots: dict[tuple[str, int], Any] = {}
-        self._log = self.z3.Function("ln", self.z3.RealSort(), self.z3.RealSort())
 
     def variable(self, name: str) -> Any:
         """The real variable of a declared quantity; its domain joins the conditions."""
@@ -54,6 +59,8 @@ class Translation:
                 self.conditions.append(v >= self._number(sympy.Rational(str(quantity.minimum))))
             else:
                 self.conditions.append(v >= 0 if quantity.zero_allowed else v > 0)
+            if quantity.maximum < math.inf:
+                self.conditions.append(v <= self._number(sympy.Rational(str(quantity.maximum))))
         return self.variables[name]
 
     def _number(self, q: Any) -> Any:
@@ -113,28 +120,52 @@ class Translation:
         return self._roots[key]
 
     def _logarithm(self, x: Any) -> Any:
-        """ln x with ln x ≤ x − 1, ln x ≥ 1 − 1/x, its sign, and monotonicity against every other logarithm."""
-        z3, value = self.z3, self._log(x)
-        if any(z3.eq(x, known) for known, _ in self._logarithms):
-            return value
+        """ln x with 1 − 1/x ≤ ln x ≤ x − 1 and its sign; against every other logarithm, monotonicity and (ln x)/x."""
+        z3 = self.z3
+        x = z3.simplify(x)
+        for known, value in self.logarithms:
+            if z3.eq(x, known):
+                return value
+        value = z3.FreshReal("ln")
         positive = x > 0
         self.conditions += [
-            z3.Implies(positive, value <= x - 1),
-            z3.Implies(positive, value * x >= x - 1),
+            z3.Implies(positive, z3.And(value <= x - 1, value * x >= x - 1)),
             z3.Implies(x > 1, value > 0),
             z3.Implies(x == 1, value == 0),
         ]
-        for known, other in self._logarithms:
+        for known, other in self.logarithms:
             both = z3.And(positive, known > 0)
             self.conditions += [
                 z3.Implies(z3.And(both, x > known), value > other),
                 z3.Implies(z3.And(both, x < known), value < other),
                 z3.Implies(z3.And(both, x == known), value == other),
+                # (ln x)/x falls beyond e < 3
+                z3.Implies(z3.And(known >= 3, x >= known), value * known <= other * x),
+                z3.Implies(z3.And(x >= 3, known >= x), other * x <= value * known),
             ]
-        self._logarithms.append((x, value))
+        self.logarithms.append((x, value))
         return value
+
+    def sharpen(self, index: int, at: Fraction) -> None:
+        """Two more true facts about one logarithm, tight near a point: its tangent, and that of −ln(1/x)."""
+        z3, (x, value) = self.z3, self.logarithms[index]
+        low, high = _log_bounds(at)
+        point = z3.Q(at.numerator, at.denominator)
+        below, above = z3.Q(low.numerator, low.denominator), z3.Q(high.numerator, high.denominator)
+        self.conditions += [
+            z3.Implies(x > 0, value <= above + (x - point) / point),
+            z3.Implies(x > 0, value * x >= below * x + x - point),
+        ]
 
     def relation(self, lhs: sympy.Expr, relation: str, rhs: sympy.Expr) -> Any:
         """A relation as a z3 formula."""
         a, b = self.term(lhs), self.term(rhs)
         return {">=": a >= b, ">": a > b, "<=": a <= b, "<": a < b}[relation]
+
+
+def _log_bounds(x: Fraction) -> tuple[Fraction, Fraction]:
+    """Rationals below and above ln x, 2⁻³² apart or less for moderate x."""
+    value = mpmath.iv.log(mpmath.iv.mpf(x.numerator) / mpmath.iv.mpf(x.denominator))
+    step = Fraction(1, 2**32)
+    low, high = (Fraction(float(mpmath.mpf(end))) for end in (value.a, value.b))
+    return (low // step) * step - step, -((-high) // step) * step + step

@@ -19,9 +19,9 @@ observed = Predicate(
 )
 corruption = Predicate(
     "corruption",
-    Max(k / d, zeta / t),
+    C_corrupt * Max(mu, nu) * r * Max(k / d, zeta / t),
     "<=",
-    1 / (C_corrupt * Max(mu, nu) * r),
+    1,
     ALTPROJ,
     Status.ASSUMED,
     (Constant("C_corrupt", "larger-is-stronger", 512.0, "cited", ALTPROJ),),
