@@ -36,6 +36,7 @@ class Status(enum.Enum):
     DIVERGED = "diverged"
     ITERATION_CAP = "iteration cap"
     NOT_IDENTIFIABLE = "not identifiable as posed"
+    FIXED_ROUNDS = "fixed rounds"
 
     @property
     def sentence(self) -> str:
@@ -48,6 +49,7 @@ _SENTENCES = {
     Status.STALLED: "The iteration stopped improving before the data were explained; some tasks may be wrong.",
     Status.DIVERGED: "The iteration diverged; the last finite iterate is returned and should not be used.",
     Status.ITERATION_CAP: "The iteration cap was reached before convergence; allow more iterations or start elsewhere.",
+    Status.FIXED_ROUNDS: "The rounds fixed beforehand were run; looking at the data to stop would have cost privacy.",
     Status.NOT_IDENTIFIABLE: (
         "The data cannot determine the parameters as posed: there are fewer equations than unknowns "
         "(m ≥ r + k + r(d − r)/t is necessary); the answer is one of many."
