@@ -7,6 +7,7 @@ from lrs.amht import AMHT
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from lrs.model import LRSModel, TaskParameters
+from lrs.private import PrivateAMHT
 from lrs.problem import Instance, MultiTaskData, Problem
 from lrs.solver import Iterate, Solution, Solver, Status, Traits, available_solvers, load_solver, solve
 
@@ -24,6 +25,7 @@ __all__ = [
     "LRSModel",
     "LRSRegressor",
     "MultiTaskData",
+    "PrivateAMHT",
     "Problem",
     "Solution",
     "Solver",

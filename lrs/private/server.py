@@ -1,0 +1,333 @@
+"""The billboard: a server that publishes U every round, and clients that answer with clipped statistics.
+
+The trust model is the central one: the server sees the *sum* of the clipped statistics (in a deployment, of a secure
+aggregation) and is trusted to add the noise; everything in the `Transcript` may be read by anybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from lrs.errors import InvalidInput
+from lrs.model import TaskParameters
+from lrs.private.accounting import Ledger, Neighbours, Release
+from lrs.private.clip import Clip
+from lrs.private.local import local_step
+from lrs.private.noise import NoiseSource
+from lrs.private.statistics import (
+    NAMES,
+    Kind,
+    Statistics,
+    gradient_statistics,
+    moment_statistics,
+    normal_statistics,
+    sensitivity,
+)
+from lrs.problem import MultiTaskData
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What stands on the billboard in one round: the present U and what is asked for. It depends on earlier noisy releases only."""
+
+    round: int
+    kind: Kind
+    U: Float[np.ndarray, "d r"]
+    clip: Clip
+    sparsity: int
+    group: int | None = None
+    groups: int = 1
+
+
+@dataclass
+class Transcript:
+    """All that was published, in order: every noisy release, and U after it. An audit reads nothing else.
+
+    Attributes
+    ----------
+    releases : list of (Release, array)
+    subspaces : list of (d, r) arrays
+        U of round 0, 1, …
+    """
+
+    releases: list[tuple[Release, np.ndarray]] = field(default_factory=list)
+    subspaces: list[np.ndarray] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """One line per release, for people."""
+        return [
+            f"round {r.round}: {r.name} {'×'.join(map(str, a.shape))}, sensitivity {r.sensitivity:.4g}, "
+            f"noise {r.noise:.4g}, rho {r.rho:.3g}" + ("" if r.group is None else f", user group {r.group}")
+            for r, a in self.releases
+        ]
+
+
+class Cohort:
+    """Users simulated together; it answers with the sum of its members' clipped statistics.
+
+    Parameters
+    ----------
+    data : MultiTaskData
+        One task per user; ``task_names`` are the user ids, from which the disjoint groups follow.
+    """
+
+    def __init__(self, data: MultiTaskData) -> None:
+        self.data = data
+
+    def answer(self, request: Request) -> Statistics:
+        """Clipped statistics summed over the members that are asked."""
+        data = self.data
+        if request.group is not None:
+            asked = [i for i, n in enumerate(data.task_names) if user_group(n, request.groups) == request.group]
+            if not asked:
+                return {}
+            data = data.select(asked)
+        if request.kind != "moment":
+            W, B = local_step(request.U, data, request.sparsity)
+        total: Statistics = {}
+        for X, y, users in _equal_sized(data):
+            if request.kind == "moment":
+                part = moment_statistics(X, y, request.clip)
+            elif request.kind == "normal":
+                part = normal_statistics(X, y, W[users], B[users], request.clip)
+            else:
+                part = gradient_statistics(X, y, request.U, W[users], B[users], request.clip)
+            for name, value in part.items():
+                total[name] = total[name] + value if name in total else value
+        return total
+
+    def parameters(self, U: Float[np.ndarray, "d r"], sparsity: int) -> tuple[np.ndarray, np.ndarray]:
+        """W (t, r) and B (t, d) of the members for a published U. They stay with the users."""
+        return local_step(U, self.data, sparsity)
+
+
+class Client(Cohort):
+    """One user with its own rows.
+
+    Parameters
+    ----------
+    X : (m, d) array
+    y : (m,) array
+    name : hashable
+        The user's id.
+    """
+
+    def __init__(self, X: Any, y: Any, name: Any = 0) -> None:
+        super().__init__(MultiTaskData.from_arrays([np.asarray(X)], [np.asarray(y)], task_names=(name,)))
+
+    def adapt(self, U: Float[np.ndarray, "d r"], sparsity: int) -> TaskParameters:
+        """This user's (w, b) for a published U."""
+        W, B = self.parameters(U, sparsity)
+        return TaskParameters(W[0], B[0])
+
+
+def user_group(name: Any, groups: int) -> int:
+    """The disjoint group of a user: a hash of its id alone, so that nobody else's presence can change it."""
+    return int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:8], "big") % groups
+
+
+def _equal_sized(data: MultiTaskData) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """X (g, m, d), y (g, m) and the indices of the g users that have m rows, for every m."""
+    for m in np.unique(data.counts):
+        users = np.flatnonzero(data.counts == m)
+        X, y = data.X, data.y
+        if len(users) < data.t:
+            rows = (data.offsets[users][:, None] + np.arange(m)).ravel()
+            X, y = X[rows], y[rows]
+        yield X.reshape(len(users), m, data.d), y.reshape(len(users), m), users
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Schedule:
+    """Everything about the run that is fixed before the data are looked at.
+
+    Attributes
+    ----------
+    clip : Clip
+    rho : float
+        Total budget; ``inf`` for no noise.
+    rounds : int
+    kind : {"normal", "gradient"}
+        Release A and V, or one gradient, per round.
+    neighbours : {"add-remove", "replace-one"}
+    groups : bool
+        Ask a disjoint group of users in each round, each with the whole remaining budget.
+    start_share : float
+        Share of ρ for the private start; 0 for a public one.
+    a_share : float
+        Share of a round's ρ that A gets.
+    step : float
+        Gradient release only: U ← QR(U − step · gradient).
+    sparsity : int
+    """
+
+    clip: Clip
+    rho: float
+    rounds: int
+    sparsity: int
+    kind: Kind = "normal"
+    neighbours: Neighbours = "add-remove"
+    groups: bool = False
+    start_share: float = 0.25
+    a_share: float = 0.5
+    step: float = 0.0
+
+    def releases(self) -> list[tuple[Kind, list[Release]]]:
+        """The releases of every round, with the noise each needs, in order."""
+        out: list[tuple[Kind, list[Release]]] = []
+        left = self.rho
+        if self.start_share > 0:
+            out.append(("moment", [self._release("moment", 0, self.rho * self.start_share, None)]))
+            left = self.rho * (1 - self.start_share)
+        per_round = left if self.groups else left / self.rounds
+        for number in range(1, self.rounds + 1):
+            group = number - 1 if self.groups else None
+            shares = {"A": self.a_share, "V": 1 - self.a_share, "gradient": 1.0}
+            names = NAMES[self.kind]
+            out.append((self.kind, [self._release(n, number, per_round * shares[n], group) for n in names]))
+        return out
+
+    def _release(self, name: str, number: int, rho: float, group: int | None) -> Release:
+        size = sensitivity(name, self.clip, self.neighbours)
+        # ρ = Δ²/(2s²)
+        noise = 0.0 if np.isinf(rho) else size / np.sqrt(2 * rho)
+        return Release(name=name, round=number, sensitivity=size, noise=float(noise), group=group)
+
+
+class Server:
+    """Asks, sums, adds noise, records the cost, and publishes the next U.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    start : (d, r) array
+        Public orthonormal U⁽⁰⁾: drawn without looking at the data.
+    noise : NoiseSource
+    """
+
+    def __init__(self, schedule: Schedule, start: Float[np.ndarray, "d r"], noise: NoiseSource) -> None:
+        self.schedule, self.noise, self.U = schedule, noise, start
+        self.ledger = Ledger(schedule.neighbours)
+        self.transcript = Transcript(subspaces=[start])
+        self._plan = schedule.releases()
+        #: Standard deviation by which an entry of the present U may be off: a random unit direction at first.
+        self._uncertainty = 1 / np.sqrt(start.shape[0])
+
+    def request(self) -> Request | None:
+        """What to put on the billboard now; None when the rounds are over."""
+        done = len(self.transcript.subspaces) - 1
+        if done == len(self._plan):
+            return None
+        kind, releases = self._plan[done]
+        s = self.schedule
+        return Request(releases[0].round, kind, self.U, s.clip, s.sparsity, releases[0].group, s.rounds)
+
+    def receive(self, answers: Iterable[Statistics]) -> Float[np.ndarray, "d r"]:
+        """Sum the answers to the request, add noise, record, and publish the U they give."""
+        kind, releases = self._plan[len(self.transcript.subspaces) - 1]
+        total = self.aggregate(kind, answers)
+        noisy = {r.name: self.release(r, total[r.name]) for r in releases}
+        self.U = self._update(kind, noisy, {r.name: r.noise for r in releases})
+        self.transcript.subspaces.append(self.U)
+        return self.U
+
+    def aggregate(self, kind: Kind, answers: Iterable[Statistics]) -> Statistics:
+        """Sum over cohorts; zero when nobody was asked."""
+        d, r = self.U.shape
+        shapes = {"moment": (d, d), "A": (d * r, d * r), "V": (d, r), "gradient": (d, r)}
+        total = {name: np.zeros(shapes[name]) for name in NAMES[kind]}
+        for answer in answers:
+            for name, value in answer.items():
+                total[name] += value
+        return total
+
+    def release(self, release: Release, value: np.ndarray) -> np.ndarray:
+        """Noise of i.i.d. entries, recorded before anything is published; symmetric statistics are symmetrised after."""
+        self.ledger.add(release)
+        noisy = value + release.noise * self.noise.normal(value.shape) if release.noise else value.copy()
+        if release.name in ("A", "moment"):
+            noisy = (noisy + noisy.T) / 2
+        self.transcript.releases.append((release, noisy))
+        return noisy
+
+    # Everything below reads noisy releases only: post-processing, free of charge.
+    def _update(self, kind: Kind, noisy: Statistics, noise: dict[str, float]) -> Float[np.ndarray, "d r"]:
+        if self.U.shape[1] == 0:
+            return self.U
+        if kind == "moment":
+            return self._from_moment(noisy["moment"], noise["moment"])
+        if kind == "gradient":
+            return np.linalg.qr(self.U - self.schedule.step * noisy["gradient"])[0]
+        return self._from_normal(noisy["A"], noisy["V"], noise["A"], noise["V"])
+
+    def _from_moment(self, M: np.ndarray, noise: float) -> np.ndarray:
+        d, r = self.U.shape
+        values, basis = np.linalg.eigh(M)
+        lead, next_one = float(values[d - r]), float(values[d - r - 1]) if r < d else 0.0
+        gap = lead - next_one
+        if gap > 0:
+            # Davis–Kahan for the noise, of operator norm s√(2d), and the sampling error √(d λ_r λ_{r+1}/t) over the gap; the
+            # trace over the clip level is a lower bound on t that is already published [D].
+            level = self.schedule.clip.moment
+            assert level is not None
+            users = max(float(values.sum()) / level**2, 1.0)
+            sampled = np.sqrt(d * lead * max(next_one, 0.0) / users) / gap
+            self._uncertainty = min(1.0, float(np.hypot(noise * np.sqrt(2 * d) / gap, sampled))) / np.sqrt(d)
+        return basis[:, ::-1][:, :r]
+
+    def _from_normal(self, A: np.ndarray, V: np.ndarray, a_noise: float, v_noise: float) -> np.ndarray:
+        """One Newton step for U, each direction of A weighted as a Kalman filter does.
+
+        The step δ = A⁻¹(vec V − A u) is measured with noise s per entry of A δ, and u is uncertain by τ per entry beforehand: an
+        eigenvalue a of A then gets the gain a²/(a² + s²/τ²), and 0 when it is not positive. Without noise every gain is 1.
+        Afterwards τ shrinks by what was learnt, at most fourfold a round, as alternation itself converges no faster [D].
+        """
+        d, r = self.U.shape
+        A, left = denoise(A, a_noise, d, r)
+        u = self.U.T.ravel()
+        values, basis = np.linalg.eigh(A)
+        # ‖u‖² = r: the noise that stays in A reaches A u with this energy per entry.
+        measured = v_noise**2 + left * a_noise**2 * r / 2
+        square = np.where(values > 1e-12 * max(float(values[-1]), 0.0), values, 0.0) ** 2
+        if measured > 0:
+            gain = square / (square + measured / self._uncertainty**2)
+        else:
+            gain = (square > 0).astype(float)
+        inverse = np.divide(gain, values, out=np.zeros_like(values), where=gain > 0)
+        correction = basis @ (inverse * (basis.T @ (V.T.ravel() - A @ u)))
+        self._uncertainty *= np.sqrt(max(float(np.mean(1 - gain)), 1 / 16))
+        return np.linalg.qr((u + correction).reshape(r, d).T)[0]
+
+
+def denoise(A: Float[np.ndarray, "n n"], noise: float, d: int, r: int) -> tuple[Float[np.ndarray, "n n"], float]:
+    """Shrink a noisy A towards its nearest Kronecker product S ⊗ C, by as much as the known noise suggests.
+
+    A = Σ wwᵀ ⊗ XᵀX/m tends to t·S ⊗ C when the rows of all users have one covariance C, so what is left over is mostly noise:
+    it is multiplied by the positive-part James–Stein factor (1 − (n s)²/(2‖A − S ⊗ C‖²))₊ (half, since symmetrising halves the
+    noise's energy) [D]. Without noise A is returned as it is. The nearest product comes from the leading singular pair
+    of the rearranged A (Van Loan and Pitsianis 1993). Also returned is the share of the noise's energy that stays.
+    """
+    if noise == 0:
+        return A, 1.0
+    rearranged = A.reshape(r, d, r, d).transpose(0, 2, 1, 3).reshape(r * r, d * d)
+    P, s, Qt = np.linalg.svd(rearranged, full_matrices=False)
+    product = np.kron((P[:, 0] * s[0]).reshape(r, r), Qt[0].reshape(d, d))
+    product = (product + product.T) / 2
+    rest = A - product
+    energy = float(np.vdot(rest, rest))
+    factor = max(0.0, 1 - noise**2 * A.size / (2 * energy)) if energy > 0 else 0.0
+    return product + factor * rest, max(factor**2, (r**2 + d**2) / (d * r) ** 2)
+
+
+def run(server: Server, cohorts: Iterable[Cohort]) -> None:
+    """Play all rounds in this process. ``cohorts`` is gone through once per round, so it must be re-iterable."""
+    if iter(cohorts) is cohorts:
+        raise InvalidInput("cohorts: pass a list or an object that can be iterated once per round, not a generator")
+    while (request := server.request()) is not None:
+        server.receive(cohort.answer(request) for cohort in cohorts)

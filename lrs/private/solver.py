@@ -1,0 +1,265 @@
+"""AMHT-LRS with user-level differential privacy, under the solver protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+import numpy as np
+from jaxtyping import Float
+from scipy import sparse
+
+from lrs.errors import InvalidInput
+from lrs.private.accounting import Neighbours, check_target, rho_for
+from lrs.private.clip import Clip
+from lrs.private.model import ServerModel, UsersModel
+from lrs.private.noise import NoiseSource, SecureNoise, SeededNoise
+from lrs.private.server import Cohort, Schedule, Server, Transcript, run
+from lrs.problem import MultiTaskData, Problem
+from lrs.solver import Callback, Iterate, Solution, Status, Traits, relative_residual
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivateAMHT:
+    """Users keep (w, b); the server learns U from clipped, noised sums and publishes it every round.
+
+    Parameters
+    ----------
+    epsilon, delta : float, optional
+        User-level target (ε, δ). ``epsilon = inf`` adds no noise and gives no privacy.
+    rho : float, optional
+        Target as zCDP parameter instead of ε; ``delta`` then only says at which δ ε is stated (default 1e-6).
+    clip : Clip
+        Levels fixed beforehand; required.
+    rounds : int
+        Fixed number of rounds; the budget is split evenly over them.
+    neighbours : {"add-remove", "replace-one"}
+    release : {"normal", "gradient"}
+        Release A and V per round, or one d × r gradient (as private federated representation learning does).
+    groups : bool
+        Ask disjoint groups of users in turn instead of everybody in every round.
+    start_share, a_share : float
+        Shares of ρ for the private start, and of a round for A.
+    start : (d, r) array, optional
+        A *public* U⁽⁰⁾; the private start is then not run. A problem's warm start is refused, as nothing says it is public.
+    population : int, optional
+        Gradient release only: the publicly known number of users that scales its step.
+    block : int
+        Users handled at once.
+    insecure_seed : int, optional
+        Seed the noise. The model is marked: seeded noise gives no privacy.
+
+    Raises
+    ------
+    InvalidInput
+        ε ≤ 0, δ outside (0, 1), no clip levels, or a choice that would look at the data without a budget.
+
+    Notes
+    -----
+    ``solution.model`` holds all users' parameters, as the simulation sees them; it refuses to be saved.
+    ``solution.info["server"]`` is the `ServerModel`, the only thing that may be published with the
+    ``solution.info["transcript"]``. ``solution.residual`` is *not* private.
+    """
+
+    epsilon: float | None = None
+    delta: float | None = None
+    rho: float | None = None
+    clip: Clip | None = None
+    rounds: int = 4
+    neighbours: Neighbours = "add-remove"
+    release: str = "normal"
+    groups: bool = False
+    start_share: float = 0.5
+    a_share: float = 0.5
+    start: Float[np.ndarray, "d r"] | None = None
+    population: int | None = None
+    block: int = 2000
+    insecure_seed: int | None = None
+    traits: ClassVar[Traits] = Traits(exact=False)
+
+    def __post_init__(self) -> None:
+        check_target(self.epsilon, self.delta, self.rho)
+        for name, count in (("rounds", self.rounds), ("block", self.block)):
+            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+                raise InvalidInput(f"{name}: expected an integer ≥ 1, got {count!r}")
+        if self.clip is not None and not isinstance(self.clip, Clip):
+            raise InvalidInput(f"clip: expected lrs.private.Clip, got {type(self.clip).__name__}")
+        for name, value, known in (
+            ("neighbours", self.neighbours, get_args(Neighbours)),
+            ("release", self.release, ("normal", "gradient")),
+        ):
+            if value not in known:
+                raise InvalidInput(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+        if not 0 <= self.start_share < 1:
+            raise InvalidInput(f"start_share: expected a share in [0, 1), got {self.start_share!r}")
+        if not 0 < self.a_share < 1:
+            raise InvalidInput(f"a_share: expected a share in (0, 1), got {self.a_share!r}")
+
+    def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
+        data = problem.data
+        if problem.warm_start is not None:
+            raise InvalidInput(
+                "warm_start: a start that may depend on the users' data has no budget here; if it is public, pass its U "
+                "as start=… of the solver"
+            )
+        population = self.population
+        if population is None and self.neighbours == "replace-one":
+            population = data.t  # public: replacing a user does not change how many there are
+        blocks = DataBlocks(data, self.block)
+        server, transcript = self.train(
+            blocks, d=data.d, rank=problem.rank, sparsity=problem.sparsity, rng=rng, population=population
+        )
+        if callback is not None:
+            for number, U in enumerate(transcript.subspaces):
+                model = self._users(problem, blocks, U)
+                callback(Iterate(number, model, relative_residual(problem, model)))
+        model = self._users(problem, blocks, server.U)
+        return Solution(
+            model,
+            Status.FIXED_ROUNDS,
+            self.rounds,
+            relative_residual(problem, model),
+            info={"server": server, "transcript": transcript, "privacy": server.privacy},
+        )
+
+    def train(
+        self,
+        blocks: Iterable[MultiTaskData],
+        *,
+        d: int,
+        rank: int,
+        sparsity: int,
+        rng: np.random.Generator,
+        population: int | None = None,
+    ) -> tuple[ServerModel, Transcript]:
+        """Learn U from users that come in blocks, one block in memory at a time.
+
+        Parameters
+        ----------
+        blocks : re-iterable of MultiTaskData
+            One task per user; gone through once per round.
+        d, rank, sparsity : int
+        rng : numpy Generator
+            Draws a public random U⁽⁰⁾ only, never noise.
+        population : int, optional
+
+        Returns
+        -------
+        server : ServerModel
+        transcript : Transcript
+        """
+        if self.clip is None:
+            raise InvalidInput(
+                "clip: no clip levels; without them one user can change the sums without bound. Pass "
+                "Clip(x=…, y=…, xb=…, w=…), on the command line --clip x=…,y=…,xb=…,w=… "
+                "(lrs.private.propose_clip suggests them from public knowledge)"
+            )
+        rho, delta = self._budget()
+        server = Server(self._schedule(rho, d, rank, sparsity, population), self._start(d, rank, rng), self._noise())
+        run(server, Cohorts(blocks, d))
+        if self.epsilon is not None and server.ledger.epsilon(delta) > self.epsilon:
+            raise AssertionError("the ledger exceeds the target")
+        model = ServerModel(server.U, server.ledger, delta, self.clip, sparsity, server.noise.secure)
+        return model, server.transcript
+
+    def _budget(self) -> tuple[float, float]:
+        delta = 1e-6 if self.delta is None else self.delta
+        if self.rho is not None:
+            return self.rho, delta
+        if self.epsilon is None:
+            raise InvalidInput("epsilon: no privacy target; pass epsilon and delta, or rho")
+        # The sum of the parts may exceed the whole by rounding, the target must not be: 1e-9 of slack.
+        return rho_for(self.epsilon, delta) * (1 - 1e-9), delta
+
+    def _schedule(self, rho: float, d: int, rank: int, sparsity: int, population: int | None) -> Schedule:
+        assert self.clip is not None
+        step = 0.0
+        if self.release == "gradient":
+            if population is None:
+                raise InvalidInput(
+                    "population: under add-remove neighbours the number of users is private; pass a publicly known "
+                    "population to scale the gradient step, or use neighbours='replace-one'"
+                )
+            asked = population / (self.rounds if self.groups else 1)
+            # Curvature per user of unit-scale features and weights, as the levels of `propose_clip` imply them.
+            weight, feature = self.clip.w / (math.sqrt(rank) + 1), self.clip.x / (math.sqrt(d) + 2.2)
+            step = 1.0 / (asked * weight**2 * feature**2)
+        return Schedule(
+            clip=self.clip,
+            rho=rho,
+            rounds=self.rounds,
+            sparsity=sparsity,
+            kind="gradient" if self.release == "gradient" else "normal",
+            neighbours=self.neighbours,
+            groups=self.groups,
+            start_share=0.0 if self.start is not None else self.start_share,
+            a_share=self.a_share,
+            step=step,
+        )
+
+    def _start(self, d: int, rank: int, rng: np.random.Generator) -> np.ndarray:
+        if self.start is None:
+            # A spawned stream: a seed that also drew an instance must not draw that instance's U again.
+            return np.linalg.qr(rng.spawn(1)[0].standard_normal((d, rank)))[0]
+        U = np.asarray(self.start, dtype=float)
+        if U.shape != (d, rank) or not np.isfinite(U).all():
+            raise InvalidInput(f"start: expected a finite array of shape (d, r) = {(d, rank)}, got shape {U.shape}")
+        return np.linalg.qr(U)[0]
+
+    def _noise(self) -> NoiseSource:
+        return SecureNoise() if self.insecure_seed is None else SeededNoise(self.insecure_seed)
+
+    def _users(self, problem: Problem, blocks: DataBlocks, U: np.ndarray) -> UsersModel:
+        parts = [Cohort(block).parameters(U, problem.sparsity) for block in blocks]
+        W, B = (np.concatenate(p) for p in zip(*parts, strict=True))
+        data = problem.data
+        return UsersModel(U, W, sparse.csr_array(B), data.task_names, data.feature_names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivAltMin(PrivateAMHT):
+    """The same without personal parts, k = 0: private alternating minimisation (Jain et al. 2021)."""
+
+    traits: ClassVar[Traits] = Traits(exact=False, sparse=False)
+
+    def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
+        return super().__call__(
+            Problem(problem.data, problem.rank, 0, problem.noise, problem.warm_start), rng=rng, callback=callback
+        )
+
+
+class DataBlocks:
+    """Consecutive users of one data set, at most ``size`` at a time, without copying rows."""
+
+    def __init__(self, data: MultiTaskData, size: int) -> None:
+        self.data, self.size = data, size
+
+    def __iter__(self) -> Iterator[MultiTaskData]:
+        data = self.data
+        for first in range(0, data.t, self.size):
+            last = min(first + self.size, data.t)
+            begin, end = data.offsets[first], data.offsets[last]
+            yield MultiTaskData(
+                data.X[begin:end],
+                data.y[begin:end],
+                data.offsets[first : last + 1] - begin,
+                data.task_names[first:last],
+                data.feature_names,
+            )
+
+
+class Cohorts:
+    """Blocks of data as cohorts, checked to have d features."""
+
+    def __init__(self, blocks: Iterable[MultiTaskData], d: int) -> None:
+        if iter(blocks) is blocks:
+            raise InvalidInput("blocks: pass a list or an object that can be iterated once per round, not a generator")
+        self.blocks, self.d = blocks, d
+
+    def __iter__(self) -> Iterator[Cohort]:
+        for block in self.blocks:
+            if block.d != self.d:
+                raise InvalidInput(f"blocks: a block has {block.d} features, expected d = {self.d}")
+            yield Cohort(block)
