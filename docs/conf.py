@@ -1,0 +1,64 @@
+"""Sphinx configuration: MyST pages, numpydoc docstrings, API pages made from the code."""
+
+import re
+
+from lrs import __version__
+
+project = "lrs-toolkit"
+author = "the lrs-toolkit authors"
+release = version = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.apidoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+apidoc_modules = [
+    {
+        "path": f"../{package}",
+        "destination": f"_generated/{package}",
+        "exclude_patterns": [f"../{package}/project", f"../{package}/benchmarks"],
+        "separate_modules": True,
+        "module_first": True,
+        "max_depth": 1,
+        "automodule_options": {"members"},
+    }
+    for package in ("lrs", "theory", "property_tests", "phase_diagrams")
+]
+# Every object is documented once, in the module that defines it, not again where a package re-exports it.
+autodoc_default_options = {"ignore-module-all": True}
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+# The members are on the page already; a second listing inside each class would document them twice.
+numpydoc_show_class_members = False
+# A part of the guide that has no pages yet is no mistake.
+suppress_warnings = ["toc.empty_glob"]
+
+exclude_patterns = ["_build", "_generated/*/modules.rst"]
+
+html_theme = "furo"
+html_title = "lrs-toolkit"
+html_theme_options = {"navigation_with_keys": True}
+html_static_path = ["_static"]
+html_css_files = ["wide-tables.css"]
+
+
+def escape_bars(app, what, name, obj, options, lines):
+    """``|x|`` is an absolute value in these docstrings; reStructuredText would take it for a substitution."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = re.split(r"(``.*?``)", line)
+            lines[i] = "".join(p if p.startswith("``") else re.sub(r"(?<!\\)\|", r"\\|", p) for p in parts)
+
+
+def setup(app):
+    """Connect after numpydoc, which reads the docstring as written."""
+    app.connect("autodoc-process-docstring", escape_bars, priority=900)
