@@ -136,6 +136,15 @@ def boundary_axis(spec: SweepSpec, name: str | None = None) -> Axis:
     return next((a for a in numeric if target(a.name) == "m"), numeric[0])
 
 
+def nested_along(spec: SweepSpec, axis: Axis) -> bool:
+    """Whether the data of a replicate at one level of the axis are part of its data at the next.
+
+    True along m, unless another size is a ratio of m and changes with it.
+    """
+    names = [*(a.name for a in spec.axes), *spec.fixed]
+    return target(axis.name) == "m" and not any(n.endswith("/m") for n in names)
+
+
 def boundary(trials: Trials, along: str | None = None, *, confidence: float = 0.95, link: Link = "logit") -> Boundary:
     """The level of 50 % success on every line of the grid.
 
@@ -165,7 +174,7 @@ def boundary(trials: Trials, along: str | None = None, *, confidence: float = 0.
     if trials.possible.empty:
         raise InvalidInput("trials: no finished trial in this sweep yet; run or resume it first")
     increasing = EASIER_UPWARDS.get(target(axis.name), True)
-    nested = target(axis.name) == "m"
+    nested = nested_along(spec, axis)
     if nested:
         table = trials.thresholds(axis.name)
     else:

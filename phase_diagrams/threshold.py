@@ -132,6 +132,51 @@ def _number(x: float) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- likelihood
+def log_cdf(z: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ln F(z) with two derivatives, F logistic or standard normal."""
+    if link == "probit":
+        mills = np.sqrt(2 / np.pi) / special.erfcx(-z / np.sqrt(2))
+        return special.log_ndtr(z), mills, -mills * (z + mills)
+    upper = special.expit(-z)
+    return special.log_expit(z), upper, -upper * (1 - upper)
+
+
+def log_cdf_difference(zl: np.ndarray, zh: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ln(F(zh) − F(zl)), its gradient in (zl, zh), and its second derivatives (ll, lh, hh)."""
+    if link == "probit":
+        # In the right tail Φ(zh) − Φ(zl) cancels; Φ(−zl) − Φ(−zh) is the same number and does not.
+        mirror = zl + zh > 0
+        low, high = np.where(mirror, -zh, zl), np.where(mirror, -zl, zh)
+        log_low, m_low, _ = log_cdf(low, link)
+        log_high, m_high, _ = log_cdf(high, link)
+        ratio = np.exp(np.minimum(log_low - log_high, -1e-15))
+        g_low, g_high = -m_low * ratio / (1 - ratio), m_high / (1 - ratio)
+        gl, gh = np.where(mirror, -g_high, g_low), np.where(mirror, -g_low, g_high)
+        return (
+            log_high + np.log1p(-ratio),
+            np.array([gl, gh]),
+            np.array([-zl * gl - gl**2, -gl * gh, -zh * gh - gh**2]),
+        )
+    # F(zh) − F(zl) = F(zh) F(−zl) (1 − e^{−(zh − zl)}) for the logistic F.
+    value_h, gh, hh = log_cdf(zh, link)
+    value_l, gl, ll = log_cdf(-zl, link)
+    step = zh - zl
+    q1 = 1 / np.expm1(np.minimum(step, 700.0))
+    q2 = -q1 * (1 + q1)
+    value = value_h + value_l + np.log(-np.expm1(-step))
+    return value, np.array([-gl - q1, gh + q1]), np.array([ll + q2, -q2, hh + q2])
+
+
+def critical_deviance(n: int, parameters: int, confidence: float) -> float:
+    """Largest deviance inside an interval for one of ``parameters`` numbers fitted to n replicates.
+
+    n ln(1 + F/(n − q)), F the quantile of the F(1, n − q) law: exact for uncensored normal data (Student's interval),
+    χ²₁ as n grows, infinite when nothing is left to estimate the spread from.
+    """
+    left = n - parameters
+    return n * float(np.log1p(stats.f.ppf(confidence, 1, left) / left)) if left > 0 else np.inf
+
+
 class _Intervals:
     """Observations lo < x* ≤ hi with weights, split into those with one finite end and those with two."""
 
@@ -139,7 +184,7 @@ class _Intervals:
         pair = np.isfinite(lo) & np.isfinite(hi)
         success = ~pair & np.isfinite(hi)
         failure = ~pair & np.isfinite(lo)
-        self.probit = link == "probit"
+        self.link = link
         self.x = np.r_[hi[success], lo[failure]]
         self.sign = np.r_[np.ones(success.sum()), -np.ones(failure.sum())]
         self.weight = np.r_[weight[success], weight[failure]]
@@ -149,49 +194,16 @@ class _Intervals:
         self.successes = float(weight[success].sum())
         self.ends = np.r_[self.x, self.lo, self.hi]
 
-    def _one_sided(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """ln F(z) with two derivatives."""
-        if self.probit:
-            mills = np.sqrt(2 / np.pi) / special.erfcx(-z / np.sqrt(2))
-            return special.log_ndtr(z), mills, -mills * (z + mills)
-        upper = special.expit(-z)
-        return special.log_expit(z), upper, -upper * (1 - upper)
-
-    def _two_sided(self, zl: np.ndarray, zh: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """ln(F(zh) − F(zl)), its gradient in (zl, zh), and its second derivatives (ll, lh, hh)."""
-        if self.probit:
-            # In the right tail Φ(zh) − Φ(zl) cancels; Φ(−zl) − Φ(−zh) is the same number and does not.
-            mirror = zl + zh > 0
-            low, high = np.where(mirror, -zh, zl), np.where(mirror, -zl, zh)
-            log_low, m_low, _ = self._one_sided(low)
-            log_high, m_high, _ = self._one_sided(high)
-            ratio = np.exp(np.minimum(log_low - log_high, -1e-15))
-            g_low, g_high = -m_low * ratio / (1 - ratio), m_high / (1 - ratio)
-            gl, gh = np.where(mirror, -g_high, g_low), np.where(mirror, -g_low, g_high)
-            return (
-                log_high + np.log1p(-ratio),
-                np.array([gl, gh]),
-                np.array([-zl * gl - gl**2, -gl * gh, -zh * gh - gh**2]),
-            )
-        # F(zh) − F(zl) = F(zh) F(−zl) (1 − e^{−(zh − zl)}) for the logistic F.
-        value_h, gh, hh = self._one_sided(zh)
-        value_l, gl, ll = self._one_sided(-zl)
-        step = zh - zl
-        q1 = 1 / np.expm1(np.minimum(step, 700.0))
-        q2 = -q1 * (1 + q1)
-        value = value_h + value_l + np.log(-np.expm1(-step))
-        return value, np.array([-gl - q1, gh + q1]), np.array([ll + q2, -q2, hh + q2])
-
     def evaluate(self, a: float, b: float, origin: float) -> tuple[float, np.ndarray, np.ndarray]:
         """ln L, gradient and Hessian in (a, b) of the linear predictor z = a + b (x − origin)."""
         u = self.x - origin
-        value, first, second = self._one_sided(self.sign * (a + b * u))
+        value, first, second = log_cdf(self.sign * (a + b * u), self.link)
         g, h = self.weight * self.sign * first, self.weight * second
         total = float(self.weight @ value)
         ga, gb, haa, hab, hbb = g.sum(), g @ u, h.sum(), h @ u, h @ (u * u)
         if self.paired:
             ul, uh, w = self.lo - origin, self.hi - origin, self.pair_weight
-            value, (gl, gh), (ll, lh, hh) = self._two_sided(a + b * ul, a + b * uh)
+            value, (gl, gh), (ll, lh, hh) = log_cdf_difference(a + b * ul, a + b * uh, self.link)
             total += float(w @ value)
             ga, gb = ga + w @ (gl + gh), gb + w @ (gl * ul + gh * uh)
             haa = haa + w @ (ll + 2 * lh + hh)
@@ -443,10 +455,8 @@ def fit_threshold_intervals(
 
     Notes
     -----
-    The deviance is compared with n ln(1 + F/(n − 1)), F the quantile of the F(1, n − 1) law, instead of χ²₁: with a
-    handful of replicates the spread of x* is estimated from the very same few numbers. The correction is exact for
-    uncensored normal x* (Student's interval), tends to χ²₁ as n grows, and leaves a single replicate without an
-    interval, as it should.
+    The deviance is compared with `critical_deviance` instead of χ²₁: with a handful of replicates the spread of x* is
+    estimated from the very same few numbers, and a single replicate has no interval.
     """
     _confidence(confidence, link)
     lo, hi = np.asarray(failed_at, dtype=float), np.asarray(succeeded_at, dtype=float)
@@ -462,7 +472,7 @@ def fit_threshold_intervals(
         )
     informative = np.isfinite(lo) | np.isfinite(hi)
     n = int(informative.sum())
-    critical = n * float(np.log1p(stats.f.ppf(confidence, 1, n - 1) / (n - 1))) if n > 1 else np.inf
+    critical = critical_deviance(n, 1, confidence)
     return _fit(lo[informative], hi[informative], np.ones(n), confidence, link, increasing, critical)
 
 

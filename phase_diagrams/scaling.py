@@ -1,0 +1,348 @@
+"""How the boundary moves with the sizes: m₅₀ = C · r^a · k^b · d^c · t^e, one fit over every replicate.
+
+Each replicate has a critical level m*, known up to an interval. The model is ln m* = ln m₅₀ + s·ε, ε logistic: an
+accelerated-failure-time regression with interval censoring, whose likelihood is jointly concave in 1/s and the
+coefficients divided by s. So the fit has one answer, and each profile interval two roots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from lrs.errors import InvalidInput
+from phase_diagrams.boundary import boundary_axis, nested_along
+from phase_diagrams.grid import PARAMETERS, target
+from phase_diagrams.table import Trials
+from phase_diagrams.threshold import critical_deviance, fit_threshold_intervals, log_cdf, log_cdf_difference
+
+FACTORS = ("r", "k", "d", "t")
+#: Exponents of the informal theorem, written per task: m = Ω(k d r⁴ / t) and m = Ω(max(k, r³)).
+THEOREM = {
+    "total: k d r⁴/t": {"r": 4.0, "k": 1.0, "d": 1.0, "t": -1.0},
+    "per task: r³": {"r": 3.0, "k": 0.0, "d": 0.0, "t": 0.0},
+    "per task: k": {"r": 0.0, "k": 1.0, "d": 0.0, "t": 0.0},
+}
+#: The narrowest transition that is believed, in ln m: below 1 % of m the integers themselves are the limit.
+NARROWEST = 0.01
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """One fitted exponent and its profile-likelihood interval."""
+
+    name: str
+    estimate: float
+    lower: float
+    upper: float
+
+    def against(self, theory: float) -> str:
+        """In words: does the map ask for more, or for less, than an exponent a theorem states?"""
+        if self.lower > theory:
+            return "grows faster"
+        if self.upper < theory:
+            return "grows slower: the theorem is pessimistic here"
+        return "agrees"
+
+
+@dataclass(frozen=True)
+class ScalingFit:
+    """The scaling law of one solver.
+
+    Attributes
+    ----------
+    solver : str
+    constant : Exponent
+        C, with its interval.
+    exponents : tuple of Exponent
+        One per factor that varies in the data.
+    held : mapping
+        Factors that do not vary (their powers are part of C) and the value they have.
+    spread : float
+        s, the width of the transition in ln m.
+    lack_of_fit : float
+        P-value of the power law against one free m₅₀ per configuration (NaN when nothing is left to test).
+    inflation : float
+        Deviance per degree of freedom of that test, at least 1; intervals are widened by its square root, so that a
+        law which is only roughly right does not claim to be precise.
+    replicates, configurations : int
+    points : pandas.DataFrame
+        Per configuration: the factors, ``x50, lower, upper`` of its own fit, and ``law``, the value of the law.
+    confidence : float
+    """
+
+    solver: str
+    constant: Exponent
+    exponents: tuple[Exponent, ...]
+    held: Mapping[str, float]
+    spread: float
+    lack_of_fit: float
+    inflation: float
+    replicates: int
+    configurations: int
+    points: pd.DataFrame = field(repr=False)
+    confidence: float = 0.95
+
+    def predict(self, values: Mapping[str, Any]) -> Any:
+        """m₅₀ according to the law."""
+        product: Any = self.constant.estimate
+        for e in self.exponents:
+            product = product * np.asarray(values[e.name], dtype=float) ** e.estimate
+        return product
+
+    @property
+    def formula(self) -> str:
+        """The law as one line of text."""
+        powers = " · ".join(f"{e.name}^{e.estimate:.2f}" for e in self.exponents)
+        return f"m₅₀ = {self.constant.estimate:.3g} · {powers}"
+
+
+# ------------------------------------------------------------------------------------------------------- the data
+def critical_levels(sweeps: Sequence[Trials]) -> pd.DataFrame:
+    """Bracketed critical m of every replicate of one or more sweeps.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Every parameter but m, ``seed``, ``replicate``, ``solver``, ``lower`` and ``upper`` (rows per task; 0 or inf
+        where open). A replicate that two sweeps share (same parameters, same seed) is the same data, so its brackets
+        are intersected.
+
+    Raises
+    ------
+    InvalidInput
+        When a sweep has no axis that sets m.
+    """
+    parts = []
+    for trials in sweeps:
+        spec = trials.spec
+        axis = boundary_axis(spec)
+        if target(axis.name) != "m":
+            raise InvalidInput("scaling: the sweep has no axis that sets m; sweep m (or m/d) and at least one size")
+        if not nested_along(spec, axis):
+            raise InvalidInput("scaling: a size that is a ratio of m changes with m; sweep that size itself")
+        others = [a.name for a in spec.axes if a.name != axis.name]
+        kept = [n for n in PARAMETERS if n != "m" and n not in others]
+        possible = [c for c in spec.cells if c.spec is not None]
+        level_to_m = {tuple(c.coordinates[n] for n in [*others, axis.name]): c.parameters["m"] for c in possible}
+        rest = {tuple(c.coordinates[n] for n in others): {n: c.parameters[n] for n in kept} for c in possible}
+        table = trials.thresholds(axis.name)
+        at = [tuple(row) for row in table[others].itertuples(index=False)] if others else [()] * len(table)
+        for end, open_value in (("lower", 0.0), ("upper", np.inf)):
+            table[end] = np.array(
+                [level_to_m.get((*o, v), open_value) for o, v in zip(at, table[end], strict=True)],
+                dtype=float,
+            )
+        for name in kept:
+            table[name] = [rest[o][name] for o in at]
+        parts.append(table.assign(seed=spec.seed))
+    joined = pd.concat(parts, ignore_index=True)
+    names = [n for n in PARAMETERS if n != "m"]
+    same = [*names, "seed", "replicate", "solver"]
+    merged = joined.groupby(same, dropna=False, sort=False).agg(lower=("lower", "max"), upper=("upper", "min"))
+    merged = merged.reset_index()
+    return merged[merged["lower"] < merged["upper"]].reset_index(drop=True)
+
+
+# ------------------------------------------------------------------------------------------------- the regression
+class _Regression:
+    """Interval-censored regression z = β ln m − Xγ; concave in (β, γ), β = 1/s capped at 1/`NARROWEST`."""
+
+    def __init__(self, lower: np.ndarray, upper: np.ndarray, X: np.ndarray) -> None:
+        has_lo, has_hi = lower > 0, np.isfinite(upper)
+        self.lo, self.hi = np.where(has_lo, np.log(np.where(has_lo, lower, 1)), 0), np.zeros(len(upper))
+        self.hi[has_hi] = np.log(upper[has_hi])
+        self.both, self.only_lo, self.only_hi = has_lo & has_hi, has_lo & ~has_hi, has_hi & ~has_lo
+        self.X = X
+
+    def _evaluate(self, theta: np.ndarray, shift: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        total, g, H = 0.0, np.zeros(len(theta)), np.zeros((len(theta), len(theta)))
+        for rows, end, sign in ((self.only_hi, self.hi, 1.0), (self.only_lo, self.lo, -1.0)):
+            D = np.column_stack([(end - shift)[rows], -self.X[rows]])
+            value, first, second = log_cdf(sign * (D @ theta), "logit")
+            total, g, H = total + value.sum(), g + D.T @ (sign * first), H + (D * second[:, None]).T @ D
+        rows = self.both
+        L = np.column_stack([(self.lo - shift)[rows], -self.X[rows]])
+        U = np.column_stack([(self.hi - shift)[rows], -self.X[rows]])
+        value, (gl, gh), (ll, lh, hh) = log_cdf_difference(L @ theta, U @ theta, "logit")
+        cross = (L * lh[:, None]).T @ U
+        H = H + (L * ll[:, None]).T @ L + (U * hh[:, None]).T @ U + cross + cross.T
+        return float(total + value.sum()), g + L.T @ gl + U.T @ gh, H
+
+    def maximise(self, shift: np.ndarray | float = 0.0, start: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+        """(β, γ) and ln L; ``shift`` is subtracted from ln m, which holds one exponent at a value."""
+        shift = np.broadcast_to(np.asarray(shift, dtype=float), self.lo.shape)
+        if start is None:
+            middle = np.where(self.both, (self.lo + self.hi) / 2, self.lo + self.hi) - shift
+            start = np.r_[5.0, 5.0 * np.linalg.lstsq(self.X, middle, rcond=None)[0]]
+        theta, cap = start.copy(), 1 / NARROWEST
+        value, g, H = self._evaluate(theta, shift)
+        for _ in range(200):
+            free = np.ones(len(theta), dtype=bool)
+            free[0] = not (theta[0] >= cap and g[0] > 0)
+            step = np.zeros(len(theta))
+            step[free] = -np.linalg.lstsq(H[np.ix_(free, free)], g[free], rcond=1e-12)[0]
+            gain = float(g @ step)
+            if gain < 1e-10 * (1 + abs(value)):
+                break
+            for halving in range(50):
+                trial = theta + 0.5**halving * step
+                if trial[0] > cap:  # go to the cap along the same ray
+                    trial = theta + step * (cap - theta[0]) / step[0]
+                    trial[0] = cap
+                if trial[0] <= 0:
+                    continue
+                candidate = self._evaluate(trial, shift)
+                if candidate[0] > value:
+                    break
+            else:
+                break
+            theta, (value, g, H) = trial, candidate
+        return theta, value
+
+
+def fit_scaling(
+    sweeps: Trials | Sequence[Trials], factors: Sequence[str] = FACTORS, *, confidence: float = 0.95
+) -> tuple[ScalingFit, ...]:
+    """Fit the scaling law of every solver.
+
+    Parameters
+    ----------
+    sweeps : Trials or sequence of Trials
+        Each with an axis that sets m; the other sizes may be axes of one sweep or vary from sweep to sweep.
+    factors : sequence of str
+        Numeric parameters that may enter the law.
+    confidence : float
+
+    Returns
+    -------
+    tuple of ScalingFit
+        One per solver.
+
+    Raises
+    ------
+    InvalidInput
+        When no factor varies, a factor is 0 somewhere (its logarithm does not exist), two factors vary together, or
+        no replicate changes from failure to success.
+    """
+    data = critical_levels([sweeps] if isinstance(sweeps, Trials) else list(sweeps))
+    unknown = [f for f in factors if f not in PARAMETERS or f == "m"]
+    if unknown:
+        raise InvalidInput(f"factors: {', '.join(unknown)} cannot enter the law; choose from {', '.join(FACTORS)}")
+    varying = [f for f in factors if data[f].nunique(dropna=False) > 1]
+    if not varying:
+        raise InvalidInput(f"scaling: none of {', '.join(factors)} varies; sweep at least one of them together with m")
+    for name in varying:
+        if not (pd.to_numeric(data[name], errors="coerce") > 0).all():
+            raise InvalidInput(
+                f"scaling: {name} is 0 or missing somewhere and has no logarithm; leave those values out"
+            )
+    held = {f: float(data[f].iloc[0]) for f in factors if f not in varying and data[f].notna().all()}
+    return tuple(
+        _fit_one(str(solver), rows, varying, held, confidence) for solver, rows in data.groupby("solver", sort=False)
+    )
+
+
+def _fit_one(
+    solver: str, data: pd.DataFrame, varying: list[str], held: Mapping[str, float], confidence: float
+) -> ScalingFit:
+    lower, upper = data["lower"].to_numpy(float), data["upper"].to_numpy(float)
+    if not ((lower > 0).any() and np.isfinite(upper).any()):
+        raise InvalidInput(
+            f"scaling: every trial of {solver!r} ended the same way; widen the range of m until both outcomes occur"
+        )
+    logs = np.log(data[varying].to_numpy(float))
+    centre = logs.mean(0)
+    X = np.column_stack([np.ones(len(data)), logs - centre])
+    if np.linalg.matrix_rank(X) < X.shape[1]:
+        raise InvalidInput(
+            f"scaling: {', '.join(varying)} vary together, so that their exponents cannot be told apart; vary them "
+            "separately or name fewer factors"
+        )
+    theta, best = _Regression(lower, upper, X).maximise()
+    spread, coefficients = 1 / theta[0], theta[1:] / theta[0]
+
+    configuration = data.groupby(varying, sort=False).ngroup().to_numpy()
+    p_value, inflation = _lack_of_fit(lower, upper, configuration, best, X.shape[1])
+    critical = critical_deviance(len(data), X.shape[1] + 1, confidence) * inflation
+
+    def interval(column: int, design: np.ndarray, estimate: float) -> tuple[float, float]:
+        rest = _Regression(lower, upper, np.delete(design, column, axis=1))
+        warm: list[np.ndarray | None] = [None]
+
+        def excess(value: float) -> float:
+            warm[0], profile = rest.maximise(value * design[:, column], warm[0])
+            return float(np.sqrt(max(0.0, 2 * (best - profile))) - np.sqrt(critical))
+
+        ends = []
+        for side in (-1.0, 1.0):
+            far, step = estimate + side * 0.05, 0.05
+            while excess(far) < 0 and step < 1e3:
+                step *= 2
+                far = estimate + side * step
+            ends.append(
+                side * np.inf if step >= 1e3 else float(optimize.brentq(excess, estimate, far, xtol=1e-4, rtol=1e-8))
+            )
+        return ends[0], ends[1]
+
+    exponents = tuple(
+        Exponent(name, float(coefficients[j + 1]), *interval(j + 1, X, float(coefficients[j + 1])))
+        for j, name in enumerate(varying)
+    )
+    raw = np.column_stack([np.ones(len(data)), logs])  # not centred: its first coefficient is ln C
+    ln_c = float(coefficients[0] - centre @ coefficients[1:])
+    constant = Exponent("C", *(float(np.exp(v)) for v in (ln_c, *interval(0, raw, ln_c))))
+    points = _points(data, varying, confidence)
+    fit = ScalingFit(
+        solver, constant, exponents, held, float(spread), p_value, inflation, len(data), len(points), points, confidence
+    )
+    points["law"] = fit.predict({n: points[n] for n in varying})
+    return fit
+
+
+def _lack_of_fit(
+    lower: np.ndarray, upper: np.ndarray, configuration: np.ndarray, best: float, parameters: int
+) -> tuple[float, float]:
+    """Likelihood-ratio test of the law against one free m₅₀ per configuration: (p-value, deviance per degree ≥ 1)."""
+    count = configuration.max() + 1
+    # A configuration in which every bracket is open on the same side is explained perfectly by an extreme m₅₀.
+    bounded = (np.bincount(configuration, lower > 0, count) > 0) & (
+        np.bincount(configuration, np.isfinite(upper), count) > 0
+    )
+    rows = bounded[configuration]
+    dummies = (configuration[rows, None] == np.flatnonzero(bounded)).astype(float)
+    degrees = int(bounded.sum()) - parameters
+    if degrees < 1:
+        return float("nan"), 1.0
+    _, saturated = _Regression(lower[rows], upper[rows], dummies).maximise()
+    deviance = max(0.0, 2 * (saturated - best))
+    return float(stats.chi2.sf(deviance, degrees)), max(1.0, deviance / degrees)
+
+
+def _points(data: pd.DataFrame, varying: list[str], confidence: float) -> pd.DataFrame:
+    """Each configuration on its own."""
+    fixed = [f for f in FACTORS if f not in varying]
+    rows = []
+    for _, group in data.groupby(varying, sort=False):
+        open_below = group["lower"].where(group["lower"] > 0)
+        fit = fit_threshold_intervals(open_below, group["upper"], confidence=confidence)
+        first = group.iloc[0]
+        sizes = {f: float(first[f]) for f in [*varying, *fixed]}
+        rows.append({**sizes, "x50": fit.x50, "lower": fit.lower, "upper": fit.upper, "status": fit.status.value})
+    return pd.DataFrame(rows)
+
+
+def effective_exponents(points: pd.DataFrame, values: Any, factors: Sequence[str]) -> dict[str, float]:
+    """Exponents of a power law fitted by least squares to a reference formula on the same configurations.
+
+    A formula such as r + k + r(d − r)/t is no power law; what it would look like as one at these very sizes is what
+    fitted exponents should be compared with.
+    """
+    X = np.column_stack([np.ones(len(points)), np.log(points[list(factors)].to_numpy(float))])
+    coefficients = np.linalg.lstsq(X, np.log(np.asarray(values, dtype=float)), rcond=None)[0]
+    return {name: float(c) for name, c in zip(factors, coefficients[1:], strict=True)}
