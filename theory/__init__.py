@@ -26,6 +26,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "theory.assumptions": ("NECESSARY",),
     "theory.fixtures": ("FIXTURES", "Fixture"),
     "theory.measure": ("Measured", "measure"),
+    "theory.identifiability": ("IdentifiabilityCertificate", "IdentifiabilityVerdict", "local_identifiability"),
     "theory.limits": (
         "counting_limit",
         "counting_tasks",
