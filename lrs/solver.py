@@ -134,6 +134,7 @@ class Traits:
     sparse: bool = True  # models b
     warm_start: bool = False  # uses problem.warm_start
     ragged: bool = True  # takes tasks of different sizes
+    thresholds: bool = False  # shows its threshold Δ (t,) or (t, T) in Iterate.info["threshold"]
 
 
 def traits_of(solver: Any) -> Traits:
