@@ -1,6 +1,8 @@
 """Sphinx configuration: MyST pages, numpydoc docstrings, API pages made from the code."""
 
 import re
+import types
+import warnings
 
 from lrs import __version__
 
@@ -32,15 +34,21 @@ apidoc_modules = [
     for package in ("lrs", "theory", "property_tests", "phase_diagrams")
 ]
 # Every object is documented once, in the module that defines it, not again where a package re-exports it.
-autodoc_default_options = {"ignore-module-all": True}
+autodoc_default_options = {
+    "ignore-module-all": True,
+    # Made by scikit-learn, with references into its own documentation.
+    "exclude-members": "set_fit_request, set_predict_request, set_score_request",
+}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 # The members are on the page already; a second listing inside each class would document them twice.
 numpydoc_show_class_members = False
-# A part of the guide that has no pages yet is no mistake.
-suppress_warnings = ["toc.empty_glob"]
+# Signatures name classes without their module; two packages may each have a Report.
+suppress_warnings = ["ref.python"]
+# numpydoc also reads the docstrings of foreign classes that constants are made of.
+warnings.filterwarnings("ignore", message="Unknown section", module="numpydoc")
 
 exclude_patterns = ["_build", "_generated/*/modules.rst"]
 
@@ -59,6 +67,12 @@ def escape_bars(app, what, name, obj, options, lines):
             lines[i] = "".join(p if p.startswith("``") else re.sub(r"(?<!\\)\|", r"\\|", p) for p in parts)
 
 
+def skip_aliases(app, what, name, obj, skip, options):
+    """An alias such as ``dict[str, ndarray]`` has no signature, which autodoc takes for an error."""
+    return True if isinstance(obj, types.GenericAlias) else None
+
+
 def setup(app):
-    """Connect after numpydoc, which reads the docstring as written."""
+    """Connect the hooks; bars are escaped after numpydoc, which reads the docstring as written."""
     app.connect("autodoc-process-docstring", escape_bars, priority=900)
+    app.connect("autodoc-skip-member", skip_aliases)

@@ -9,7 +9,7 @@ theorem's known constants is not at hand: the data-driven rule is a reconstructi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +26,7 @@ class Bounds(NamedTuple):
     gamma: Float[np.ndarray, " t"]
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """Gives the bounds for the next inner loop."""
 

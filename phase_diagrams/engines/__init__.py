@@ -1,6 +1,6 @@
 """Where trials run: in this process, in local processes, or on a dask cluster. The numbers are the same on all.
 
-An engine takes chunks of trials and reports `Event`s: rows as they come, chunks that are finished, and trials whose
+An engine takes chunks of trials and reports each `Event`: rows as they come, chunks that are finished, and trials whose
 process died. It decides nothing; retrying, isolating the guilty trial and recording are the runner's.
 """
 
