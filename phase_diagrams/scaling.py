@@ -20,6 +20,7 @@ from phase_diagrams.boundary import boundary_axis, nested_along
 from phase_diagrams.grid import PARAMETERS, target
 from phase_diagrams.table import Trials
 from phase_diagrams.threshold import critical_deviance, fit_threshold_intervals, log_cdf, log_cdf_difference
+from theory.limits import counting_limit, stable_rows
 
 FACTORS = ("r", "k", "d", "t")
 #: Exponents of the informal theorem, written per task: m = Ω(k d r⁴ / t) and m = Ω(max(k, r³)).
@@ -43,8 +44,10 @@ class Exponent:
 
     def against(self, theory: float) -> str:
         """In words: does the map ask for more, or for less, than an exponent a theorem states?"""
+        if not np.isfinite(theory):
+            return "the theorem says nothing"
         if self.lower > theory:
-            return "grows faster"
+            return "grows faster than the theorem allows"
         if self.upper < theory:
             return "grows slower: the theorem is pessimistic here"
         return "agrees"
@@ -146,7 +149,12 @@ def critical_levels(sweeps: Sequence[Trials]) -> pd.DataFrame:
     same = [*names, "seed", "replicate", "solver"]
     merged = joined.groupby(same, dropna=False, sort=False).agg(lower=("lower", "max"), upper=("upper", "min"))
     merged = merged.reset_index()
-    return merged[merged["lower"] < merged["upper"]].reset_index(drop=True)
+    if (merged["lower"] >= merged["upper"]).any():
+        raise InvalidInput(
+            "scaling: the same instances ended differently in two of the sweeps, so the solver has changed in between; "
+            "run them again with one version, or with different seeds"
+        )
+    return merged
 
 
 # ------------------------------------------------------------------------------------------------- the regression
@@ -346,3 +354,42 @@ def effective_exponents(points: pd.DataFrame, values: Any, factors: Sequence[str
     X = np.column_stack([np.ones(len(points)), np.log(points[list(factors)].to_numpy(float))])
     coefficients = np.linalg.lstsq(X, np.log(np.asarray(values, dtype=float)), rcond=None)[0]
     return {name: float(c) for name, c in zip(factors, coefficients[1:], strict=True)}
+
+
+def references(points: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Rows per task the yardsticks ask for at the configurations of a fit: the counting limit and n₀ / t."""
+    p = {n: points[n].to_numpy(float) for n in FACTORS}
+    return {
+        "counting limit r + k + r(d − r)/t": np.asarray(counting_limit(**p)),
+        "stable scale n₀/t": np.asarray(stable_rows(**p)),
+    }
+
+
+def comparison(fit: ScalingFit) -> pd.DataFrame:
+    """Fitted exponents beside the theorem's and beside those the yardsticks have on the same configurations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a factor: ``estimate, lower, upper``, a column per theorem bound and per yardstick, and ``verdict``
+        against the theorem's bound on the total number of samples.
+    """
+    names = [e.name for e in fit.exponents]
+    effective = {
+        title: effective_exponents(fit.points, values, names) for title, values in references(fit.points).items()
+    }
+    total, *_ = THEOREM
+    return pd.DataFrame(
+        [
+            {
+                "factor": e.name,
+                "estimate": e.estimate,
+                "lower": e.lower,
+                "upper": e.upper,
+                **{title: exponents.get(e.name, float("nan")) for title, exponents in THEOREM.items()},
+                **{title: exponents[e.name] for title, exponents in effective.items()},
+                "verdict": e.against(THEOREM[total].get(e.name, float("nan"))),
+            }
+            for e in fit.exponents
+        ]
+    )

@@ -3,18 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from phase_diagrams import Axis, SweepSpec, Trials
+from phase_diagrams import Axis, SweepSpec, Trials, identity
 
 
 def make_trials(axes, fixed, threshold, *, scale=1.0, replicates=10, solvers=("a",), seed=0, keep=None, **options):
     """A finished sweep in which replicate j recovers iff m ≥ m*, m* ~ Logistic(threshold(parameters), scale).
 
-    m* is drawn once per (parameters other than m, replicate, solver), as nested data demand. ``threshold`` takes the
+    m* is drawn once per (parameters other than m, replicate), as nested data demand. ``threshold`` takes the
     cell's parameters and the solver's index. ``keep`` drops rows, as an interrupted sweep does.
     """
     spec = SweepSpec(tuple(Axis.parse(a) for a in axes), fixed, tuple(solvers), replicates, seed, **options)
-    rng = np.random.default_rng([seed, 77])
-    uniform: dict = {}
     rows = []
     for cell in spec.cells:
         p = cell.parameters
@@ -24,8 +22,8 @@ def make_trials(axes, fixed, threshold, *, scale=1.0, replicates=10, solvers=("a
                 if cell.spec is None:
                     rows.append({**row, "outcome": "impossible", "success": False, "message": cell.reason})
                     continue
-                key = (*(v for n, v in p.items() if n != "m"), j)
-                u = uniform.setdefault(key, rng.random())  # shared by the solvers, as the data are
+                # Shared by all m and by the solvers, as the data are.
+                u = np.random.default_rng(identity.instance_key(seed, p, j)).random()
                 critical = threshold(p, i) + scale * np.log(u / (1 - u))
                 ok = p["m"] >= critical
                 gap = abs(p["m"] - critical)

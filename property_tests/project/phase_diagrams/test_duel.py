@@ -1,0 +1,121 @@
+"""Duels: exact tests, a known shift found, nothing found between equals, fair timing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from synthetic_trials import make_trials
+
+from lrs.errors import InvalidInput
+from phase_diagrams import Axis, SweepSpec, Trials
+from phase_diagrams.duel import duel, exact_mcnemar, time_both
+from phase_diagrams.plot import duel_map
+
+FIXED = {"d": 40, "r": 2, "t": 60}
+
+
+def shifted(by):
+    return lambda p, solver: 12 + 3 * p["k"] + by * solver
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_exact_mcnemar_is_the_binomial_test(a, b):
+    expected = stats.binomtest(a, a + b, 0.5).pvalue if a + b else 1.0
+    assert float(exact_mcnemar(a, b)) == pytest.approx(expected)
+
+
+def test_known_shift_is_found_with_its_sign():
+    trials = make_trials(["m=10:50:2", "k=1:5"], FIXED, shifted(6), scale=1.5, replicates=12, solvers=("a", "b"))
+    result = duel(trials, "a", "b")
+    assert [s.lower <= -6 <= s.upper for s in result.shifts] == [True] * 5
+    assert all(s.upper < 0 and s.pairs == 12 for s in result.shifts)
+    assert result.ratio.upper < 1
+    assert result.p_value < 1e-6
+    assert result.verdict.startswith("a recovers more than b: 60 against 0 replicates")
+    assert (result.discoveries["difference"] > 0).all()
+    assert len(result.discoveries) > 0
+    mirrored = duel(trials, "b", "a")
+    assert mirrored.p_value == result.p_value
+    assert [s.estimate for s in mirrored.shifts] == pytest.approx([-s.estimate for s in result.shifts], abs=1e-3)
+
+
+def test_equal_solvers_do_not_differ():
+    trials = make_trials(["m=10:50:2", "k=1:5"], FIXED, shifted(0), replicates=12, solvers=("a", "b"))
+    result = duel(trials, "a", "b")
+    assert result.discoveries.empty
+    assert result.p_value == 1.0
+    assert result.verdict.startswith("No difference shown between a and b: 0 against 0")
+    assert all(s.lower <= 0 <= s.upper for s in result.shifts)
+
+
+def test_nested_cells_of_a_replicate_are_one_vote():
+    trials = make_trials(["m=10:50:1"], FIXED | {"k": 2}, shifted(8), replicates=5, solvers=("a", "b"), scale=0.1)
+    result = duel(trials, "a", "b")
+    assert (result.wins_a, result.wins_b) == (5, 0)
+    assert result.p_value == pytest.approx(2 * 0.5**5)
+
+
+def test_along_another_axis():
+    trials = make_trials(["k=1:12"], FIXED | {"m": 30}, shifted(6), replicates=40, solvers=("a", "b"))
+    (shift,) = duel(trials, "a", "b").shifts
+    assert shift.lower <= 2 <= shift.upper  # k₅₀ is 6 for a and 4 for b
+    assert shift.lower > 0
+
+
+def test_false_discoveries_are_controlled_over_cells():
+    trials = make_trials(["m=10:50:2", "k=1:5"], FIXED, shifted(3), replicates=12, solvers=("a", "b"))
+    cells = duel(trials, "a", "b").cells
+    assert (cells["q_value"] >= cells["p_value"] - 1e-12).all()
+    assert (cells["both"] + cells["only_a"] + cells["only_b"] + cells["neither"] == 12).all()
+
+
+def test_timing_is_interleaved_on_instances_both_solved():
+    spec = SweepSpec(
+        (Axis.parse("m=40,60"),),
+        {"t": 1, "d": 4, "r": 0, "k": 4},
+        ("phase_diagrams.synthetic:Synthetic", "timing_solvers:slow"),
+        3,
+    )
+    trials = make_trials(["m=40,60"], spec.fixed, lambda p, s: 0, replicates=3, solvers=spec.solvers, scale=1e-9)
+    timing = time_both(Trials(trials.frame, spec), *spec.solvers, instances=6)
+    assert timing.instances == 6
+    assert timing.ratio < 0.5
+    assert timing.lower <= timing.ratio <= timing.upper
+
+
+def test_the_map_of_a_duel_draws():
+    trials = make_trials(["m=10:50:4", "k=1:5"], FIXED, shifted(6), replicates=12, solvers=("a", "b"))
+    figure = duel_map(trials, duel(trials, "a", "b"))
+    assert "a recovers" in figure.axes[1].get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [("a", "a", "the same"), ("a", "c", "'c' is not in this sweep; it has a, b")],
+)
+def test_solvers_that_cannot_be_compared(a, b, message):
+    trials = make_trials(["m=10:30:10"], FIXED | {"k": 2}, shifted(0), replicates=2, solvers=("a", "b"))
+    with pytest.raises(InvalidInput, match=message):
+        duel(trials, a, b)
+
+
+def test_no_instance_in_common():
+    trials = make_trials(
+        ["m=10:30:10"], FIXED | {"k": 2}, shifted(0), solvers=("a", "b"), keep=lambda r: r["solver"] == "a"
+    )
+    with pytest.raises(InvalidInput, match="no instance has been tried by both"):
+        duel(trials, "a", "b")
+
+
+def test_nothing_solved_cannot_be_timed():
+    trials = make_trials(["m=10:30:10"], FIXED | {"k": 2}, lambda p, s: 1e9, solvers=("a", "b"))
+    with pytest.raises(InvalidInput, match="no instance that both solved"):
+        time_both(trials, "a", "b")
+
+
+@pytest.mark.parametrize("rate", [0, 1, np.nan])
+def test_rate_is_a_rate(rate):
+    trials = make_trials(["m=10:30:10"], FIXED | {"k": 2}, shifted(0), replicates=2, solvers=("a", "b"))
+    with pytest.raises(InvalidInput, match="rate: expected a false-discovery rate"):
+        duel(trials, "a", "b", rate=rate)
