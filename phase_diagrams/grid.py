@@ -129,6 +129,17 @@ def parse_values(name: str, text: str, role: str) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(_number(name, v, role) for v in values))
 
 
+def coerce(name: str, value: Any, role: str) -> Value:
+    """A value given from Python, as the command line would have read it: sizes as int, other numbers as float."""
+    if value is None or (isinstance(value, str) and name in WORDS):
+        return value
+    if isinstance(value, str | bool) or not isinstance(value, int | float | np.number):
+        raise InvalidInput(f"{role}: {name} takes {'a word' if name in WORDS else 'a number'}, got {value!r}")
+    if name in WORDS:
+        raise InvalidInput(f"{role}: {name} takes a word, got {value!r}")
+    return _number(name, Decimal(repr(float(value))), role)
+
+
 @dataclass(frozen=True)
 class Axis:
     """One axis: a name and the values it takes, in order."""
@@ -147,6 +158,7 @@ class Axis:
 
     def __post_init__(self) -> None:
         check_name(self.name, "axis")
+        object.__setattr__(self, "values", tuple(coerce(self.name, v, "axis") for v in self.values))
         if not self.values:
             raise InvalidInput(f"axis: {self.name} has no values")
         if len(set(self.values)) < len(self.values):
@@ -325,7 +337,9 @@ class SweepSpec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", tuple(self.axes))
         object.__setattr__(self, "solvers", tuple(self.solvers))
-        object.__setattr__(self, "fixed", {check_name(n, "fixed"): v for n, v in dict(self.fixed).items()})
+        object.__setattr__(
+            self, "fixed", {check_name(n, "fixed"): coerce(n, v, "fixed") for n, v in self.fixed.items()}
+        )
         if not self.axes:
             raise InvalidInput("axes: none given; pass at least one, for instance --x m=14:40:4 --y k=1:6")
         names = [a.name for a in self.axes]
@@ -339,13 +353,12 @@ class SweepSpec:
             raise InvalidInput(f"solvers: {', '.join(self.solvers)} names one of them twice")
         owners: dict[str, str] = {}
         for name in (*names, *self.fixed):
-            other = owners.setdefault(target(name), name)
-            if other is not name:
-                raise InvalidInput(
-                    f"axes: {name!r} and {other!r} both set {target(name)}; keep one of the two"
-                    if name != other
-                    else f"axes: {name!r} is given twice, as an axis and again; keep one of the two"
-                )
+            other = owners.get(target(name))
+            if other == name:
+                raise InvalidInput(f"axes: {name!r} is given twice, as an axis and again; keep one of the two")
+            if other is not None:
+                raise InvalidInput(f"axes: {name!r} and {other!r} both set {target(name)}; keep one of the two")
+            owners[target(name)] = name
         missing = [name for name in REQUIRED if name not in owners]
         if missing:
             raise InvalidInput(
@@ -616,6 +629,4 @@ def _axis(value: str | Mapping[str, Sequence[Any]], role: str) -> Axis:
 
 def _plain(name: str, value: Any) -> Value:
     name = check_name(name, "fixed")
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise InvalidInput(f"{name}: expected a number or a word, got {value!r}")
-    return parse_value(name, str(value), "fixed")
+    return parse_value(name, value, "fixed") if isinstance(value, str) else coerce(name, value, "fixed")

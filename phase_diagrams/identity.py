@@ -44,17 +44,18 @@ def key(text: str) -> int:
     return int(digest(text)[:16], 16) >> 1
 
 
+def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that are not at their default."""
+    return {name: v for name, v in parameters.items() if v is not None and v != _DEFAULTS.get(name)}
+
+
 def cell_text(parameters: Mapping[str, Any]) -> str:
     """Canonical text of an instance's parameters *without m*; parameters at their default are left out.
 
     Without m, because rows are nested: the data at m rows are the first m rows of the data at m + 1. Without defaults,
     so that a parameter added to `InstanceSpec` later changes no key of an old sweep.
     """
-    chosen = {
-        name: value
-        for name, value in parameters.items()
-        if name != "m" and value is not None and value != _DEFAULTS.get(name)
-    }
+    chosen = {name: v for name, v in given(parameters).items() if name != "m"}
     return canonical({n: float(v) if isinstance(_DEFAULTS.get(n), float) else v for n, v in chosen.items()})
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lrs.errors import InvalidInput
 from lrs.problem import Instance
-from phase_diagrams import journal
+from phase_diagrams import identity, journal
 from phase_diagrams.engines import Engine, one_thread
 from phase_diagrams.grid import SweepSpec
 from phase_diagrams.runner import Dispatcher
@@ -204,11 +203,7 @@ def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0) -> Ve
 
 def instance_lines(spec: SweepSpec, row: Row) -> str:
     """Python lines that draw the instance of a record, for a notebook."""
-    from phase_diagrams.identity import instance_key
-
-    parameters: Mapping[str, Any] = spec.cells[row.cell].parameters
-    arguments = ", ".join(f"{n}={v!r}" for n, v in parameters.items() if v is not None)
-    return (
-        "import lrs\n"
-        f"instance = lrs.generate(lrs.InstanceSpec({arguments}), seed={instance_key(spec.seed, parameters, row.replicate)})"
-    )
+    parameters = spec.cells[row.cell].parameters
+    arguments = ", ".join(f"{name}={value!r}" for name, value in identity.given(parameters).items())
+    key = identity.instance_key(spec.seed, parameters, row.replicate)
+    return f"import lrs\ninstance = lrs.generate(lrs.InstanceSpec({arguments}), seed={key})"

@@ -139,18 +139,28 @@ class Dispatcher:
     def run(self, batch: Iterable[Trial], look: Callable[[Iterable[Trial]], None] = lambda waiting: None) -> None:
         """Run all trials; ``look`` is called with those not handed out yet, now and then."""
         waiting = deque(batch)
-        alone: deque[list[Trial]] = deque()  # suspects, run apart from the others
+        suspects: deque[list[Trial]] = deque()
         in_flight = 0
         look(waiting)
-        while waiting or alone or in_flight:
-            while in_flight < self.engine.capacity and (waiting or alone):
-                self.engine.submit(alone.popleft() if alone else self._cut(waiting))
+        while waiting or suspects or in_flight:
+            # An engine that cannot tell which of its chunks killed a worker gets suspects one at a time, with nothing
+            # beside them: whoever is there when the worker dies would come under suspicion too.
+            quarantine = bool(suspects) and not self.engine.precise
+            room = int(in_flight == 0) if quarantine else self.engine.capacity - in_flight
+            for _ in range(room):
+                if suspects:
+                    self.engine.submit(suspects.popleft())
+                elif waiting:
+                    self.engine.submit(self._cut(waiting))
+                else:
+                    break
                 in_flight += 1
+            proven = self.engine.precise or (quarantine and room > 0)
             for event in self.engine.events():
                 self.record(event.rows)
                 in_flight -= event.finished
                 waiting.extendleft(reversed(event.bystanders))
-                alone.extend(self._isolate(event.suspects, event.reason))
+                suspects.extend(self._isolate(event.suspects, event.reason, proven))
             look(waiting)
 
     def _cut(self, waiting: deque[Trial]) -> list[Trial]:
@@ -164,13 +174,13 @@ class Dispatcher:
             chunk.append(waiting.popleft())
         return chunk
 
-    def _isolate(self, suspects: Sequence[Trial], reason: str) -> list[list[Trial]]:
-        """Chunks to run again after a death: halves, down to one trial, which is guilty when its worker dies again."""
+    def _isolate(self, suspects: Sequence[Trial], reason: str, proven: bool) -> list[list[Trial]]:
+        """Chunks to run again after a death: halves, down to one trial, guilty when it is proven to kill repeatedly."""
         if len(suspects) > 1:
             middle = len(suspects) // 2
             return [list(suspects[:middle]), list(suspects[middle:])]
         for trial in suspects:
-            self._deaths[trial] += 1
+            self._deaths[trial] += proven
             if self._deaths[trial] < DEATHS:
                 return [[trial]]
             self.record([crashed(self.spec, trial, f"the solver ended its process ({reason})")])

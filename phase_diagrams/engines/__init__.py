@@ -52,6 +52,10 @@ class Event:
 class Engine(Protocol):
     """What the runner needs of an engine."""
 
+    @property
+    def precise(self) -> bool:
+        """Whether the suspects of an event contain the guilty trial for certain."""
+
     def start(self, spec: SweepSpec) -> None:
         """Bring up the workers; raises `InvalidInput` when they cannot run this sweep."""
 
@@ -104,6 +108,7 @@ class Inline:
     """Runs every chunk in the calling process: for debugging and tests. A solver that aborts takes everything down."""
 
     capacity: int = 1
+    precise: bool = True
     _runner: Runner | None = field(default=None, repr=False)
     _chunk: Sequence[Trial] = field(default=(), repr=False)
 

@@ -46,6 +46,8 @@ class DaskEngine:
         When dask.distributed is not installed.
     """
 
+    precise = False  # the scheduler fails every task that was on the dead worker
+
     def __init__(self, address: str = "local", workers: int | None = None) -> None:
         try:
             import distributed

@@ -82,6 +82,8 @@ class LocalEngine:
         Default: the processors this process may use.
     """
 
+    precise = True
+
     def __init__(self, workers: int | None = None) -> None:
         self._count = available_workers() if workers is None else workers
         if self._count < 1:

@@ -1,0 +1,138 @@
+"""Engines: the same numbers on all, a death is an outcome, and what is missing is said."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+from sweeps import outcomes, stable_bytes, synthetic
+
+from lrs import InvalidInput
+from phase_diagrams.engines import THREAD_VARIABLES, Inline, one_thread_each
+from phase_diagrams.engines.dask import DaskEngine
+from phase_diagrams.engines.local import LocalEngine
+from phase_diagrams.engines.shard import Shard
+from phase_diagrams.merge import merge
+from phase_diagrams.runner import sweep
+from phase_diagrams.table import load
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reference") / "s"
+    sweep(synthetic(), folder, Inline())
+    return stable_bytes(folder)
+
+
+def test_local_processes_give_the_same_bytes(tmp_path, reference):
+    sweep(synthetic(), tmp_path / "s", LocalEngine(2))
+    assert stable_bytes(tmp_path / "s") == reference
+    assert load(tmp_path / "s").frame["host_worker"].nunique() == 2
+
+
+def test_merged_shards_give_the_same_bytes(tmp_path, reference):
+    spec = synthetic()
+    ran = [sweep(spec, tmp_path / f"part{i}", Inline(), shard=Shard(i, 3)).ran for i in (1, 2, 3)]
+    assert sum(ran) == 96
+    assert all(ran)
+    merge([tmp_path / f"part{i}" for i in (3, 1, 2)], tmp_path / "s")
+    assert stable_bytes(tmp_path / "s") == reference
+    for i in (1, 2, 3):  # into one folder straight away, as on a shared file system
+        sweep(spec, tmp_path / "shared", Inline(), shard=Shard(i, 3))
+    assert stable_bytes(tmp_path / "shared") == reference
+
+
+def test_dask_gives_the_same_bytes(tmp_path, reference):
+    pytest.importorskip("distributed")
+    sweep(synthetic(), tmp_path / "s", DaskEngine("local", 1))
+    assert stable_bytes(tmp_path / "s") == reference
+
+
+def test_a_solver_that_ends_its_process_is_an_outcome(tmp_path):
+    sweep(outcomes(), tmp_path / "s", LocalEngine(1))
+    frame = load(tmp_path / "s").frame
+    crashed = frame[frame["outcome"] == "crashed"]
+    assert list(crashed["m"]) == [2, 2]
+    assert crashed["message"].str.contains("SIGABRT").all()
+    assert len(frame) == 8 * 2 * 2
+    assert sweep(outcomes(), tmp_path / "s", LocalEngine(1)).ran == 0  # and is not tried again
+
+
+def test_a_worker_killed_by_somebody_else_costs_nothing(tmp_path, monkeypatch):
+    spec = outcomes(x="m=4:8", y="k=2", replicates=4, solvers="sweep_solvers:killed_once")
+    sweep(spec, tmp_path / "quiet", Inline())
+    marker = tmp_path / "marker"
+    marker.touch()
+    monkeypatch.setenv("SWEEP_TEST_MARKER", str(marker))
+    sweep(spec, tmp_path / "killed", LocalEngine(1))
+    assert not marker.exists()
+    assert stable_bytes(tmp_path / "killed") == stable_bytes(tmp_path / "quiet")
+
+
+@pytest.mark.slow
+def test_a_dask_worker_that_dies_is_survived(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    marker = tmp_path / "marker"
+    marker.touch()
+    monkeypatch.setenv("SWEEP_TEST_MARKER", str(marker))
+    spec = outcomes(x="m=2,8", y="k=2", solvers="sweep_solvers:killed_once")
+    sweep(spec, tmp_path / "s", DaskEngine("local", 1))
+    assert not marker.exists()
+    frame = load(tmp_path / "s").frame
+    assert list(frame["outcome"]) == ["crashed", "crashed", "recovered", "recovered"]
+
+
+def test_workers_that_cannot_start_are_given_up(monkeypatch):
+    engine = LocalEngine(1)
+    monkeypatch.setattr("phase_diagrams.engines.local.START_FAILURES", 2)
+    monkeypatch.setattr("phase_diagrams.engines.local.worker_main", _dies)
+    engine.start(synthetic())
+    engine.events()  # the first death is forgiven
+    with pytest.raises(InvalidInput, match=r"ended while starting \(killed by SIGKILL\), 2 times"):
+        engine.events()
+    engine.stop()
+
+
+def _dies(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_solver_that_only_the_worker_cannot_load(monkeypatch):
+    engine = LocalEngine(1)
+    engine.start(synthetic(solvers="no_such_module:solver"))
+    try:
+        with pytest.raises(InvalidInput, match="no_such_module"):
+            engine.events()
+    finally:
+        engine.stop()
+
+
+def test_workers_have_one_thread_and_the_parent_keeps_its_own(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    with one_thread_each():
+        assert {os.environ[name] for name in THREAD_VARIABLES} == {"1"}
+    assert dict(os.environ) == before
+
+
+def test_bad_numbers_of_workers():
+    with pytest.raises(InvalidInput, match="workers: expected at least 1, got -2"):
+        LocalEngine(-2)
+
+
+def test_dask_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InvalidInput, match=r"lrs-toolkit\[dask\]"):
+        DaskEngine()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://"])
+def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch, address):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("phase_diagrams.engines.dask.CONNECT_SECONDS", 1)
+    with pytest.raises(InvalidInput, match=f"no scheduler with workers answers at '{address}'"):
+        sweep(synthetic(), tmp_path / "s", DaskEngine(address))
+    assert sweep(synthetic(), tmp_path / "s", Inline()).ran == 96
