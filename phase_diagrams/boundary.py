@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lrs.errors import InvalidInput
-from phase_diagrams.grid import Axis, SweepSpec, Value, target
+from phase_diagrams.grid import Axis, SweepSpec, Value, success_increases, target
 from phase_diagrams.table import Trials
 from phase_diagrams.threshold import (
     Link,
@@ -33,11 +33,6 @@ __all__ = [
     "fit_threshold",
     "fit_threshold_intervals",
 ]
-
-#: Whether recovery becomes easier as a parameter grows.
-EASIER_UPWARDS = {"t": True, "m": True, "b_scale": True, "w_rank": True} | dict.fromkeys(
-    ("d", "r", "k", "noise", "coherence", "kappa", "w_spread", "duplicates", "zeta", "ragged"), False
-)
 
 
 @dataclass(frozen=True)
@@ -173,7 +168,7 @@ def boundary(trials: Trials, along: str | None = None, *, confidence: float = 0.
     others = tuple(a.name for a in spec.axes if a.name != axis.name)
     if trials.possible.empty:
         raise InvalidInput("trials: no finished trial in this sweep yet; run or resume it first")
-    increasing = EASIER_UPWARDS.get(target(axis.name), True)
+    increasing = success_increases(axis.name)
     nested = nested_along(spec, axis)
     if nested:
         table = trials.thresholds(axis.name)
