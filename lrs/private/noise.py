@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy.special import ndtri
@@ -12,6 +12,7 @@ from scipy.special import ndtri
 INSECURE_STREAM = 0x4E4F4953
 
 
+@runtime_checkable
 class NoiseSource(Protocol):
     """Standard normal numbers, and whether an adversary may be able to predict them."""
 
