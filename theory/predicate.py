@@ -306,9 +306,9 @@ class Predicate(Statement):
     """
 
     name: str
-    lhs: sympy.Expr
+    lhs: Any
     relation: Relation
-    rhs: sympy.Expr
+    rhs: Any
     cite: str
     status: Status
     constants: tuple[Constant, ...] = ()
@@ -401,7 +401,7 @@ class Predicate(Statement):
                 out = np.log(a) - np.log(b)
             else:
                 scale = np.maximum(np.abs(a), np.abs(b))
-                linear = np.where(scale > 0, (a - b) / np.where(scale > 0, scale, 1.0), 0.0)
+                linear = (a - b) / np.where(scale == 0, 1.0, scale)  # NaN stays NaN: it is refused below
                 # ±∞ on one side only: the ratio is ±1 there
                 linear = np.where(np.isinf(scale) & (np.isfinite(a) | np.isfinite(b)), np.sign(a - b), linear)
                 positive = (a > 0) & (b > 0)
