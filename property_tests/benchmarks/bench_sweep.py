@@ -1,0 +1,124 @@
+"""Cost of the sweep's own machinery: overhead per trial, journal of a million trials, speed-up of two workers.
+
+``pytest property_tests/benchmarks/bench_sweep.py --benchmark-only -s``
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from phase_diagrams import journal
+from phase_diagrams.engines import Inline
+from phase_diagrams.engines.local import LocalEngine
+from phase_diagrams.grid import build
+from phase_diagrams.runner import sweep
+from phase_diagrams.table import load
+from phase_diagrams.trial import Row
+
+TRIAL_SECONDS = 0.01
+MILLION = 1_000_000
+
+
+def specification(replicates: int, solver: str = "ten_milliseconds"):
+    return build(
+        {
+            "x": "m=10:40:2",
+            "y": "d=2:6",
+            "fixed": "k/d=1,r=0,t=1",
+            "solvers": f"phase_diagrams.synthetic:{solver}",
+            "replicates": replicates,
+        }
+    )
+
+
+class _Timed(LocalEngine):
+    """Notes when the first row arrives: starting Python is not overhead of a trial."""
+
+    began = 0.0
+
+    def events(self):
+        events = super().events()
+        if not self.began and all(worker.ready for worker in self._workers):
+            self.began = time.perf_counter()
+        return events
+
+
+def wall(folder, workers: int, replicates: int) -> tuple[float, float, int]:
+    """Wall seconds from the moment all workers are up, solver seconds, trials."""
+    engine = _Timed(workers)
+    summary = sweep(specification(replicates), folder, engine)
+    return time.perf_counter() - engine.began, summary.solver_seconds, summary.ran
+
+
+def test_share_of_time_inside_solvers(benchmark, tmp_path):
+    """At 10 ms a trial at least 90 % of worker time inside solvers, at most 1 ms a trial outside."""
+    seconds, inside, trials = benchmark.pedantic(wall, args=(tmp_path / "s", 1, 10), rounds=1)
+    benchmark.extra_info.update(share=inside / seconds, overhead_ms=1e3 * (seconds - inside) / trials)
+    print(
+        f"\ninside solvers and generators {inside / seconds:.1%}, overhead {1e3 * (seconds - inside) / trials:.3f} ms a trial"
+    )
+
+
+def test_two_workers_against_one(benchmark, tmp_path):
+    one, _, _ = wall(tmp_path / "one", 1, 10)
+    two, _, _ = benchmark.pedantic(wall, args=(tmp_path / "two", 2, 10), rounds=1)
+    benchmark.extra_info["speed_up"] = one / two
+    print(f"\none worker {one:.2f} s, two {two:.2f} s: {one / two:.2f} times as fast")
+
+
+def test_overhead_of_short_trials(benchmark, tmp_path):
+    """Trials of well under a millisecond, in this process: everything but the solver."""
+    summary = benchmark.pedantic(sweep, args=(specification(10, "medium"), tmp_path / "s", Inline()), rounds=1)
+    overhead = 1e3 * (summary.seconds - summary.solver_seconds) / summary.ran
+    benchmark.extra_info["overhead_ms"] = overhead
+    print(f"\noverhead {overhead:.3f} ms a trial")
+
+
+@pytest.fixture(scope="module")
+def million(tmp_path_factory):
+    """A journal of 10⁶ trials with full-length numbers, written by the writer itself."""
+    folder = tmp_path_factory.mktemp("million") / "s"
+    spec = build(
+        {"x": "m=10:59", "y": "k=1:20", "fixed": "d=50,r=2,t=200", "replicates": MILLION // 1000, "solvers": "amht"}
+    )
+    journal.open_folder(folder, spec)
+    start = time.perf_counter()
+    with journal.Writer(folder, spec) as writer:
+        for replicate in range(spec.replicates):
+            writer.append(
+                Row(
+                    cell, replicate, "amht", "not recovered", "stalled", 27, 0.1234567890123456, 0.2345678901234567,
+                    0.345, 0.4567890123456789, 0.5678901234567891, 0.0678901234567891, 0.789012345678912, None,
+                    1.234567, 0.012345, "machine-name:12345",
+                )
+                for cell in range(1000)
+            )  # fmt: skip
+    size = sum(path.stat().st_size for path in journal.shards(folder))
+    print(f"\n10⁶ rows: {size / 1e6:.0f} MB, {1e6 * (time.perf_counter() - start) / MILLION:.1f} µs a row to write")
+    return folder
+
+
+def test_journal_of_a_million_trials_loads(benchmark, million):
+    trials = benchmark.pedantic(load, args=(million,), rounds=1)
+    assert len(trials.frame) == MILLION
+
+
+def test_memory_of_loading_a_million_trials(benchmark, million):
+    """Peak resident size of a process that does nothing else."""
+    script = (
+        "import resource, sys\nfrom phase_diagrams import load\nload(sys.argv[1])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    run = benchmark.pedantic(
+        lambda: subprocess.run(
+            [sys.executable, "-c", script, str(million)], capture_output=True, text=True, check=True
+        ),
+        rounds=1,
+    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    benchmark.extra_info["peak_mb"] = int(run.stdout) * unit / 1e6
+    print(f"\npeak memory {int(run.stdout) * unit / 1e6:.0f} MB")
