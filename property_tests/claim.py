@@ -239,7 +239,7 @@ class Configuration:
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidInput(f"configuration: not a configuration ({error})") from None
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Canonical text: JSON with sorted keys. Equal configurations have equal texts."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -328,8 +328,8 @@ class Region(Protocol):
     """Where the solver under test is held to its claims.
 
     Made by ``property_tests.strategies.region_for(solver, theorem)``: ``solver`` is the name or spec the user gave (its
-    own calibrated constants are used where there are any, the reference's otherwise), ``theorem`` a name or None. The
-    ``name`` must change whenever the constants do, because evidence is about a region.
+    own calibrated constants are used where there are any, the reference's otherwise), ``theorem`` a name or None.
+    Evidence is about a region: its name and repr enter the hash, so the repr must show the constants and no address.
     """
 
     @property

@@ -343,7 +343,7 @@ class Examination:
         self.claim, self.bench, self.region, self.budget, self.ledger = claim, bench, region, budget, ledger
         self.seed, self.progress, self.record = seed, progress, record
         self.tally = Tally(claim.kind, alpha, beta)
-        self.evidence = digest(bench.hash, claim.name, claim.hash, region.name)[:16]
+        self.evidence = digest(bench.hash, claim.name, claim.hash, region.name, repr(region))[:16]
         self.strategy = claim.configurations(region)
         self.failures: list[Trial] = []
         self.examples: list[Trial] = []
@@ -385,6 +385,19 @@ class Examination:
         else:
             self.tally.add(ok)
 
+    def _entry(self, t: Trial) -> Entry:
+        return Entry(
+            evidence=self.evidence,
+            solver=self.bench.subject.name,
+            claim=self.claim.name,
+            phase=t.phase,
+            configuration=t.configuration.text,
+            replicate=t.replicate,
+            ok=t.outcome.ok,
+            margin=t.outcome.margin,
+            round=self.round,
+        )
+
     def _phase(self, name: str) -> str:
         return f"{name}/{self.seed}"
 
@@ -402,17 +415,7 @@ class Examination:
         for t in done:
             counted = count and t.outcome.in_scope
             if counted:
-                entry = Entry(
-                    self.evidence,
-                    self.claim.name,
-                    t.phase,
-                    t.configuration.text,
-                    t.replicate,
-                    t.outcome.ok,
-                    t.outcome.margin,
-                    self.round,
-                )
-                counted = self.ledger.add(entry)
+                counted = self.ledger.add(self._entry(t))
             if counted:
                 self._count(t.phase, t.configuration.text, t.outcome.ok)
             t = replace(t, counted=counted)
@@ -451,17 +454,7 @@ class Examination:
 
     def _witnessed(self, t: Trial) -> None:
         """Count a counterexample found outside the decide phase: for an Always claim one is enough."""
-        entry = Entry(
-            self.evidence,
-            self.claim.name,
-            t.phase,
-            t.configuration.text,
-            t.replicate,
-            False,
-            t.outcome.margin,
-            self.round,
-        )
-        if self.ledger.add(entry):
+        if self.ledger.add(self._entry(t)):
             self._count(t.phase, t.configuration.text, False)
 
     def _decided(self) -> bool:
@@ -474,11 +467,12 @@ class Examination:
         """Fresh configurations and pressed ones, until the evidence or the budget decides."""
         pool, press = self._phase("decide"), self._phase("press")
         drawn: list[Configuration] = []
-        used = asked_for = 0
+        used = 0
         while not self._decided() and self.tally.trials - self.resumed < self.budget.most:
             if used + BATCH > len(drawn):
-                # Twice as many each time: Hypothesis cannot continue a stream, so each block has a seed of its own.
-                asked_for = max(2 * asked_for, 48)
+                # The first block suffices for a clear AtLeast, the second for an Always; Hypothesis cannot continue a
+                # stream, so each block has a seed of its own.
+                asked_for = 5 * BATCH if not drawn else max(4 * BATCH, len(drawn) // 2)
                 # No claim name: claims with the same strategy are tried on the same data and share answers.
                 key = ("decide", str(self.seed), str(self.round), str(len(drawn)))
                 drawn += search.propose(self.strategy, asked_for, search.seed_of(*key))
@@ -578,7 +572,7 @@ class Examination:
             self.explored,
             self.outside,
             self.resumed,
-            self.ledger.outdated(self.claim.name, self.evidence),
+            self.ledger.outdated(self.bench.subject.name, self.claim.name, self.evidence),
             seconds,
             self.calls,
             tuple(self.examples),

@@ -31,6 +31,7 @@ class Entry:
     """
 
     evidence: str
+    solver: str
     claim: str
     phase: str
     configuration: str
@@ -167,6 +168,6 @@ class Ledger:
         """The trials with this evidence hash, in the order in which they were counted."""
         return [e for e in self._entries.values() if e.evidence == evidence]
 
-    def outdated(self, claim: str, evidence: str) -> int:
-        """How many trials of the claim are about another solver, text or region."""
-        return sum(e.claim == claim and e.evidence != evidence for e in self._entries.values())
+    def outdated(self, solver: str, claim: str, evidence: str) -> int:
+        """How many trials of a solver of this name and of the claim are about an older text of either, or of the region."""
+        return sum(e.solver == solver and e.claim == claim and e.evidence != evidence for e in self._entries.values())

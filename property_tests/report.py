@@ -34,7 +34,7 @@ th{color:var(--dim);font-weight:600}.n{font-variant-numeric:tabular-nums;white-s
 .card{border:1px solid var(--line);border-left:4px solid var(--bad);border-radius:6px;padding:.2rem 1rem .8rem;margin:1rem 0}
 .bar{display:block;width:7rem;height:.45rem;border-radius:3px;background:var(--line);margin:.35rem 0 .1rem;overflow:hidden}.bar i{display:block;height:100%;background:var(--blue)}
 .bar.REFUTED i{background:var(--bad)}.bar.CONFIRMED i{background:var(--good)}
-figure{margin:.8rem 0;max-width:34rem;padding:.3rem}figure svg{width:100%;height:auto;display:block}figcaption{font-size:.85rem;color:var(--dim);padding:0 .3rem}
+figure{margin:.8rem 0;max-width:34rem;padding:.3rem}figure svg{width:100%;height:auto;display:block}.row{display:flex;flex-wrap:wrap;gap:1rem}.row figure{flex:1 1 20rem}figcaption{font-size:.85rem;color:var(--dim);padding:0 .3rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.4rem 0;font-size:.92rem}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto}.matrix td,.matrix th{padding:.25rem .5rem;white-space:nowrap}
 @media (max-width:640px){.claims thead{display:none}.claims tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}.claims td{display:block;border:0;padding:.1rem 0}
@@ -75,6 +75,7 @@ def draw_traces(trials: Sequence[Trial], claim_rate: Rate | None, title: str) ->
                 steps, bound, "--", color="#57606a", lw=1.2, label=f"claimed: {claim_rate.C:g}·{claim_rate.rho:g}^t"
             )
         axes.set_yscale("log")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set(xlabel="outer step t", ylabel="error", title=title)
         handles, labels = axes.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
@@ -112,16 +113,20 @@ def _evidence(report: Report, r: Result) -> str:
     """The e-values as a share of their thresholds, on the logarithmic scale."""
     if r.tally is None or not r.ran:
         return ""
+    sides = {
+        Verdict.CONFIRMED: ("for", r.tally.log_e_confirm, -math.log(report.beta)),
+        Verdict.REFUTED: ("against", max(r.tally.log_e_refute, r.tally.best_refute), -math.log(report.alpha)),
+    }
     out = []
-    for name, verdict, value, threshold in (
-        ("for", Verdict.CONFIRMED, r.tally.log_e_confirm, -math.log(report.beta)),
-        ("against", Verdict.REFUTED, max(r.tally.log_e_refute, r.tally.best_refute), -math.log(report.alpha)),
-    ):
+    for verdict, (name, value, threshold) in sides.items():
+        if r.verdict in sides and verdict is not r.verdict:
+            continue  # once decided, the other side is no news
         share = min(1.0, max(0.0, value / threshold)) if not math.isnan(value) else 0.0
-        size = "∞" if math.isinf(value) and value > 0 else "0" if value < -700 else f"10^{value / math.log(10):.1f}"
+        power = f"{value / math.log(10):.1f}".replace("-", "−")
+        size = "∞" if value == math.inf else "0" if value == -math.inf else f"10<sup>{power}</sup>"
         out.append(
-            f'<span class="bar {verdict.value}" role="img" aria-label="{share:.0%} of the threshold"><i style="width:{share:.0%}">'
-            f'</i></span><span class="dim n">{name}: {size.replace("-", "−")}</span>'
+            f'<span class="bar {r.verdict.value}" role="img" aria-label="{share:.0%} of the threshold"><i style="width:{share:.0%}">'
+            f'</i></span><span class="dim n">{name}: {size} of {math.exp(threshold):.0e}</span>'.replace("e+0", "e")
         )
     return "".join(out)
 
@@ -203,7 +208,7 @@ def _curves(report: Report) -> str:
         out.append(
             f"<figure>{draw_traces(drawn, rate, r.claim.name)}<figcaption>First trace: {caption}</figcaption></figure>"
         )
-    return f"<h2>Traces</h2>{''.join(out)}" if out else ""
+    return f'<h2>Traces</h2><div class="row">{"".join(out)}</div>' if out else ""
 
 
 def _inventory(report: Report) -> str:

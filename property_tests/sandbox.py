@@ -154,17 +154,20 @@ class Sandbox:
         os.close(handle)
         environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
         path = json.dumps(list(dict.fromkeys([*sys.path, str(Path.cwd())])))
-        with theirs:
+        with theirs, open(self._scratch, "wb") as words:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid()), self._scratch],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=words,
                 env=environment,
                 start_new_session=True,  # so that children of the solver end with it, and Ctrl-C reaches only us
             )
         self._connection = Connection(ours.detach())
+        kind, value = self._wait(_START_SECONDS, "before any solver was loaded")
+        if kind != "ready":
+            raise RuntimeError(f"the process for solvers does not start: {value[1]}; this is not the solver's doing")
         kind, value = self._ask(
             "load", {"spec": self.subject.spec, "pickled": self.subject.pickled}, _START_SECONDS, "while loading"
         )
@@ -193,12 +196,23 @@ class Sandbox:
 
     # ------------------------------------------------------------------ talking
     def _ask(self, kind: str, payload: Mapping[str, Any], seconds: float, when: str) -> tuple[str, Any]:
-        """Send a message and wait; a death or a silence of the worker comes back as a fault, and the worker is gone."""
+        """Send a message and wait for the answer."""
+        assert self._connection is not None
+        try:
+            self._connection.send((kind, dict(payload)))
+        except OSError:
+            pass  # the worker is dead; how it died is told below
+        except BaseException:  # Ctrl-C in mid-message: this pipe can no longer be trusted
+            self.close()
+            raise
+        return self._wait(seconds, when)
+
+    def _wait(self, seconds: float, when: str) -> tuple[str, Any]:
+        """Wait for an answer; a death or a silence of the worker comes back as a fault, and the worker is gone."""
         assert self._connection is not None
         assert self._process is not None
         deadline = time.monotonic() + seconds
         try:
-            self._connection.send((kind, dict(payload)))
             while time.monotonic() < deadline:
                 if self._connection.poll(min(0.2, max(0.0, deadline - time.monotonic()))):
                     return self._connection.recv()
@@ -210,7 +224,7 @@ class Sandbox:
                 return "fault", (Fault.TIMEOUT.name, f"{seconds:g} s {when}")
         except (EOFError, OSError):
             pass
-        except BaseException:  # Ctrl-C in mid-message: this pipe can no longer be trusted
+        except BaseException:  # Ctrl-C in mid-message, as above
             self.close()
             raise
         code = self._process.wait()

@@ -93,6 +93,11 @@ def read_expected(path: str | Path) -> tuple[Expected, ...]:
 
 
 # ---------------------------------------------------------------------------------------------- the report
+def _rate(value: float) -> str:
+    """An error rate as people write it: 1e-6, not 1e-06."""
+    return f"{value:g}".replace("e-0", "e-")
+
+
 def _number(value: float) -> float | None:
     """A number JSON can hold; NaN and infinities become None."""
     return float(value) if math.isfinite(value) else None
@@ -195,7 +200,7 @@ class Report:
         """The verdict in one sentence."""
         n = self.counts
         parts = [
-            f"{n[Verdict.CONFIRMED]} of {self.applicable} claims confirmed at α = {self.alpha:g}, β = {self.beta:g}"
+            f"{n[Verdict.CONFIRMED]} of {self.applicable} claims confirmed at α = {_rate(self.alpha)}, β = {_rate(self.beta)}"
         ]
         for verdict, word in (
             (Verdict.REFUTED, "refuted"),

@@ -382,4 +382,6 @@ def main(descriptor: int, parent: int, scratch: str) -> None:
     os.set_inheritable(descriptor, False)
     warnings.simplefilter("ignore")
     _follow_parent(parent)
-    Worker(Connection(descriptor), scratch).serve()
+    worker = Worker(Connection(descriptor), scratch)
+    worker.connection.send(("ready", None))
+    worker.serve()

@@ -11,6 +11,7 @@ from property_tests.ledger import Entry, Ledger
 def entry(replicate=0, **changes):
     values = {
         "evidence": "e",
+        "solver": "s",
         "claim": "a/b",
         "phase": "decide/0",
         "configuration": "{}",
@@ -40,7 +41,8 @@ def test_a_replay_counts_once_also_over_runs(written):
     with Ledger(written) as ledger:
         assert [e.replicate for e in ledger.about("e")] == [0, 1, 2, 3, 4, 5]
         assert all(e.ok for e in ledger)
-        assert ledger.outdated("a/b", "e") == 1
+        assert ledger.outdated("s", "a/b", "e") == 1
+        assert ledger.outdated("another", "a/b", "e") == 0
 
 
 def test_infinite_margins_survive(tmp_path):
