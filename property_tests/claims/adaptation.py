@@ -1,0 +1,53 @@
+"""A new task learns its (w, b) with U fixed; a start at the truth stays there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from property_tests import strategies
+from property_tests.claim import AtLeast, Claim, Context, Outcome, register
+from property_tests.claims.recovery import RECOVERED, THEOREM, recovered
+
+
+def _new_task(context: Context) -> Outcome:
+    truth, spec, rng = context.instance.truth, context.configuration.spec, context.rng
+    model = context.run().model
+    w, b = rng.standard_normal(spec.r), np.zeros(spec.d)
+    b[rng.choice(spec.d, spec.k, replace=False)] = rng.choice([-1.0, 1.0], spec.k) * rng.uniform(0.5, 1.5, spec.k)
+    theta = truth.U @ w + b
+    X = rng.standard_normal((spec.m, spec.d))
+    found = model.adapt(X, X @ theta, sparsity=spec.k)
+    error = float(np.linalg.norm(model.U @ found.w + found.b - theta) / np.linalg.norm(theta))
+    return Outcome.below("error of the new task's θ", error, RECOVERED)
+
+
+def _stays(context: Context) -> Outcome:
+    instance = context.instance
+    return recovered(context.run(replace(instance.problem, warm_start=instance.truth)).model, instance.truth)
+
+
+register(
+    Claim(
+        name="adaptation/new-task",
+        statement="A new user's (w, b) is learnt exactly from m rows of its own with the returned U fixed.",
+        cite=f"new users, {THEOREM}; sample bound of theory.theorems.new_task [D]",
+        kind=AtLeast(0.95, 0.80),
+        configurations=lambda region: strategies.inside(region, corners=("plain", "signs"), slacks=(0.3, 0.8)),
+        check=_new_task,
+        theorems=("new-task",),
+        traits=("exact", "low_rank"),
+    )
+)
+register(
+    Claim(
+        name="adaptation/warm-start",
+        statement="Started at the truth, the solver stays there.",
+        cite="the truth is a fixed point of every step when σ = 0 [D]",
+        kind=AtLeast(0.95, 0.80),
+        configurations=strategies.inside,
+        check=_stays,
+        traits=("exact", "low_rank", "sparse", "warm_start"),
+    )
+)

@@ -1,0 +1,77 @@
+"""How the smallest sufficient m moves when one size doubles: no faster than the theorem's bound."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from lrs import metrics
+from lrs.generate import InstanceSpec, generate
+from lrs.problem import Instance
+from property_tests import strategies
+from property_tests.claim import Claim, Configuration, Context, Outcome, Region, Scaling, register
+from property_tests.claims.recovery import RECOVERED, THEOREM
+
+#: Exponents of the bound m t = Ω(k d r⁴), m = Ω(max(k, r³)) and the allowance for logarithms and integer m.
+EXPONENTS = {"k": 1.0, "d": 1.0, "r": 4.0}
+ALLOWANCE = 0.35
+
+
+def critical_rows(context: Context, full: Instance) -> int:
+    """Smallest m at which this replicate is recovered, by bisection over nested rows (one more when even all fail)."""
+    assert full.spec is not None
+    low, high = full.spec.r + full.spec.k, full.spec.m + 1  # fails at low by counting; high stands for "never"
+    while high - low > 1:
+        m = (low + high) // 2
+        nested = full.prefix(m)
+        if metrics.theta_error(context.run(nested.problem, trace=False).model, nested.truth) <= RECOVERED:
+            high = m
+        else:
+            low = m
+    return high
+
+
+def _exponent(context: Context) -> Outcome:
+    size = str(context.configuration["doubles"])
+    key = context.configuration.seed(context.phase, context.replicate)
+    spec = context.configuration.spec
+    larger = replace(spec, **{size: 2 * getattr(spec, size)}, m=2 * spec.m)
+    small, large = (critical_rows(context, generate(s, key)) for s in (spec, larger))
+    slope = math.log2(large / small)
+    bound = EXPONENTS[size] + ALLOWANCE
+    values = {"smallest m": float(small), "smallest m, doubled": float(large)}
+    outcome = Outcome.below(f"exponent of m in {size}", slope, bound, values=values)
+    return replace(outcome, margin=bound - slope)
+
+
+@st.composite
+def _doubling(draw: st.DrawFn, region: strategies.SampleRegion) -> Configuration:
+    size = draw(st.sampled_from(tuple(EXPONENTS)))
+    r, k = 1, draw(st.integers(1, 2))
+    d = draw(st.integers(max(16, math.ceil(region.dimension * (r + k))), 28))
+    t = max(40, math.ceil(2 * region.tasks * r))
+    m = region.rows(t, d, r, k, slack=0.3)
+    spec = InstanceSpec(t=t, m=m, d=d, r=r, k=k)
+    return Configuration(spec=spec, slack=0.3, extras=(("doubles", size),))
+
+
+def _configurations(region: Region) -> st.SearchStrategy[Configuration]:
+    return _doubling(strategies.sample_region(region))
+
+
+register(
+    Claim(
+        name="boundary/exponents",
+        statement="When k, d or r doubles, the smallest sufficient m grows no faster than the theorem's bound: exponents 1, "
+        "1 and 4, with 0.35 for logarithms.",
+        cite=f"m t = Ω(k d r⁴), m = Ω(max(k, r³)), {THEOREM}",
+        kind=Scaling(0.95, 0.80),
+        configurations=_configurations,
+        check=_exponent,
+        theorems=("amht-informal",),
+        traits=("exact", "low_rank", "sparse"),
+        calls=12,
+    )
+)

@@ -1,0 +1,116 @@
+"""Time nearly linear in m·t, outer steps that do not grow with it, bounded memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from lrs.generate import InstanceSpec, generate
+from lrs.problem import Problem
+from property_tests import strategies
+from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, Scaling, Timing, register
+from property_tests.claims.recovery import THEOREM
+
+#: Largest exponents of m·t; 1 is linear, the rest is for logarithms and for the noise of clocks.
+TIME_EXPONENT, STEP_EXPONENT = 1.35, 0.25
+#: Memory: this many numbers per number of the data and of the tasks' Gram matrices, plus an allowance for small arrays.
+MEMORY_FACTOR, MEMORY_ALLOWANCE = 12.0, 16e6
+
+
+def _problem(context: Context, factor: int) -> Problem:
+    """The configuration with ``factor`` times the tasks: m·t grows, d, r, k and the conditioning stay."""
+    spec = replace(context.configuration.spec, t=context.configuration.spec.t * factor)
+    return generate(spec, context.configuration.seed(context.phase, context.replicate)).problem
+
+
+def _slope(sizes: list[int], values: list[float]) -> float:
+    return float(np.polyfit(np.log(sizes), np.log(np.maximum(values, 1e-9)), 1)[0])
+
+
+def _time(context: Context) -> Outcome:
+    factors = [1, 4, 16]
+    problems = [_problem(context, f) for f in factors]
+    context.run(problems[0], trace=False)  # caches and compiled code
+    seconds = [min(context.run(p, trace=False, seed=s).cpu_seconds for s in range(2)) for p in problems]
+    values = {f"cpu seconds at {f}×": s for f, s in zip(factors, seconds, strict=True)}
+    slope = _slope(factors, seconds)
+    return replace(
+        Outcome.below("exponent of time in m·t", slope, TIME_EXPONENT, values=values), margin=TIME_EXPONENT - slope
+    )
+
+
+def _steps(context: Context) -> Outcome:
+    factors = [1, 4]
+    steps = [float(max(1, context.run(_problem(context, f), trace=False).solution.iterations)) for f in factors]
+    slope = math.log(steps[1] / steps[0]) / math.log(4)
+    values = {f"outer steps at {f}×": s for f, s in zip(factors, steps, strict=True)}
+    return replace(
+        Outcome.below("exponent of steps in m·t", slope, STEP_EXPONENT, values=values), margin=STEP_EXPONENT - slope
+    )
+
+
+def _memory(context: Context) -> Outcome:
+    problem = context.instance.problem
+    peak = context.run(trace=False, memory=True).peak_bytes or 0
+    t, d, r, n = problem.t, problem.d, problem.rank, problem.data.n
+    numbers = n * d + t * d * (d + r + problem.sparsity) + (d * max(r, 1)) ** 2
+    return Outcome.below("peak bytes", float(peak), MEMORY_FACTOR * 8 * numbers + MEMORY_ALLOWANCE)
+
+
+@st.composite
+def _sizes(draw: st.DrawFn, region: strategies.SampleRegion, d: int, t: int) -> Configuration:
+    r, k = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    t, d = max(t, math.ceil(region.tasks * r)), max(d, math.ceil(region.dimension * (r + k)))
+    m = region.rows(t, d, r, k, slack=0.5)
+    return Configuration(spec=InstanceSpec(t=t, m=m, d=d, r=r, k=k), slack=0.5)
+
+
+def _growing(region: Region) -> st.SearchStrategy[Configuration]:
+    return _sizes(strategies.sample_region(region), 20, 60)
+
+
+def _large(region: Region) -> st.SearchStrategy[Configuration]:
+    return _sizes(strategies.sample_region(region), 40, 100)
+
+
+register(
+    Claim(
+        name="cost/time",
+        statement="Processor time grows at most as (m·t)^1.35 when the number of tasks grows sixteenfold.",
+        cite=f"‘time nearly linear in m·t’, {THEOREM}; d, r and the conditioning fixed [D]",
+        kind=Timing(0.90, 0.50),
+        configurations=_growing,
+        check=_time,
+        theorems=("amht-informal",),
+        traits=("low_rank", "sparse"),
+        calls=40,
+    )
+)
+register(
+    Claim(
+        name="cost/steps",
+        statement="The number of outer steps does not grow with m·t (at most as its power 0.25).",
+        cite=f"counted part of ‘time nearly linear in m·t’, {THEOREM}",
+        kind=Scaling(0.95, 0.80),
+        configurations=_growing,
+        check=_steps,
+        theorems=("amht-informal",),
+        traits=("exact", "low_rank", "sparse"),
+        calls=5,
+    )
+)
+register(
+    Claim(
+        name="cost/memory",
+        statement="Working memory is at most twelve times the data, the tasks' Gram matrices and the dense subspace system "
+        "(16 MB allowed for the rest).",
+        cite="cost of the dense steps, t d² + (d r)² numbers [D]; the factor is chosen here",
+        kind=AtLeast(0.95, 0.80),
+        configurations=_large,
+        check=_memory,
+        traits=(),
+    )
+)

@@ -1,0 +1,98 @@
+"""What the answer may depend on: the problem and the generator, nothing else; and what is said about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lrs.generate import generate
+from lrs.model import LRSModel
+from lrs.problem import Problem
+from lrs.solver import relative_residual
+from property_tests import strategies
+from property_tests.claim import Always, AtLeast, Claim, Context, Outcome, register
+
+
+def _difference(a: LRSModel, b: LRSModel) -> float:
+    return float(np.abs(a.theta - b.theta).max(initial=0.0))
+
+
+def _deterministic(context: Context) -> Outcome:
+    first = context.run().model
+    second = context.run(replace(context.instance.problem)).model
+    return Outcome.below("largest difference of Θ between two identical calls", _difference(first, second), 0.0)
+
+
+def two_truths(problem: Problem, theta: np.ndarray) -> np.ndarray:
+    """Another Θ with exactly the same responses: every task with m < d gets a vector of the kernel of its X added."""
+    other = theta.copy()
+    for i, (X, _) in enumerate(problem.data):
+        if len(X) < problem.d:
+            other[i] += np.linalg.svd(X)[2][-1]
+    return other
+
+
+def _no_peeking(context: Context) -> Outcome:
+    """Asked about data that two truths explain, with a question about a third in between."""
+    instance = context.instance
+    problem, theta = instance.problem, instance.truth.theta
+    other = two_truths(problem, theta)
+    # The two truths agree on every response: a second problem object with a copy of the same numbers is the other's.
+    gap = max(float(np.abs(X @ (a - b)).max()) for (X, _), a, b in zip(problem.data, theta, other, strict=True))
+    data = problem.data
+    twin = replace(problem, data=replace(data, X=data.X.copy(), y=data.y.copy()))
+    first = context.run().model
+    between = generate(context.configuration.spec, (*instance.seed, 7)).problem
+    context.run(between, trace=False)
+    second = context.run(twin).model
+    values = {
+        "largest response difference of the truths": gap,
+        "distance of the truths": float(np.abs(theta - other).max()),
+    }
+    return Outcome.below("difference of the answers", _difference(first, second), 0.0, values=values)
+
+
+def _residual(context: Context) -> Outcome:
+    solution = context.run().solution
+    if not np.isfinite(solution.residual):
+        return Outcome(True, 0.0)  # says nothing
+    true = relative_residual(context.instance.problem, solution.model)
+    values = {"said": float(solution.residual), "true": true}
+    return Outcome.below(
+        "error of the reported residual", abs(solution.residual - true), 1e-8 + 1e-3 * true, values=values
+    )
+
+
+register(
+    Claim(
+        name="honesty/deterministic",
+        statement="The same problem with the same generator gives the same answer, bit for bit.",
+        cite="the solver protocol: randomness only from rng",
+        kind=Always(p1=0.9),
+        configurations=lambda region: strategies.inside(region, sizes=strategies.TINY, noise=(0.0, 0.1)),
+        check=_deterministic,
+        calls=2,
+    )
+)
+register(
+    Claim(
+        name="honesty/no-peeking",
+        statement="Two truths with the same data get the same answer, whatever was asked in between.",
+        cite="the solver protocol: the answer is a function of the problem and rng",
+        kind=Always(p1=0.9),
+        configurations=lambda region: strategies.inside(region, sizes=strategies.TINY, corners=("plain",)),
+        check=_no_peeking,
+        calls=3,
+    )
+)
+register(
+    Claim(
+        name="honesty/residual",
+        statement="The reported residual is that of the returned model.",
+        cite="lrs.solver.Solution.residual = ‖y − ŷ‖₂/‖y‖₂",
+        kind=AtLeast(0.95, 0.80),
+        configurations=lambda region: strategies.inside(region, sizes=strategies.TINY, noise=(0.0, 0.1)),
+        check=_residual,
+    )
+)

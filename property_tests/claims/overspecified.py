@@ -1,0 +1,42 @@
+"""Told too much: a rank or a sparsity above the truth must not spoil the parameters."""
+
+from __future__ import annotations
+
+from lrs import metrics
+from property_tests import strategies
+from property_tests.claim import AtLeast, Claim, Context, Outcome, register
+from property_tests.claims.recovery import RECOVERED
+
+
+def _theta(context: Context) -> Outcome:
+    return Outcome.below("theta_error", metrics.theta_error(context.run().model, context.instance.truth), RECOVERED)
+
+
+def _theta_and_subspace(context: Context) -> Outcome:
+    model, truth = context.run().model, context.instance.truth
+    distance = metrics.subspace_distance(model.U, truth.U)
+    return Outcome.all((_theta(context), Outcome.below("distance of span(U*) from span(U)", distance, 1e3 * RECOVERED)))
+
+
+for _name, _statement, _check, _options in (
+    (
+        "rank",
+        "Told r + 1 directions, the solver recovers Θ and a subspace that contains the true one.",
+        _theta_and_subspace,
+        {"over_rank": 1},
+    ),
+    ("sparsity", "Told k + 2 non-zeros, the solver recovers Θ.", _theta, {"over_sparsity": 2}),
+):
+    register(
+        Claim(
+            name=f"overspecified/{_name}",
+            statement=_statement,
+            cite="r and k enter the theorem as upper bounds (‖b‖₀ ≤ k [S]); the region counts what the solver is told",
+            kind=AtLeast(0.95, 0.80),
+            configurations=lambda region, options=_options: strategies.inside(  # type: ignore[misc]
+                region, sizes=strategies.TINY, corners=("plain", "signs"), slacks=(0.3, 0.8), **options
+            ),
+            check=_check,
+            traits=("exact", "low_rank", "sparse"),
+        )
+    )

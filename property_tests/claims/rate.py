@@ -1,0 +1,74 @@
+"""Geometric convergence, certified per trace, and its constant."""
+
+from __future__ import annotations
+
+from lrs import metrics
+from property_tests import strategies
+from property_tests.claim import Claim, Context, Outcome, Rate, register
+from property_tests.claims.recovery import THEOREM
+from theory.rates import certify, envelope_rate
+
+#: e_ℓ ≤ C ρ^ℓ e_0. Both are this toolkit's: the theorem promises a geometric decay, not its numbers.
+RHO, CONSTANT = 0.9, 10.0
+#: Errors below this are rounding.
+FLOOR = 1e-11
+
+
+def trace_errors(context: Context) -> tuple[float, ...]:
+    """‖Θ_ℓ − Θ*‖_F/‖Θ*‖_F along the run, cut at the first error that is rounding."""
+    errors = [metrics.theta_error(step.model, context.instance.truth) for step in context.run().trace]
+    for i, e in enumerate(errors):
+        if e <= FLOOR:
+            return tuple(errors[: i + 1])
+    return tuple(errors)
+
+
+def _envelope(context: Context) -> Outcome:
+    errors = trace_errors(context)
+    if len(errors) < 2:
+        return Outcome(
+            False, -1.0, f"the callback saw {len(errors)} iterate(s); a rate needs at least two", curve=errors
+        )
+    rate = envelope_rate(errors, CONSTANT)
+    reached = Outcome.below("last_error", errors[-1], 1e-6, curve=errors)
+    return Outcome.all((Outcome.below("envelope_rate", rate, RHO, curve=errors), reached))
+
+
+def _linear(context: Context) -> Outcome:
+    errors = trace_errors(context)
+    if errors and errors[-1] <= FLOOR and len(errors) < 8:
+        # Ten decades within seven steps: too few points for a certificate, and faster than any power law asks for.
+        return Outcome(True, 1.0, curve=errors)
+    if len(errors) < 4 or errors[-1] >= errors[0]:
+        return Outcome(False, -1.0, "the error does not fall", {"steps": float(len(errors))}, errors)
+    certificate = certify(errors, condition=1e3)
+    ok = certificate.verdict.linear
+    values = {"straightness": float(certificate.straightness), "decades": float(certificate.decades)}
+    return Outcome(ok, 1.0 if ok else -1.0, "" if ok else certificate.sentence, values, errors)
+
+
+register(
+    Claim(
+        name="rate/envelope",
+        statement="The error stays below 10·0.9^ℓ times the first one, down to rounding.",
+        cite=f"geometric decay in Theorem 1 [M], nearly linear time of the {THEOREM}; numbers chosen here",
+        kind=Rate(0.95, 0.80, rho=RHO, C=CONSTANT),
+        configurations=strategies.inside,
+        check=_envelope,
+        theorems=("amht-informal",),
+        traits=("exact", "trace", "low_rank", "sparse"),
+    )
+)
+register(
+    Claim(
+        name="rate/linear",
+        statement="The error falls geometrically or faster over at least six decades: a certificate that excludes "
+        "sublinear convergence and unexplained plateaus.",
+        cite="geometric decay in Theorem 1 [M]; certificate of theory.rates [D]",
+        kind=Rate(0.95, 0.80, rho=1.0 - 1e-9, C=1.0),
+        configurations=lambda region: strategies.inside(region, corners=("plain", "signs")),
+        check=_linear,
+        theorems=("amht-informal",),
+        traits=("exact", "trace", "low_rank", "sparse"),
+    )
+)
