@@ -6,7 +6,7 @@ Every figure comes from the expression that `lrs check` evaluates: a theorem's b
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,11 @@ import numpy as np
 import sympy
 
 from lrs.errors import InvalidInput
+from lrs.generate import InstanceSpec, generate
+from lrs.metrics import theta_error
+from lrs.model import LRSModel
+from lrs.problem import Instance, Problem
+from lrs.solver import solve
 from theory import limits, symbols
 from theory.predicate import Predicate
 from theory.symbols import Constant
@@ -25,6 +30,10 @@ DEFAULT_TASKS = (10, 30, 100, 300, 1000, 3000, 10_000)
 
 #: The theorem whose bounds are planned with.
 THEOREM = "amht-informal"
+
+
+#: Called with one line of progress per solve.
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -112,3 +121,234 @@ def theorem_tasks(constants: Mapping[str, Constant], **values: Any) -> np.ndarra
         need = needed(p, symbols.t)
         out = np.maximum(out, np.where(p.margin(point) >= 0, 1.0, np.inf) if need is None else _evaluate(need, point))
     return _whole(out)
+
+
+def frozen_constants() -> dict[str, dict[str, Constant]]:
+    """Calibrated constants by solver, from the shipped lock file; empty while there is none."""
+    from theory import calibration
+
+    if not calibration.LOCK_FILE.exists():
+        return {}
+    found = {name: calibration.constants(name) for name in calibration.read_lock()}
+    return {name: values for name, values in found.items() if {"C_task", "C_total"} <= set(values)}
+
+
+def _constants_text(constants: Mapping[str, Constant]) -> str:
+    return ", ".join(f"{name} = {c.value:.3g} ({c.status})" for name, c in sorted(constants.items()))
+
+
+def _theorem_sources() -> dict[str, dict[str, Constant]]:
+    """What to call the theorem with which constants: each calibrated solver's, or 1 while none is calibrated."""
+    calibrated = frozen_constants()
+    if calibrated:
+        wanted = ("C_task", "C_total")
+        return {f"theorem, {name}": {c: values[c] for c in wanted} for name, values in calibrated.items()}
+    unit = {p.constants[0].name: p.constants[0] for p in _bounds()}
+    return {
+        "theorem, constants 1": {n: Constant(n, c.direction, 1.0, "free", "not calibrated") for n, c in unit.items()}
+    }
+
+
+def plan_rows(*, d: int, r: int, k: int, t: int) -> tuple[Requirement, ...]:
+    """Rows per task that each source asks for with t tasks.
+
+    Raises
+    ------
+    InvalidInput
+        When a size is not a whole number in its range.
+    """
+    _validate(d=d, r=r, k=k, t=t)
+    sizes = {"d": d, "r": r, "k": k, "t": t}
+    notes = {
+        "counting limit": ("limit", "equations against unknowns; nothing works below"),
+        "stable scale": ("yardstick", "n₀/t: the scale of stable and of polynomial-time recovery, up to a constant"),
+        "Donoho–Tanner": ("yardstick", "ℓ₁ minimisation with U known"),
+    }
+    out = [Requirement(name, float(limits.ROWS[name](**sizes)), *note) for name, note in notes.items()]
+    for name, constants in _theorem_sources().items():
+        out.append(Requirement(name, float(theorem_rows(constants, **sizes)), "theorem", _constants_text(constants)))
+    return tuple(out)
+
+
+def plan_tasks(*, d: int, r: int, k: int, m: int) -> tuple[Requirement, ...]:
+    """Tasks that each source asks for with m rows per task; inf where no number of tasks is enough."""
+    _validate(d=d, r=r, k=k, m=m)
+    counting = max(1.0, float(_whole(limits.counting_tasks(d=d, r=r, k=k, m=m))))
+    # n₀ ≤ m t with n₀ = d r + t s: t ≥ d r/(m − s), s the share of a task.
+    share = float(limits.stable_scale(d=d, r=r, k=k, t=1)) - d * r
+    stable = max(1.0, float(_whole(d * r / (m - share)))) if m > share else math.inf
+    ell_one = 1.0 if m >= float(limits.donoho_tanner_rows(d=d, r=r, k=k)) else math.inf
+    out = [
+        Requirement("counting limit", counting, "limit", "equations against unknowns; nothing works below"),
+        Requirement("stable scale", stable, "yardstick", "n₀ ≤ m t, up to a constant"),
+        Requirement("Donoho–Tanner", ell_one, "yardstick", "ℓ₁ minimisation with U known: tasks do not help"),
+    ]
+    for name, constants in _theorem_sources().items():
+        tasks = float(theorem_tasks(constants, d=d, r=r, k=k, m=m))
+        out.append(Requirement(name, tasks, "theorem", _constants_text(constants)))
+    return tuple(out)
+
+
+# ---------------------------------------------------------------------------------------------- the measured solver
+#: First key of the streams of `measured_rows` and `measured_tasks`.
+STREAM = 20_242
+
+#: The search starts from this multiple of the stable scale and stops at four times that.
+SEARCH_FACTOR = 4
+
+
+def measured_rows(
+    *, d: int, r: int, k: int, t: int, solver: Any = "amht", replicates: int = 3, progress: Progress | None = None
+) -> Requirement:
+    """The fewest rows per task at which the solver recovers every one of ``replicates`` noiseless Gaussian instances.
+
+    For each replicate the data at m rows are the first rows of those at more, and its critical m is found by bisection
+    between the counting limit and four times the stable scale.
+    """
+    _validate(d=d, r=r, k=k, t=t)
+    low = max(1, int(limits.ROWS["counting limit"](d=d, r=r, k=k, t=t))) - 1
+    high = SEARCH_FACTOR * max(int(limits.ROWS["stable scale"](d=d, r=r, k=k, t=t)), low + 1)
+
+    def instances(replicate: int) -> Callable[[int], Instance]:
+        whole = generate(InstanceSpec(t=t, m=high, d=d, r=r, k=k), (STREAM, 0, replicate))
+        return whole.prefix
+
+    return _measured(solver, instances, low, high, replicates, "rows per task", progress)
+
+
+def measured_tasks(
+    *, d: int, r: int, k: int, m: int, solver: Any = "amht", replicates: int = 3, progress: Progress | None = None
+) -> Requirement:
+    """The fewest tasks at which the solver recovers every replicate with m rows per task; inf when 4 times n₀'s are too few."""
+    _validate(d=d, r=r, k=k, m=m)
+    by_source = {q.source: q.amount for q in plan_tasks(d=d, r=r, k=k, m=m)}
+    if not math.isfinite(by_source["counting limit"]):
+        return Requirement(
+            "measured solver", math.inf, "measured", "m is below r + k + 1: no number of tasks is enough"
+        )
+    low = int(by_source["counting limit"]) - 1
+    scale = by_source["stable scale"] if math.isfinite(by_source["stable scale"]) else d
+    high = SEARCH_FACTOR * max(int(scale), low + 1, r)
+
+    def instances(replicate: int) -> Callable[[int], Instance]:
+        whole = generate(InstanceSpec(t=high, m=m, d=d, r=r, k=k), (STREAM, 1, replicate))
+        return lambda tasks: _first_tasks(whole, tasks)
+
+    return _measured(solver, instances, low, high, replicates, "tasks", progress)
+
+
+def _first_tasks(instance: Instance, tasks: int) -> Instance:
+    problem, truth = instance.problem, instance.truth
+    data = problem.data.select(np.arange(tasks))
+    model = LRSModel(truth.U, truth.W[:tasks], truth.B[:tasks])
+    return Instance(Problem(data, problem.rank, problem.sparsity), model, None, instance.seed)
+
+
+def _measured(
+    solver: Any,
+    instances: Callable[[int], Callable[[int], Instance]],
+    low: int,
+    high: int,
+    replicates: int,
+    unit: str,
+    progress: Progress | None,
+) -> Requirement:
+    if replicates < 1:
+        raise InvalidInput(f"replicates: expected at least 1, got {replicates}")
+    critical: list[float] = []
+    for replicate in range(replicates):
+        at = instances(replicate)
+        fails, works = low, math.inf
+        candidate = min(high, max(low + 1, (low + high) // SEARCH_FACTOR))
+        while fails + 1 < works:
+            instance = at(candidate)
+            solution = solve(instance.problem, solver, seed=replicate)
+            good = theta_error(solution.model, instance.truth) <= 1e-6
+            if progress is not None:
+                progress(f"replicate {replicate + 1} of {replicates}: {candidate} {unit}: {'yes' if good else 'no'}")
+            if good:
+                works = candidate
+            else:
+                fails = candidate
+            if fails >= high:
+                break
+            candidate = min(high, 2 * candidate) if math.isinf(works) else (fails + int(works)) // 2
+        critical.append(works)
+    name = solver if isinstance(solver, str) else type(solver).__name__
+    spread = f"{min(critical):g} … {max(critical):g}" if len(critical) > 1 else f"{critical[0]:g}"
+    note = f"{name}: fewest {unit} of {replicates} noiseless replicate(s): {spread}; searched {low + 1} … {high}"
+    return Requirement("measured solver", max(critical), "measured", note)
+
+
+# ---------------------------------------------------------------------------------------------- tables and pictures
+def table(tasks: Sequence[int], *, d: int, r: int, k: int) -> dict[str, list[float]]:
+    """Rows per task by source, one column per number of tasks."""
+    out: dict[str, list[float]] = {}
+    for t in tasks:
+        for requirement in plan_rows(d=d, r=r, k=k, t=t):
+            out.setdefault(requirement.source, []).append(requirement.amount)
+    return out
+
+
+#: Colour (Okabe–Ito, colour-blind safe) and dash of each kind of curve.
+_STYLES = {
+    "counting limit": ("#000000", "-"),
+    "Donoho–Tanner": ("#E69F00", "-."),
+    "stable scale": ("#0072B2", "--"),
+}
+_THEOREM_COLOURS = ("#D55E00", "#CC79A7", "#009E73")
+
+
+def draw(
+    path: str | Path, *, d: int, r: int, k: int, t: int | None = None, m: int | None = None,
+    measured: Requirement | None = None,
+) -> Path:  # fmt: skip
+    """Rows per task against tasks, one curve per source, on logarithmic axes; written as PNG, SVG or PDF.
+
+    Raises
+    ------
+    InvalidInput
+        When the file cannot be written or its extension is no picture's.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    from matplotlib.figure import Figure
+
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InvalidInput(f"output: {path} is not a picture; name a .png, .svg or .pdf file")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"output: the folder {path.parent} does not exist; create it first")
+    centre = (
+        t if t is not None else (int(measured.amount) if measured and m and math.isfinite(measured.amount) else 300)
+    )
+    tasks = np.unique(np.geomspace(max(1, min(10, centre / 10)), max(10_000, centre * 10), 200).astype(int))
+    curves = table(tasks.tolist(), d=d, r=r, k=k)
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    axes = figure.subplots()
+    theorem_colours = iter(_THEOREM_COLOURS)
+    for name, rows in curves.items():
+        colour, dash = _STYLES.get(name) or (next(theorem_colours), "-")
+        axes.plot(tasks, rows, dash, color=colour, label=name, linewidth=2)
+    bottom = np.asarray(curves["counting limit"])
+    axes.set(xscale="log", yscale="log", xlabel="tasks t", ylabel="rows per task m", xlim=(tasks[0], tasks[-1]))
+    top = max(np.max(rows) for rows in curves.values())
+    floor = 0.7 * bottom.min()
+    axes.fill_between(tasks, floor, bottom, color="#999999", alpha=0.35, linewidth=0, label="impossible")
+    axes.set_ylim(floor, 1.3 * top)
+    if t is not None:
+        axes.axvline(t, color="#666666", linewidth=1, linestyle=":")
+    if m is not None:
+        axes.axhline(m, color="#666666", linewidth=1, linestyle=":")
+    if measured is not None and math.isfinite(measured.amount):
+        at = (t, measured.amount) if t is not None else (measured.amount, m)
+        axes.plot(*at, "o", color="#009E73", markersize=9, markeredgecolor="white", label="measured solver", zorder=5)
+    axes.grid(True, which="major", alpha=0.3)
+    axes.set_title(f"Rows per task needed: d = {d}, r = {r}, k = {k}")
+    axes.legend(frameon=True)
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+    return path
