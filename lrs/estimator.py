@@ -31,8 +31,8 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
     noise : float
         Standard deviation σ of the observation noise, 0 when the data are exact.
     fit_intercept : bool
-        Append a constant feature, so that tasks have offsets (shared through U, personal through b). Off by default:
-        the model of the theorem has none.
+        Fit around the mean of ``y``, with a constant feature appended, so that tasks have offsets of their own (shared
+        through U, personal through b). Off by default: the model of the theorem has none.
     unknown_groups : {"mean", "error"}
         What `predict` does with a group that `fit` did not see. ``"mean"`` uses the mean of all tasks' parameters, the
         constant that is closest to them in squared error; ``"error"`` refuses. To *learn* a new group from rows of its
@@ -46,6 +46,8 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
         The fitted parameters; the constant feature, if any, is the last one.
     solution_ : Solution
         With the status, the iterations and the seconds of the run.
+    intercept_ : float
+        What is added to every prediction: the mean of ``y``, or 0 without ``fit_intercept``.
     groups_ : array
         The groups seen in `fit`, in the order of the tasks of ``model_``.
     n_features_in_ : int
@@ -105,7 +107,8 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
             raise InvalidInput(f"unknown_groups: expected 'mean' or 'error', got {self.unknown_groups!r}")
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         labels = np.zeros(len(X), dtype=np.int64) if groups is None else groups
-        data = MultiTaskData.from_groups(self._design(X), y, labels)
+        self.intercept_ = float(y.mean()) if self.fit_intercept else 0.0
+        data = MultiTaskData.from_groups(self._design(X), y - self.intercept_, labels)
         problem = Problem(data, self.rank, self.sparsity, self.noise)
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
@@ -137,7 +140,7 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._design(validate_data(self, X, dtype=np.float64, reset=False))
         if groups is None:
-            return X @ self._mean()
+            return X @ self._mean() + self.intercept_
         groups = np.asarray(groups)
         if groups.shape != (len(X),):
             raise InvalidInput(f"groups: expected one label per row, shape ({len(X)},), got {groups.shape}")
@@ -151,7 +154,7 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
         out = np.empty(len(X))
         out[known] = self.model_.predict(X[known], index[known])
         out[~known] = X[~known] @ self._mean()
-        return out
+        return out + self.intercept_
 
     def score(self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None) -> float:
         """R² of the predictions, all rows together."""

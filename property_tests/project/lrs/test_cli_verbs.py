@@ -436,3 +436,19 @@ def test_info_refuses_what_it_does_not_know(run: Callable, tmp_path: Path):
     result = run("info", "a.txt")
     assert (result.code, result.out) == (2, "")
     assert "unknown extension; expected .npz, .csv, .csv.gz or .parquet" in result.err
+
+
+# ---------------------------------------------------------------------- documentation
+def test_the_reference_names_every_option_and_key(run: Callable, instance_file: Path, model_file: Path, csv_file: Path):
+    page = (Path(__file__).parents[3] / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
+    sections = {part.split("\n", 1)[0].strip(): part for part in page.split("\n## ")[1:]}
+    for verb in (commands.generate, commands.solve, commands.predict, commands.adapt, commands.solvers, commands.info):
+        words = run(verb.__name__, "--help").out.split()
+        options = {word.rstrip(",") for word in words if word.startswith("--")} - {"--help"}
+        missing = {option for option in options if f"`{option}`" not in sections[verb.__name__]}
+        assert not missing, verb.__name__
+    printed = {"solve": documents(run, "solve", instance_file), "info": {}}
+    for file in (instance_file, model_file, csv_file):
+        printed["info"] |= documents(run, "info", file)
+    for verb, document in printed.items():
+        assert not {key for key in document if f"`{key}`" not in sections[verb]}

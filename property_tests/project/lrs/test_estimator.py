@@ -72,11 +72,14 @@ def test_unknown_groups_get_the_mean_task_or_an_error(rows: tuple):
 
 def test_the_intercept(rows: tuple):
     X, y, groups = rows
-    shifted = y + 100.0
-    assert (
-        LRSRegressor(rank=2, fit_intercept=True).fit(X, shifted, groups=groups).score(X, shifted, groups=groups) > 0.999
-    )
-    assert LRSRegressor(rank=2).fit(X, shifted, groups=groups).score(X, shifted, groups=groups) < 0.9
+    offsets = 1000.0 + (np.char.endswith(groups, "0") * 3.0)  # one for all, and a personal one for some
+    fitted = LRSRegressor(rank=2, sparsity=2, fit_intercept=True).fit(X, y + offsets, groups=groups)
+    assert fitted.score(X, y + offsets, groups=groups) > 1 - 1e-9
+    assert fitted.intercept_ == pytest.approx(1000.0, abs=1.0)
+    elsewhere = fitted.predict(X, groups=np.full(len(X), "elsewhere"))
+    assert elsewhere == pytest.approx(fitted.predict(X), abs=1e-9)
+    assert elsewhere.mean() == pytest.approx(1000.0, abs=1.0)
+    assert LRSRegressor(rank=2).fit(X, y + offsets, groups=groups).score(X, y + offsets, groups=groups) < 0.9
 
 
 def test_clones_and_parameters():
