@@ -17,6 +17,10 @@ from lrs.errors import InvalidInput
 
 FORMAT = "lrs-toolkit"
 VERSION = 1
+#: Kinds of file that lack something on purpose, and what to do without it.
+KEPT_BACK = {
+    "server-model": "; the server of a private run has U but no W and B, which never leave the users: use adapt with a user's rows"
+}
 
 
 def write(
@@ -82,7 +86,8 @@ def read(
             f"{path}: file version {header.get('version')!r}, this toolkit reads version {VERSION}; write it again with this one"
         )
     if kind is not None and header.get("kind") != kind:
-        raise InvalidInput(f"{path}: holds a {header.get('kind')!r}, expected a {kind!r}")
+        reason = KEPT_BACK.get(str(header.get("kind")), "")
+        raise InvalidInput(f"{path}: holds a {header.get('kind')!r}, expected a {kind!r}{reason}")
     missing = [name for name in required if name not in arrays]
     if missing:
         raise InvalidInput(f"{path}: the array(s) {', '.join(missing)} are missing; write the file again")

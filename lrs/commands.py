@@ -24,11 +24,16 @@ from lrs.cli import print_json, report, stderr, stdout
 from lrs.errors import InvalidInput
 from lrs.generate import CovariateLaw, InstanceSpec, SparseLaw
 from lrs.model import LRSModel
+from lrs.private.model import ServerModel
+from lrs.private.options import configure as configure_private
 from lrs.problem import Instance, MultiTaskData, Problem, numeric_column
 from lrs.solver import Callback, Iterate, Solution, Status, available_solvers, load_solver, traits_of
 
 #: Second key of the stream that splits rows into training and held-out; the first is the seed.
 SPLIT_STREAM = 1
+
+#: Heading of the options of private solvers in the help.
+PRIVATE = "Private solvers"
 
 #: Share of every task's rows that a table's model is trained on unless --train says otherwise.
 TABLE_TRAIN = 0.75
@@ -120,7 +125,9 @@ def solve(
     solver: Annotated[
         str, typer.Option("--solver", metavar="NAME", help="Name that `lrs solvers` lists, or module:attribute.")
     ] = "amht",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and of the split.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the solver and of the split; 0 by default.", show_default=False)
+    ] = None,
     task: TaskColumn = None,
     target: TargetColumn = None,
     features: Annotated[
@@ -133,6 +140,29 @@ def solve(
     ] = None,
     train: Train = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads, for solvers that have this option.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Private solvers: user-level target ε.", rich_help_panel=PRIVATE)
+    ] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="Private solvers: δ of the target.", rich_help_panel=PRIVATE)
+    ] = None,
+    rho: Annotated[
+        float | None, typer.Option(help="Private solvers: target as zCDP ρ.", rich_help_panel=PRIVATE)
+    ] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(metavar="x=…,y=…,xb=…,w=…", help="Private solvers: clip levels.", rich_help_panel=PRIVATE),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Private solvers: fixed number of rounds.", rich_help_panel=PRIVATE)
+    ] = None,
+    neighbours: Annotated[
+        str | None, typer.Option(help="Private solvers: add-remove or replace-one.", rich_help_panel=PRIVATE)
+    ] = None,
+    insecure_seed: Annotated[
+        bool,
+        typer.Option("--insecure-seed", help="Let --seed fix the noise: not private.", rich_help_panel=PRIVATE),
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Model file (.npz) to write.")
     ] = None,
@@ -142,9 +172,23 @@ def solve(
     """Fit the model to a file and report the errors.
 
     An instance is fitted on all of its rows and compared with its truth. A table is fitted on 75 % of every task's rows
-    and judged on the others (--train 1 fits all of them). Exits with 1 when the solver ran but diverged.
+    and judged on the others (--train 1 fits all of them). Exits with 1 when the solver ran but diverged. A private solver
+    writes the server's model: U and the privacy ledger, nothing of any user.
     """
     output = None if output is None else _output(output, ".npz", force)
+    configured = configure_private(
+        _configured(solver, threads),
+        solver,
+        seed=seed,
+        insecure_seed=insecure_seed,
+        clip=clip,
+        epsilon=epsilon,
+        delta=delta,
+        rho=rho,
+        rounds=rounds,
+        neighbours=neighbours,
+    )
+    key = 0 if seed is None else seed
     data, instance = _load(file, task, target, features)
     if intercept:
         if instance is not None:
@@ -158,18 +202,19 @@ def solve(
     if rank is None or sparsity is None:
         name, symbol = ("rank", "r") if rank is None else ("sparsity", "k")
         raise InvalidInput(f"{name}: a table does not say its {name}; pass --{name} {symbol}")
-    training, mask = _split(data, train if train is not None else 1.0 if instance is not None else TABLE_TRAIN, seed)
+    training, mask = _split(data, train if train is not None else 1.0 if instance is not None else TABLE_TRAIN, key)
     problem = Problem(training, rank, sparsity, noise or 0.0)
-    solution = _run(problem, _configured(solver, threads), solver, seed)
+    solution = _run(problem, configured, solver, key)
     model = solution.model
+    server = solution.info.get("server")
     diverged = solution.status is Status.DIVERGED
     if output is not None and not diverged:
-        model.save(output, overwrite=force)
+        (server or model).save(output, overwrite=force)
     document: dict[str, Any] = {
         "command": "solve",
         "file": file,
         "solver": solver,
-        "seed": seed,
+        "seed": key,
         "rank": problem.rank,
         "sparsity": problem.sparsity,
         "noise": problem.noise,
@@ -187,10 +232,16 @@ def solve(
         "storage": _storage(model),
         "output": None if diverged else output,
     }
+    if server is not None:
+        document["privacy"] = server.privacy
+        document["not_private"] = ["residual", "metrics", "training", "held_out"]
+        document["seed"] = None if server.secure else key
     if as_json:
         print_json(document)
     else:
         _print_solution(document)
+        if server is not None:
+            _print_privacy(server)
     if diverged:
         raise typer.Exit(1)
 
@@ -262,7 +313,8 @@ def _print_solution(document: Mapping[str, Any]) -> None:
         )
     compiled = document["compile_seconds"]
     timing = f"{document['seconds']:.2f} s" + (f", of which {compiled:.2f} s compiling" if compiled else "")
-    rows.append(("solver", f"{document['solver']}, seed {document['seed']}: {document['iterations']} steps, {timing}"))
+    seed = "" if document["seed"] is None else f", seed {document['seed']}"
+    rows.append(("solver", f"{document['solver']}{seed}: {document['iterations']} steps, {timing}"))
     rows.append(("status", f"{document['status']}. {document['message']}"))
     rows.append(("residual", f"{document['residual']:.3g} (‖y − ŷ‖ / ‖y‖ on the rows fitted)"))
     for name, value in (document["metrics"] or {}).items():
@@ -280,6 +332,20 @@ def _print_solution(document: Mapping[str, Any]) -> None:
     if document["output"] is not None:
         rows.append(("wrote", str(document["output"])))
     _print_pairs(rows)
+
+
+def _noise(server: ServerModel) -> str:
+    return "secure" if server.secure else "SEEDED: this result is not private to anyone who can guess the seed"
+
+
+def _print_privacy(server: ServerModel) -> None:
+    _print_pairs(
+        [
+            ("privacy", server.ledger.sentence(server.delta)),
+            ("noise", _noise(server)),
+            ("not private", "the residual and the errors above; only the server model and U may be published"),
+        ]
+    )
 
 
 # ---------------------------------------------------------------------- predict
@@ -362,11 +428,18 @@ def adapt(
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Fit new tasks with the shared directions U fixed: each learns its own w and b from its own rows."""
+    """Fit new tasks with the shared directions U fixed: each learns its own w and b from its own rows.
+
+    MODEL may be the server's model of a private run: this is how users get their parameters from the published U.
+    """
     from scipy import sparse
 
     output = None if output is None else _output(output, ".npz", force)
-    fitted = LRSModel.load(model)
+    if datasets.file_kind(model) == "server-model":
+        server = ServerModel.load(model)
+        fitted, sparsity = server.without_users(), server.sparsity if sparsity is None else sparsity
+    else:
+        fitted = LRSModel.load(model)
     data = _new_tasks(fitted, model, file, task, target)
     training, mask = _split(data, 1.0 if train is None else train, seed)
     parts = [fitted.adapt(X, y, sparsity=sparsity) for X, y in training]
@@ -495,6 +568,14 @@ def info(
         rows.append(("personal part", f"{model.B.nnz} non-zeros, at most {used.max(initial=0)} in a task"))
         rows.append(("storage", f"{storage['parameters']:,} numbers instead of {storage['dense_parameters']:,}"))
         rows.append(("features", ", ".join(model.feature_names)))
+    elif kind == "server-model":
+        server = ServerModel.load(file)
+        d, r = server.U.shape
+        document |= {"features": d, "rank": r, "privacy": server.privacy, "feature_names": server.feature_names}
+        rows.append(("server model", f"{d} features, rank {r}; no user's parameters"))
+        rows.append(("privacy", server.ledger.sentence(server.delta)))
+        rows.append(("noise", _noise(server)))
+        rows.append(("features", ", ".join(server.feature_names)))
     else:
         frame = datasets.load_table(file)
         document["rows"] = len(frame)

@@ -20,7 +20,7 @@ from lrs.problem import Instance, MultiTaskData, numeric_column
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["instance", "model", "table"]
+Kind = Literal["instance", "model", "server-model", "table"]
 
 #: Name of the constant column that `with_intercept` adds, in data and in model files.
 INTERCEPT = "intercept"
@@ -30,7 +30,7 @@ _KNOWN = "expected .npz, .csv, .csv.gz or .parquet"
 
 
 def file_kind(path: str | Path) -> Kind:
-    """What is in a file: an ``"instance"`` or a ``"model"`` of this toolkit (.npz), or a ``"table"`` (CSV, Parquet).
+    """What is in a file: an ``"instance"``, a ``"model"`` or a ``"server-model"`` (.npz), or a ``"table"`` (CSV, Parquet).
 
     Raises
     ------
@@ -40,7 +40,7 @@ def file_kind(path: str | Path) -> Kind:
     path = _existing(path)
     if path.suffix == ".npz":
         kind = archive.read(path, None)[0].get("kind")
-        if kind not in ("instance", "model"):
+        if kind not in ("instance", "model", "server-model"):
             raise InvalidInput(f"{path}: holds a {kind!r}; expected an instance or a model")
         return kind
     if path.name.endswith(_TABLES):
@@ -104,7 +104,7 @@ def load_data(
     if kind == "instance":
         refuse_columns(path, task=task, target=target, features=features)
         return Instance.load(path).problem.data
-    if kind == "model":
+    if kind in ("model", "server-model"):
         raise InvalidInput(f"{path}: is a model, not data; predict and adapt take models")
     frame = load_table(path, task=task)
     require_columns(path, frame, task=task, target=target)

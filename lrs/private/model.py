@@ -76,9 +76,12 @@ class ServerModel:
 
     def adapt(self, X: Any, y: Any, *, sparsity: int | None = None) -> TaskParameters:
         """Parameters (w, b) of a user from its own rows, with the published U; runs on the user's side."""
+        return self.without_users().adapt(X, y, sparsity=self.sparsity if sparsity is None else sparsity)
+
+    def without_users(self) -> LRSModel:
+        """A model with this U and no task yet, for users to join by `LRSModel.adapt`."""
         d, r = self.U.shape
-        empty = LRSModel(self.U, np.zeros((0, r)), np.zeros((0, d)))
-        return empty.adapt(X, y, sparsity=self.sparsity if sparsity is None else sparsity)
+        return LRSModel(self.U, np.zeros((0, r)), np.zeros((0, d)), (), self.feature_names)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write U and the ledger to an .npz; no array in it has a task axis."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, get_args
 
 import numpy as np
@@ -97,6 +97,17 @@ class PrivateAMHT:
         if not 0 < self.a_share < 1:
             raise InvalidInput(f"a_share: expected a share in (0, 1), got {self.a_share!r}")
 
+    def check_ready(self) -> None:
+        """Refuse to run without clip levels or without a target."""
+        if self.clip is None:
+            raise InvalidInput(
+                "clip: no clip levels; without them one user can change the sums without bound. Pass "
+                "Clip(x=…, y=…, xb=…, w=…), on the command line --clip x=…,y=…,xb=…,w=… "
+                "(lrs.private.propose_clip suggests them from public knowledge)"
+            )
+        if self.rho is None and self.epsilon is None:
+            raise InvalidInput("epsilon: no privacy target; pass epsilon and delta, or rho")
+
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
         data = problem.data
         if problem.warm_start is not None:
@@ -111,6 +122,7 @@ class PrivateAMHT:
         server, transcript = self.train(
             blocks, d=data.d, rank=problem.rank, sparsity=problem.sparsity, rng=rng, population=population
         )
+        server = replace(server, feature_names=data.feature_names)
         if callback is not None:
             for number, U in enumerate(transcript.subspaces):
                 model = self._users(problem, blocks, U)
@@ -150,12 +162,8 @@ class PrivateAMHT:
         server : ServerModel
         transcript : Transcript
         """
-        if self.clip is None:
-            raise InvalidInput(
-                "clip: no clip levels; without them one user can change the sums without bound. Pass "
-                "Clip(x=…, y=…, xb=…, w=…), on the command line --clip x=…,y=…,xb=…,w=… "
-                "(lrs.private.propose_clip suggests them from public knowledge)"
-            )
+        self.check_ready()
+        assert self.clip is not None
         rho, delta = self._budget()
         server = Server(self._schedule(rho, d, rank, sparsity, population), self._start(d, rank, rng), self._noise())
         run(server, Cohorts(blocks, d))
@@ -168,8 +176,7 @@ class PrivateAMHT:
         delta = 1e-6 if self.delta is None else self.delta
         if self.rho is not None:
             return self.rho, delta
-        if self.epsilon is None:
-            raise InvalidInput("epsilon: no privacy target; pass epsilon and delta, or rho")
+        assert self.epsilon is not None
         # The sum of the parts may exceed the whole by rounding, the target must not be: 1e-9 of slack.
         return rho_for(self.epsilon, delta) * (1 - 1e-9), delta
 
