@@ -123,14 +123,18 @@ def lrs_check(
     """``lrs_check(claim, solver=…, expected=…)``: examine a claim and pass, fail, skip or xfail accordingly."""
 
     def check(claim: Claim, solver: Any = None, expected: Sequence[Expected] | None = None) -> None:
+        from lrs.errors import InvalidInput
         from property_tests.verify import read_expected, region_of
 
         option = request.config.getoption
         solver = option("--lrs-solver") if solver is None else solver
-        if expected is None:
-            expected = read_expected(option("--lrs-expected")) if option("--lrs-expected") else ()
-        region = region_of(solver, option("--lrs-theorem"))
-        result = _lrs_examiner.result(claim, solver, region)
+        try:
+            if expected is None:
+                expected = read_expected(option("--lrs-expected")) if option("--lrs-expected") else ()
+            region = region_of(solver, option("--lrs-theorem"))
+            result = _lrs_examiner.result(claim, solver, region)
+        except InvalidInput as error:
+            pytest.fail(f"bad input: {error}", pytrace=False)
         report = _lrs_examiner.report(result, _lrs_examiner.bench(solver), region, expected)
         record_property(_PROPERTY, json.dumps(_counts(report)))
         _conclude(report, result)
@@ -218,13 +222,15 @@ class _Verdicts:
         if not self.found:
             return
         self._settle()
+        from property_tests.verify import rate_text
+
         for solver in dict.fromkeys(s for s, _ in self.found):
             rows = [c for (s, _), c in sorted(self.found.items()) if s == solver]
             applicable = [c for c in rows if c["verdict"] != "NOT_APPLICABLE"]
             confirmed = sum(c["verdict"] == "CONFIRMED" for c in rows)
             terminalreporter.section(f"claims about {solver}")
             terminalreporter.line(
-                f"{confirmed} of {len(applicable)} claims confirmed at α = {rows[0]['alpha']:g}, β = {rows[0]['beta']:g}"
+                f"{confirmed} of {len(applicable)} claims confirmed at α = {rate_text(rows[0]['alpha'])}, β = {rate_text(rows[0]['beta'])}"
             )
             for c in rows:
                 trials = f"{c['trials']} trials, {c['failures']} failed" if c["trials"] else ""

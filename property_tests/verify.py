@@ -93,7 +93,7 @@ def read_expected(path: str | Path) -> tuple[Expected, ...]:
 
 
 # ---------------------------------------------------------------------------------------------- the report
-def _rate(value: float) -> str:
+def rate_text(value: float) -> str:
     """An error rate as people write it: 1e-6, not 1e-06."""
     return f"{value:g}".replace("e-0", "e-")
 
@@ -200,7 +200,7 @@ class Report:
         """The verdict in one sentence."""
         n = self.counts
         parts = [
-            f"{n[Verdict.CONFIRMED]} of {self.applicable} claims confirmed at α = {_rate(self.alpha)}, β = {_rate(self.beta)}"
+            f"{n[Verdict.CONFIRMED]} of {self.applicable} claims confirmed at α = {rate_text(self.alpha)}, β = {rate_text(self.beta)}"
         ]
         for verdict, word in (
             (Verdict.REFUTED, "refuted"),

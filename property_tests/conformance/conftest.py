@@ -1,10 +1,16 @@
 """The claims become tests here, so that ``--lrs-claims`` and ``--lrs-theorem`` are known."""
 
+import pytest
+
 
 def pytest_generate_tests(metafunc):
     if "claim" in metafunc.fixturenames and metafunc.module.__name__.endswith("conformance.test_claims"):
+        from lrs.errors import InvalidInput
         from property_tests.claim import claims
 
         option = metafunc.config.getoption
-        chosen = claims(option("--lrs-claims"), theorem=option("--lrs-theorem"))
+        try:
+            chosen = claims(option("--lrs-claims"), theorem=option("--lrs-theorem"))
+        except InvalidInput as error:
+            raise pytest.UsageError(str(error)) from None
         metafunc.parametrize("claim", chosen, ids=[c.name for c in chosen])

@@ -1,0 +1,119 @@
+"""The pytest plugin: outcomes of tests, the summary of verdicts, workers, and what importing it costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+HERE = Path(__file__).parent
+
+SUITE = """
+import sys
+sys.path.insert(0, {here!r})
+import pytest
+from bad_solvers import honest, prints
+from synthetic import bernoulli
+from property_tests import verify
+from property_tests.claim import Everywhere, register
+from property_tests.verify import Expected
+
+verify.region_of = lambda solver, theorem: Everywhere()
+BASE = register(bernoulli(0.0, name="made/base"))
+KEPT = register(bernoulli(1.0, name="made/kept"))
+ABOVE = register(bernoulli(1.0, name="made/above", requires=("made/base",)))
+NOISY = register(bernoulli(1.0, name="made/noisy", traits=("warm_start",)))
+KNOWN = (Expected("made/base", "the base is broken"), Expected("made/kept", "thought to fail"))
+
+def test_kept(lrs_check): lrs_check(KEPT, solver=honest)
+def test_base(lrs_check): lrs_check(BASE, solver=honest)
+def test_above(lrs_check): lrs_check(ABOVE, solver=honest)
+def test_noisy(lrs_check): lrs_check(NOISY, solver=honest)
+def test_known(lrs_check): lrs_check(BASE, solver=honest, expected=KNOWN)
+def test_stale(lrs_check): lrs_check(KEPT, solver=honest, expected=KNOWN)
+"""
+
+
+def pytest_in(folder, *arguments):
+    """Run pytest on its own, without this project's configuration."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def suite(tmp_path):
+    (tmp_path / "test_made.py").write_text(SUITE.format(here=str(HERE)))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "xdist"])
+def test_verdicts_become_outcomes_and_one_summary(suite, workers):
+    done = pytest_in(suite, "--junitxml=junit.xml", *workers)
+    out = done.stdout
+    assert done.returncode == 1, out + done.stderr
+    for outcome in (
+        "PASSED test_made.py::test_kept",
+        "FAILED test_made.py::test_base",
+        "FAILED test_made.py::test_above",
+        "SKIPPED",
+        "XFAIL test_made.py::test_known - the base is broken",
+        "FAILED test_made.py::test_stale",
+    ):
+        assert outcome in out, out
+    assert "CONFIRMED, but listed as an expected failure (thought to fail)" in out
+    assert "run it again: lrs verify --solver honest --claims made/base --replay" in out
+    assert "claims about honest" in out
+    assert "1 of 3 claims confirmed at α = 1e-6, β = 0.001" in out
+    assert "BLOCKED        made/above" in out
+    assert "NOT APPLICABLE made/noisy" in out
+    cases = ElementTree.parse(suite / "junit.xml").getroot().iter("testcase")
+    kept = next(c for c in cases if c.get("name") == "test_kept")
+    (verdict,) = [p.get("value") for p in kept.iter("property") if p.get("name") == "lrs_verdict"]
+    assert '"verdict": "CONFIRMED"' in verdict
+
+
+def test_the_conformance_suite_ships(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "mine.py").write_text(
+        "from bad_solvers import honest\n\ndef solve(problem, *, rng, callback=None):\n    print('hello')\n"
+        "    return honest(problem, rng=rng)\n"
+    )
+    (tmp_path / "bad_solvers.py").write_text((HERE / "bad_solvers.py").read_text())
+    claims = "conduct/prints-nothing,conduct/answers"
+    done = pytest_in(
+        tmp_path,
+        *("--pyargs", "property_tests.conformance", "--lrs-solver", "mine:solve", "--lrs-claims", claims),
+        *("--lrs-beta", "0.1"),
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 1 passed" in done.stdout
+    assert "the solver prints: 'hello'" in done.stdout
+
+
+def test_a_misspelt_claim_or_solver_is_one_readable_error(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    done = pytest_in(tmp_path, "--pyargs", "property_tests.conformance", "--lrs-claims", "nothing/*")
+    assert done.returncode != 0
+    assert "claims: no claim matches 'nothing/*'" in done.stdout + done.stderr
+    done = pytest_in(
+        tmp_path, "--pyargs", "property_tests.conformance", "--lrs-claims", "conduct/answers", "--lrs-solver", "amth"
+    )
+    assert "bad input: solver: no solver named 'amth'; did you mean 'amht'?" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_importing_the_plugin_imports_nothing_heavy():
+    """pytest imports it in every session of everybody who has the toolkit installed."""
+    code = (
+        "import sys, property_tests.plugin; "
+        "print([m for m in ('numpy', 'scipy', 'hypothesis', 'lrs', 'theory', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
