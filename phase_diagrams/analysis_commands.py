@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,8 @@ from lrs.cli import print_json, report, stdout
 from lrs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from phase_diagrams.duel import Duel, Timing
+    from phase_diagrams.duel import Duel, Shift, Timing
+    from phase_diagrams.scaling import ScalingFit
     from phase_diagrams.table import Trials
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")]
@@ -134,8 +136,18 @@ def scaling(
     from phase_diagrams.scaling import comparison, fit_scaling
 
     sweeps = [_load(folder) for folder in folders]
-    fits = fit_scaling(sweeps, _names(factors), confidence=confidence)
-    written = []
+    fits: list[ScalingFit] = []
+    error_text = ""
+    solvers = list(dict.fromkeys(name for trials in sweeps for name in trials.spec.solvers))
+    for name in solvers:
+        try:
+            fits += fit_scaling(sweeps, _names(factors), solvers=[name], confidence=confidence)
+        except InvalidInput as error:
+            error_text = str(error)
+            report("note", f"{name} is left out: {error}", "yellow")
+    if not fits:
+        raise InvalidInput(f"no solver of these sweeps can be fitted; the last one: {error_text}")
+    written: list[Path] = []
     for fit in fits:
         if out is not None:
             stem = out if len(fits) == 1 else out.with_name(f"{out.name}-{_file_name(fit.solver)}")
@@ -151,13 +163,19 @@ def scaling(
         return
     for fit in fits:
         table = comparison(fit)
+        references = list(table.columns[4:-1])
         rows = [
-            [r["factor"], f"{r['estimate']:.2f} [{r['lower']:.2f}, {r['upper']:.2f}]", *list(r.values())[4:]]
+            [
+                r["factor"],
+                f"{r['estimate']:.2f} [{r['lower']:.2f}, {r['upper']:.2f}]",
+                *(f"{r[n]:.2g}" for n in references),
+            ]
             for r in table.to_dict("records")
         ]
-        _print_table(
-            f"{fit.solver}: {fit.formula}", ["factor", f"exponent, {100 * confidence:g} %", *table.columns[4:]], rows
-        )
+        columns = ["factor", f"fitted, {100 * confidence:g} %", *references]
+        _print_table(f"{fit.solver}: {fit.formula}   ({fit.configurations} configurations)", columns, rows)
+        for r in table.to_dict("records"):
+            stdout().print(f"{r['factor']}: {r['verdict']}")
         stdout().print(fit_note(fit))
     for path in written:
         stdout().print(f"wrote {path}")
@@ -274,7 +292,12 @@ def duel(
         _run(options | {"solvers": (a, b)}, folder, workers)
     trials = _load(folder)
     result = core.duel(trials, a, b, rate=rate, confidence=confidence)
-    times = core.time_both(trials, a, b, instances=timing, confidence=confidence) if timing else None
+    times = None
+    if timing:
+        if result.cells["both"].sum():
+            times = core.time_both(trials, a, b, instances=timing, confidence=confidence)
+        else:
+            report("note", "there is no instance that both solved, so their times cannot be compared", "yellow")
     written: list[Path] = []
     if out is not None:
         from phase_diagrams.canvas import save
@@ -318,38 +341,49 @@ def _run(settings: dict[str, Any], folder: Path, workers: int | None) -> None:
 def _print_duel(result: Duel, times: Timing | None) -> None:
     stdout().print(result.verdict)
     others = list(result.shifts[0].at) if result.shifts else []
-    rows = [
-        [
-            *s.at.values(),
-            "—" if s.estimate != s.estimate else f"{s.estimate:+.3g}",
-            f"{s.lower:.3g} … {s.upper:.3g}",
-            s.pairs,
-        ]
-        for s in result.shifts
-    ]
     _print_table(
-        f"Shift of the 50 % boundary along {result.axis}, A − B (negative: {result.a} needs less)"
-        if result.axis in ("m", "m/d")
-        else f"Shift of the 50 % boundary along {result.axis}, A − B",
-        [*others, "shift", f"{100 * result.confidence:g} %", "pairs"],
-        rows,
+        f"Shift of the 50 % boundary along {result.axis}: {result.a} − {result.b}",
+        [*others, "shift", f"{100 * result.confidence:g} % interval", "pairs"],
+        [[*s.at.values(), *_shift(s), s.pairs] for s in result.shifts],
     )
     ratio = result.ratio
-    if ratio.estimate == ratio.estimate:
+    if 0 < ratio.estimate < float("inf"):
+        needs = f"{ratio.estimate:.3g} [{ratio.lower:.3g}, {ratio.upper:.3g}] times"
+    elif ratio.upper < float("inf"):
+        needs = f"at most {ratio.upper:.3g} times"
+    else:
+        needs = f"at least {ratio.lower:.3g} times" if ratio.lower > 0 else ""
+    if needs:
         stdout().print(
-            f"Over all lines, {result.a} needs {ratio.estimate:.3g} [{ratio.lower:.3g}, {ratio.upper:.3g}] times the rows "
-            f"of {result.b} ({ratio.pairs} replicates)"
+            f"Over all lines, {result.a} needs {needs} the rows of {result.b} ({ratio.pairs} replicates)",
+            soft_wrap=True,
         )
     found = result.discoveries
     stdout().print(
         f"{len(found)} of {len(result.cells)} cells differ at false-discovery rate {result.rate:g}: "
         f"{(found['difference'] > 0).sum()} for {result.a}, {(found['difference'] < 0).sum()} for {result.b}"
     )
+    if result.testable == 0:
+        stdout().print(
+            "no cell has enough instances that only one of them solved to be told apart; use more replicates",
+            soft_wrap=True,
+        )
     if times is not None:
         stdout().print(
             f"On {times.instances} instances both solved: {result.a} {times.seconds_a:.3g} s, {result.b} "
             f"{times.seconds_b:.3g} s (medians); ratio {times.ratio:.3g} [{times.lower:.3g}, {times.upper:.3g}]"
         )
+
+
+def _shift(shift: Shift) -> tuple[str, str]:
+    """The estimate, and its interval in words where one end is open."""
+    low, high = f"{shift.lower:+.3g}", f"{shift.upper:+.3g}"
+    open_low, open_high = shift.lower == -float("inf"), shift.upper == float("inf")
+    if open_low or open_high:
+        interval = "any" if open_low and open_high else f"below {high}" if open_low else f"above {low}"
+    else:
+        interval = f"{low} … {high}"
+    return f"{shift.estimate:+.3g}" if math.isfinite(shift.estimate) else "—", interval
 
 
 # ------------------------------------------------------------------------------------------------ report
@@ -375,8 +409,8 @@ def html_report(
         else:
             stdout().print(digest, soft_wrap=True)
         return
-    page = core.report(trials, str(folder), constants=values, confidence=confidence)
-    path = core.write(page, out if out is not None else folder / "report.html")
+    path = core.write("", out if out is not None else folder / "report.html")  # unwritable: say so before the work
+    core.write(core.report(trials, str(folder), constants=values, confidence=confidence), path)
     if as_json:
         print_json({"command": "report", "written": path, "integrity": digest})
         return

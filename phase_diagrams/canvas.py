@@ -180,8 +180,8 @@ def boundary_line(
     fill = ax.fill_betweenx if horizontal else ax.fill_between
     fill(across, low, high, facecolor=BAND, alpha=0.35, edgecolor="black", lw=0.6)
     line = (middle, across) if horizontal else (across, middle)
-    ax.plot(*line, color="black", lw=3.2)
-    ax.plot(*line, color=BAND, lw=1.6, ls=dashes)
+    ax.plot(*line, color="black", lw=3.6)
+    ax.plot(*line, color=BAND, lw=2.0, ls=dashes)
     text = f"50 % boundary of {solver} along {found.axis}, with its {100 * found.confidence:g} % band"
     return [Patch(facecolor=BAND, edgecolor="black", label=text)]
 

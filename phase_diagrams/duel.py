@@ -91,6 +91,11 @@ class Duel:
     confidence: float
 
     @property
+    def testable(self) -> int:
+        """Cells with enough discordant pairs to be a discovery at all."""
+        return int(_testable((self.cells["only_a"] + self.cells["only_b"]).to_numpy(), self.rate).sum())
+
+    @property
     def discoveries(self) -> pd.DataFrame:
         """The cells in which the solvers differ at the false-discovery rate asked for."""
         return self.cells[self.cells["q_value"] <= self.rate]
@@ -133,13 +138,17 @@ def exact_mcnemar(only_a: Any, only_b: Any) -> np.ndarray:
     return np.minimum(1.0, 2 * stats.binom.cdf(low, n, 0.5))
 
 
+def _testable(discordant: np.ndarray, rate: float) -> np.ndarray:
+    return np.exp2(1.0 - discordant) <= rate
+
+
 def _adjusted(p: np.ndarray, discordant: np.ndarray, rate: float) -> np.ndarray:
     """Benjamini–Hochberg over the cells that can be discoveries at all.
 
     With n discordant pairs no p-value is below 2^(1 − n). Cells where even that exceeds the rate are left out of the
     correction (Tarone 1990; Gilbert 2005): the choice looks at n alone, given which the p-values are valid.
     """
-    testable = np.exp2(1.0 - discordant) <= rate
+    testable = _testable(discordant, rate)
     q = np.ones(len(p))
     if testable.any():
         q[testable] = stats.false_discovery_control(p[testable], method="bh")

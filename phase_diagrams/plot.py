@@ -17,6 +17,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from lrs.errors import InvalidInput
 from phase_diagrams.boundary import boundary, boundary_axis, cell_counts
@@ -341,7 +342,7 @@ def quantity_map(
             norm = Normalize(0, float(positive.max(initial=1)))
         image = mesh(ax, grid, cmap="viridis", norm=norm)
         figure.colorbar(image, ax=ax, label=titles[column], pad=0.02)
-        if boundary_axis(spec).name in names:
+        if any(a.numeric for a in spec.axes) and boundary_axis(spec).name in names:
             handles = boundary_line(ax, spec, boundary(trials), solver, at)
         else:
             handles = []
@@ -371,7 +372,9 @@ def duel_map(trials: Trials, result: Duel, *, at: Mapping[str, Value] | None = N
         handles: list[Any] = []
         found = boundary(trials, result.axis, confidence=result.confidence)
         for solver, style in ((result.a, "-"), (result.b, "--")):
-            handles += boundary_line(ax, spec, found, solver, at, dashes=style)
+            if boundary_line(ax, spec, found, solver, at, dashes=style):
+                text = f"50 % boundary of {solver} along {result.axis}, with its {100 * result.confidence:g} % band"
+                handles.append(Line2D([], [], color="black", ls=style, lw=2, label=text))
         handles.append(
             Line2D([], [], ls="none", label=f"A / B: differs at false-discovery rate {result.rate:g} (exact McNemar)")
         )
@@ -410,6 +413,9 @@ def collapse_figure(sweeps: Trials | Sequence[Trials], fit: ScalingFit) -> Figur
             found = np.isfinite(x50) & (x50 > 0)
             spread = float(np.std(np.log(x50[found] / unit[found]))) if found.any() else float("nan")
             ax.set_xscale("log")
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
             ax.axhline(0.5, color="#777777", lw=0.8, ls=":")
             ax.set(xlabel=f"m / ({title})", ylim=(-0.03, 1.03))
             ax.set_title(f"spread of ln m₅₀: {spread:.2f}")

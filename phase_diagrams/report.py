@@ -7,7 +7,7 @@ import html
 import io
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -239,18 +239,33 @@ def _table(frame: pd.DataFrame) -> str:
 
 
 def _scaling(trials: Trials, confidence: float) -> list[str]:
-    try:
-        fits: Sequence[ScalingFit] = fit_scaling(trials, confidence=confidence)
-    except InvalidInput as reason:
-        return ["<h2>Scaling</h2>", f"<p>No scaling law can be fitted: {_text(reason)}.</p>"]
     parts = ["<h2>Scaling</h2>"]
-    for fit in fits:
+    for solver in trials.spec.solvers:
+        try:
+            (fit,) = fit_scaling(trials, solvers=[solver], confidence=confidence)
+        except InvalidInput as reason:
+            parts.append(f"<p>{_text(solver)}: no scaling law can be fitted. {_text(reason)}.</p>")
+            continue
         parts += [
             f"<p>{_text(fit.solver)}: {_text(fit.formula)}. {_text(fit_note(fit))}</p>",
-            _table(comparison(fit)),
+            _table(_exponents(fit)),
+            "<ul>"
+            + "".join(
+                f"<li>{_text(e.name)}: {_text(v)}</li>"
+                for e, v in zip(fit.exponents, comparison(fit)["verdict"], strict=True)
+            )
+            + "</ul>",
             _image(plot.collapse_figure(trials, fit), f"Data collapse, {fit.solver}", wide=True),
         ]
     return parts
+
+
+def _exponents(fit: ScalingFit) -> pd.DataFrame:
+    """`comparison` with estimate and interval in one column, to fit a narrow page."""
+    table = comparison(fit)
+    fitted = [f"{e.estimate:.2f} [{e.lower:.2f}, {e.upper:.2f}]" for e in fit.exponents]
+    table.insert(1, f"fitted, {100 * fit.confidence:g} %", fitted)
+    return table.drop(columns=["estimate", "lower", "upper", "verdict"])
 
 
 def fit_note(fit: ScalingFit) -> str:

@@ -215,7 +215,11 @@ class _Regression:
 
 
 def fit_scaling(
-    sweeps: Trials | Sequence[Trials], factors: Sequence[str] = FACTORS, *, confidence: float = 0.95
+    sweeps: Trials | Sequence[Trials],
+    factors: Sequence[str] = FACTORS,
+    *,
+    solvers: Sequence[str] | None = None,
+    confidence: float = 0.95,
 ) -> tuple[ScalingFit, ...]:
     """Fit the scaling law of every solver.
 
@@ -225,6 +229,8 @@ def fit_scaling(
         Each with an axis that sets m; the other sizes may be axes of one sweep or vary from sweep to sweep.
     factors : sequence of str
         Numeric parameters that may enter the law.
+    solvers : sequence of str, optional
+        Default: all.
     confidence : float
 
     Returns
@@ -239,6 +245,10 @@ def fit_scaling(
         no replicate changes from failure to success.
     """
     data = critical_levels([sweeps] if isinstance(sweeps, Trials) else list(sweeps))
+    if solvers is not None:
+        data = data[data["solver"].isin(solvers)].reset_index(drop=True)
+        if data.empty:
+            raise InvalidInput(f"solver: {', '.join(solvers)} is not in these sweeps")
     unknown = [f for f in factors if f not in PARAMETERS or f == "m"]
     if unknown:
         raise InvalidInput(f"factors: {', '.join(unknown)} cannot enter the law; choose from {', '.join(FACTORS)}")
@@ -357,12 +367,16 @@ def effective_exponents(points: pd.DataFrame, values: Any, factors: Sequence[str
 
 
 def references(points: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Rows per task the yardsticks ask for at the configurations of a fit: the counting limit and n₀ / t."""
+    """Rows per task the yardsticks ask for at the configurations of a fit: the counting limit and n₀ / t.
+
+    A yardstick that asks for nothing somewhere (n₀ at r = 0, k = d) has no logarithm and is left out.
+    """
     p = {n: points[n].to_numpy(float) for n in FACTORS}
-    return {
+    rows = {
         "counting limit r + k + r(d − r)/t": np.asarray(counting_limit(**p)),
         "stable scale n₀/t": np.asarray(stable_rows(**p)),
     }
+    return {title: values for title, values in rows.items() if (values > 0).all()}
 
 
 def comparison(fit: ScalingFit) -> pd.DataFrame:

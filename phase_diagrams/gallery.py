@@ -1,0 +1,207 @@
+"""Regenerates the gallery of the documentation: every map with the commands that draw it.
+
+``python -m phase_diagrams.gallery FOLDER`` runs the sweeps (or goes on with them), draws the pictures and writes
+``gallery.md`` beside them. Every step is a command line that a reader can type; nothing here computes anything itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lrs import cli
+from lrs.errors import InvalidInput
+
+BASE = "d=40,r=2,t=60,k=2"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture or table of the gallery.
+
+    Attributes
+    ----------
+    name : str
+        Stem of its files and folder of its sweep.
+    title, story : str
+        What it shows, in words.
+    sweep : str
+        Arguments of ``lrs sweep`` but for ``--out``; empty when it reads other entries' sweeps.
+    look : tuple of str
+        Commands that read sweeps, ``{name}`` standing for the folder of that entry's sweep and ``{out}`` for the folder
+        of the pictures.
+    pictures : tuple of str
+        Files (without .png) to show.
+    """
+
+    name: str
+    title: str
+    story: str
+    sweep: str = ""
+    look: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = field(default=())
+
+
+def _fixed(without: str) -> str:
+    return ",".join(p for p in BASE.split(",") if p.partition("=")[0] != without)
+
+
+def _map(
+    name: str,
+    axis: str,
+    values: str,
+    title: str,
+    story: str,
+    m: str,
+    options: str = "",
+    overlay: str = "counting,donoho-tanner",
+    replicates: int = 6,
+) -> Entry:
+    return Entry(
+        name,
+        title,
+        story,
+        f"--x m={m} --y {axis}={values} --fixed {_fixed(axis)} --nested m --replicates {replicates} {options}".strip(),
+        (
+            f"lrs plot {{{name}}} --what success --overlay {overlay} --out {{out}}/{name}"
+            if overlay
+            else f"lrs plot {{{name}}} --what success --out {{out}}/{name}",
+            f"lrs boundary {{{name}}}",
+        ),
+        (f"{name}/success-amht",),
+    )
+
+
+def entries() -> tuple[Entry, ...]:
+    """The gallery, in the order of the page."""
+    solvers = "--solver amht --solver amht-paper --solver altmin --solver iht"
+    mk = _map(
+        "m-k", "k", "0,1,2,4", "Samples per task against sparsity",
+        "Four solvers on the same data: the practical preset, the paper's preset with data-driven thresholds, low rank "
+        "only (no sparse part) and sparse only (no shared part).", "10:170:10", solvers,
+    )  # fmt: skip
+    mk = Entry(
+        mk.name, mk.title, mk.story, mk.sweep, mk.look,
+        tuple(f"m-k/success-{s}" for s in ("amht", "amht-paper", "altmin", "iht")),
+    )  # fmt: skip
+    mr = _map("m-r", "r", "1:4", "Samples per task against rank", "The bound of the theorem grows like r⁴/t.", "4:64:2")
+    mt = _map(
+        "m-t", "t", "15,30,60,120", "Samples per task against tasks",
+        "More tasks share the cost of the subspace; below that the personal part sets the limit.", "4:64:2",
+    )  # fmt: skip
+    mks = _map(
+        "m-k-fine",
+        "k",
+        "1:8",
+        "The practical preset along k",
+        "A finer grid for the exponent of k.",
+        "4:64:2",
+        replicates=8,
+    )
+    md = _map(
+        "m-d", "d", "20,30,40,60", "Samples per task against dimension", "The theorem's bound is linear in d.", "4:64:2"
+    )
+    walls = (
+        _map("zeta", "zeta", "3,6,12,30", "The ζ wall", "Supports confined to few coordinates, each used by up to ζ tasks: "
+             "the shared part cannot be told from the personal parts there.", "6:66:4", overlay=""),
+        _map("coherence", "coherence", "0,0.5,0.8,1", "The incoherence wall", "The first row of U takes up to all "
+             "of one direction; at 1 that direction is itself sparse.", "6:66:4", overlay=""),
+        _map("noise", "noise", "0.01,0.03,0.1,0.3", "Noise", "Success here is a relative error of all parameters of "
+             "at most 0.05.", "6:66:4", "--success theta --tolerance 0.05", overlay=""),
+    )  # fmt: skip
+    scaling = Entry(
+        "scaling",
+        "Which exponents does the boundary have?",
+        "All sweeps of the practical preset together: the fitted exponents beside the theorem's, the counting limit's and "
+        "those of n₀/t on the same configurations; then the data collapse in units of each.",
+        look=("lrs scaling {m-k-fine} {m-r} {m-t} {m-d} --out {out}/scaling",),
+        pictures=("scaling",),
+    )
+    duel = Entry(
+        "duel",
+        "Practical against paper preset",
+        "Where the two presets differ on the same data, and by how much the boundary moves.",
+        look=("lrs duel amht amht-paper --in {m-k} --timing 7 --out {out}/duel",),
+        pictures=("duel",),
+    )
+    return (mk, mks, mr, mt, md, scaling, duel, *walls)
+
+
+def commands(entry: Entry, data: str, out: str) -> list[str]:
+    """The command lines of an entry, with sweeps under ``data`` and pictures under ``out``."""
+    lines = [f"lrs sweep {entry.sweep} --out {data}/{entry.name}"] if entry.sweep else []
+    places = {e.name: f"{data}/{e.name}" for e in entries()}
+    return lines + [line.format(out=out, **places) for line in entry.look]
+
+
+def run(command: str) -> str:
+    """Run one command line in this process and return what it printed; a failure is bad input."""
+    printed = io.StringIO()
+    arguments = shlex.split(command)[1:]
+    with contextlib.redirect_stdout(printed):
+        code = cli.run(arguments)
+    if code:
+        raise InvalidInput(f"gallery: {command!r} ended with code {code}")
+    return printed.getvalue()
+
+
+def page(texts: dict[str, list[tuple[str, str]]]) -> str:
+    """The gallery as Markdown: story, commands, what they printed, pictures."""
+    parts = [
+        "# Gallery\n",
+        "Written by `python -m phase_diagrams.gallery docs/phase_diagrams/gallery`; every figure below is drawn by the "
+        "commands above it. Sweeps bisect every replicate along m (`--nested m`), so a cell shows what the replicates' "
+        "critical levels imply.\n",
+    ]
+    for entry in entries():
+        if entry.name not in texts:
+            continue
+        parts.append(f"## {entry.title}\n\n{entry.story}\n")
+        parts.append("```console\n" + "\n".join(f"$ {command}" for command, _ in texts[entry.name]) + "\n```\n")
+        for command, printed in texts[entry.name]:
+            shown = "\n".join(line.rstrip() for line in printed.splitlines() if not line.startswith("wrote "))
+            if shown.strip() and not command.startswith(("lrs sweep", "lrs plot")):
+                parts.append(f"```text\n{shown.strip()}\n```\n")
+        parts += [f"![{entry.title}: {Path(p).name}](gallery/{p}.png)\n" for p in entry.pictures]
+    return "\n".join(parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of ``python -m phase_diagrams.gallery``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the pictures go; gallery.md is written beside it")
+    parser.add_argument("--sweeps", default="gallery-sweeps", help="folder of the sweeps (resumed when it exists)")
+    parser.add_argument("--only", nargs="*", help="names of entries")
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args(arguments)
+    known = [e.name for e in entries()]
+    for name in options.only or ():
+        if name not in known:
+            parser.error(f"--only: no entry {name!r}; known are {', '.join(known)}")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    texts: dict[str, list[tuple[str, str]]] = {}
+    for entry in entries():
+        if options.only and entry.name not in options.only:
+            continue
+        texts[entry.name] = []
+        shown = commands(entry, "gallery-sweeps", "docs/phase_diagrams/gallery")
+        for command, line in zip(commands(entry, options.sweeps, str(options.folder)), shown, strict=True):
+            extra = f" --workers {options.workers}" if command.startswith("lrs sweep") else ""
+            texts[entry.name].append((line, run(command + extra)))
+        for picture in options.folder.rglob("*.svg"):  # the page shows the PNG; the commands give both
+            picture.unlink()
+    if not options.only:
+        (options.folder.parent / "gallery.md").write_text(page(texts), encoding="utf-8")
+        for folder in options.folder.iterdir():
+            if folder.is_dir() and not any(folder.iterdir()):
+                shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

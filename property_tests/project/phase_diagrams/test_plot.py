@@ -1,0 +1,185 @@
+"""Pictures: what is drawn lies where the numbers say, and what cannot be drawn is refused."""
+
+import numpy as np
+import pytest
+from synthetic_trials import make_trials
+
+from lrs.errors import InvalidInput
+from phase_diagrams import Axis
+from phase_diagrams.boundary import boundary
+from phase_diagrams.canvas import position, save, slices, values_at
+from phase_diagrams.overlays import NAMES, margin, overlays, parameters_at, theorem_overlay, violations
+from phase_diagrams.plot import MODES, failure_map, failure_modes, quantity_map, success_map
+
+FIXED = {"d": 40, "r": 2, "t": 60}
+
+
+def linear(p, solver):
+    return 12 + 3 * p["k"]
+
+
+@pytest.fixture(scope="module")
+def trials():
+    return make_trials(["m=10:50:4", "k=1:6"], FIXED, linear, replicates=5)
+
+
+def texts(figure):
+    return [t.get_text() for legend in figure.legends for t in legend.get_texts()]
+
+
+def test_positions_and_values_are_inverse_on_uneven_axes():
+    axis = Axis.parse("m=10,20,50,200")
+    assert position(axis, [10, 15, 50, 125]).tolist() == [0, 0.5, 2, 2.5]
+    assert position(axis, [0, 350]).tolist() == [-1, 4]
+    inside = np.linspace(-1, 5, 25)
+    assert position(axis, values_at(axis, inside)) == pytest.approx(inside)
+    assert position(axis, [np.inf]).tolist() == [np.inf]
+
+
+def test_success_map_shows_rates_in_the_right_cells(trials):
+    figure = success_map(trials)
+    mesh = figure.axes[0].collections[0].get_array()
+    for column, m in enumerate(range(10, 51, 4)):
+        for row, k in enumerate(range(1, 7)):
+            cell = trials.frame[(trials.frame["m"] == m) & (trials.frame["k"] == k)]
+            assert mesh[row, column] == pytest.approx(cell["success"].mean())
+    assert figure.axes[0].get_xlabel() == "m   (samples per task)"
+    assert "n = 5 replicates in every cell" in texts(figure)
+
+
+def test_boundary_is_drawn_in_cell_coordinates(trials):
+    line = success_map(trials).axes[0].lines[0]
+    x, y = line.get_data()
+    assert y[1:-1].tolist() == [0, 1, 2, 3, 4, 5]
+    assert 10 + 4 * x[1:-1] == pytest.approx([p.fit.x50 for p in boundary(trials).points])
+
+
+def test_counting_limit_is_where_the_formula_puts_it(trials):
+    figure = success_map(trials, overlays=overlays(["counting"]))
+    path = figure.axes[0].collections[-1].get_paths()[0].vertices
+    m, k = 10 + 4 * path[:, 0], 1 + path[:, 1]
+    assert m == pytest.approx(2 + k + 2 * 38 / 60, abs=0.05)
+
+
+def test_every_overlay_draws_and_says_so_when_outside(trials):
+    labels = texts(success_map(trials, overlays=overlays(NAMES)))
+    assert any("constants 1, not calibrated" in t for t in labels)
+    far = success_map(trials, overlays=overlays(["theorem"], {"C_total": 1e4, "C_task": 1}))
+    assert any("(outside this picture)" in t for t in texts(far))
+
+
+def test_overlays_follow_ratio_axes():
+    trials = make_trials(["k/d=0.05:0.3:0.05", "m/d=0.25:1:0.25"], FIXED, linear, replicates=1)
+    p = parameters_at(trials.spec, {"k/d": np.array([0.1]), "m/d": np.array([0.5])})
+    assert {n: float(v) for n, v in zip(p, (a[0] for a in p.values()), strict=True)} == {
+        "d": 40, "r": 2, "t": 60, "k": 4, "m": 20,
+    }  # fmt: skip
+    expected = np.log(20 / max(3 * 4 * 40 * 16 / 60, 2 * 8))
+    overlay = theorem_overlay({"C_total": 3, "C_task": 2})
+    assert margin(overlay, p)[0] == pytest.approx(expected)
+    success_map(trials, overlays=overlays(NAMES))
+
+
+def test_violations_are_the_failures_inside_the_region_deepest_first(trials):
+    constants = {"C_total": 1.0, "C_task": 1.0}
+    found = violations(trials, constants)
+    frame = trials.frame
+    needed = np.maximum(frame["k"] * 40 * 16 / 60, np.maximum(frame["k"], 8))
+    assert len(found) == ((frame["m"] >= needed) & ~frame["success"]).sum() > 0
+    assert found["margin"].is_monotonic_decreasing
+    figure = success_map(trials, marked=found)
+    assert any("violation" in t for t in texts(figure))
+    assert violations(trials, {"C_total": 1e6, "C_task": 1.0}).empty
+
+
+def test_noisy_cells_cannot_violate_the_noiseless_theorem():
+    trials = make_trials(["m=10:50:20", "noise=0.1,0.2"], FIXED | {"k": 1}, lambda p, s: 100, replicates=1)
+    assert violations(trials, {"C_total": 1, "C_task": 1}).empty
+
+
+def test_unfinished_cells_are_split_and_impossible_ones_hatched():
+    part = make_trials(["m=10:50:20", "k=38:42"], FIXED, linear, replicates=4, keep=lambda r: r["replicate"] < 3)
+    patches = success_map(part).axes[0].patches
+    assert sum(p.get_hatch() == "///" for p in patches) == 6
+    assert sum(len(p.get_path().vertices) == 4 for p in patches if not p.get_hatch()) == 2 * 9
+    labels = texts(success_map(part))
+    assert "impossible" in labels
+    assert any(t.startswith("split cell") for t in labels)
+
+
+def test_failure_modes_name_the_part_that_failed(trials):
+    frame = trials.frame.head(8).copy()
+    frame["outcome"] = ["recovered", *["not recovered"] * 3, "iteration cap", "non-finite", "raised", "crashed"]
+    frame["subspace_distance"] = [0, 0.5, 1e-9, 1e-9, 1, np.nan, np.nan, np.nan]
+    frame["support_recall"] = [1, 0.5, 0.5, 1, 1, np.nan, np.nan, np.nan]
+    frame["support_precision"] = 1.0
+    expected = ["recovered", "subspace", "support", "weights", "iteration cap", "non-finite", "raised", "crashed"]
+    assert failure_modes(frame).tolist() == expected
+    assert set(expected) == set(MODES)
+
+
+def test_failure_map_shows_the_most_frequent_mode(trials):
+    figure = failure_map(trials)
+    values = figure.axes[0].collections[0].get_array()
+    assert list(MODES)[int(values[0, -1])] == "recovered"
+    assert list(MODES)[int(values[-1, 0])] == "subspace"
+
+
+@pytest.mark.parametrize("column", ["iterations", "rate", "theta_error", "subspace_distance"])
+def test_quantity_maps_show_medians(trials, column):
+    values = quantity_map(trials, column).axes[0].collections[0].get_array()
+    cell = trials.frame[(trials.frame["m"] == 14) & (trials.frame["k"] == 3)]
+    assert values[2, 1] == pytest.approx(cell[column].median())
+
+
+def test_one_axis_gives_a_curve_and_words_give_no_boundary():
+    curve = success_map(make_trials(["m=10:50:4"], FIXED | {"k": 2}, linear, replicates=5))
+    assert curve.axes[0].get_ylabel() == "share of replicates recovered"
+    words = make_trials(["x_law=gaussian,rademacher", "b_law=uniform,signs"], FIXED | {"m": 20, "k": 2}, linear)
+    assert not success_map(words).axes[0].lines
+
+
+def test_further_axes_are_slices():
+    trials = make_trials(["m=10:50:20", "k=1:2", "r=1:3"], {"d": 40, "t": 60}, linear, replicates=2)
+    assert slices(trials.spec) == [{"r": 1}, {"r": 2}, {"r": 3}]
+    assert "r = 3" in success_map(trials, at={"r": 3}).axes[0].get_title()
+
+
+def test_saving_twice_gives_the_same_files(trials, tmp_path):
+    first = save(success_map(trials), tmp_path / "a")
+    second = save(success_map(trials), tmp_path / "b")
+    assert [p.suffix for p in first] == [".png", ".svg"]
+    assert first[1].read_bytes() == second[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda t: success_map(t, "zzz"), "solver: 'zzz' is not in this sweep; it has a"),
+        (lambda t: quantity_map(t, "colour"), "column: 'colour' has no map"),
+        (lambda t: overlays(["counting", "nope"]), "overlay: 'nope' is not known; choose from theorem"),
+        (lambda t: overlays(["theorem"], {"C": 1}), "no constant 'C'"),
+        (lambda t: overlays(["theorem"], {"C_total": 1}), "pass both"),
+        (lambda t: overlays(["theorem"], {"C_total": -1, "C_task": 1}), "C_total must be a positive number"),
+        (lambda t: save(success_map(t), "/nonexistent/folder/a"), "output: .* cannot be written"),
+    ],
+)
+def test_bad_input_names_the_argument(trials, call, message):
+    with pytest.raises(InvalidInput, match=message):
+        call(trials)
+
+
+def test_maps_need_two_axes_and_a_trace_for_rates(trials):
+    single = make_trials(["m=10:50:20"], FIXED | {"k": 2}, linear, replicates=2)
+    with pytest.raises(InvalidInput, match="one axis"):
+        failure_map(single)
+    untraced = make_trials(["m=10:50:20", "k=1:2"], FIXED, linear, replicates=2)
+    untraced.frame["rate"] = np.nan
+    with pytest.raises(InvalidInput, match="--trace"):
+        quantity_map(untraced, "rate")
+
+
+def test_overlays_need_numbers():
+    words = make_trials(["m=10:50:20", "x_law=gaussian,rademacher"], FIXED | {"k": 2}, linear, replicates=2)
+    with pytest.raises(InvalidInput, match="must take numbers"):
+        success_map(words, overlays=overlays(["counting"]))
