@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from jaxtyping import Float
+from scipy import sparse
 
 from lrs import archive
 from lrs.errors import InvalidInput
@@ -81,7 +82,7 @@ class ServerModel:
     def without_users(self) -> LRSModel:
         """A model with this U and no task yet, for users to join by `LRSModel.adapt`."""
         d, r = self.U.shape
-        return LRSModel(self.U, np.zeros((0, r)), np.zeros((0, d)), (), self.feature_names)
+        return LRSModel(self.U, np.zeros((0, r)), sparse.csr_array((0, d)), (), self.feature_names)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write U and the ledger to an .npz; no array in it has a task axis."""

@@ -6,13 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from lrs.errors import InvalidInput
-from lrs.private.clip import Clip
 from lrs.private.solver import PrivateAMHT
 
 
-def configure(
-    solver: Any, name: str, *, seed: int | None, insecure_seed: bool, clip: str | None, **options: Any
-) -> Any:
+def configure(solver: Any, name: str, *, seed: int | None, insecure_seed: bool, **options: Any) -> Any:
     """The solver with the options given (None stands for not given).
 
     Raises
@@ -22,7 +19,7 @@ def configure(
     """
     given = {option: value for option, value in options.items() if value is not None}
     if not isinstance(solver, PrivateAMHT):
-        used = [*given, *(["clip"] if clip is not None else []), *(["insecure_seed"] if insecure_seed else [])]
+        used = [*given, *(["insecure_seed"] if insecure_seed else [])]
         if used:
             raise InvalidInput(
                 f"{used[0]}: the solver {name!r} is not private; leave --{used[0].replace('_', '-')} out, or pass --solver private-amht"
@@ -35,8 +32,6 @@ def configure(
         )
     if insecure_seed:
         given["insecure_seed"] = seed or 0
-    if clip is not None:
-        given["clip"] = Clip.parse(clip)
     configured = replace(solver, **given)
     configured.check_ready()
     return configured

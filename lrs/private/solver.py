@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, get_args
+from typing import ClassVar, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -31,8 +31,8 @@ class PrivateAMHT:
         User-level target (ε, δ). ``epsilon = inf`` adds no noise and gives no privacy.
     rho : float, optional
         Target as zCDP parameter instead of ε; ``delta`` then only says at which δ ε is stated (default 1e-6).
-    clip : Clip
-        Levels fixed beforehand; required.
+    clip : Clip or str
+        Levels fixed beforehand, also as text ``x=…,y=…,xb=…,w=…``; required.
     rounds : int
         Fixed number of rounds; the budget is split evenly over them.
     neighbours : {"add-remove", "replace-one"}
@@ -66,9 +66,9 @@ class PrivateAMHT:
     epsilon: float | None = None
     delta: float | None = None
     rho: float | None = None
-    clip: Clip | None = None
+    clip: Clip | str | None = None
     rounds: int = 4
-    neighbours: Neighbours = "add-remove"
+    neighbours: str = "add-remove"
     release: str = "normal"
     groups: bool = False
     start_share: float = 0.5
@@ -84,6 +84,8 @@ class PrivateAMHT:
         for name, count in (("rounds", self.rounds), ("block", self.block)):
             if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
                 raise InvalidInput(f"{name}: expected an integer ≥ 1, got {count!r}")
+        if isinstance(self.clip, str):
+            object.__setattr__(self, "clip", Clip.parse(self.clip))
         if self.clip is not None and not isinstance(self.clip, Clip):
             raise InvalidInput(f"clip: expected lrs.private.Clip, got {type(self.clip).__name__}")
         for name, value, known in (
@@ -163,7 +165,7 @@ class PrivateAMHT:
         transcript : Transcript
         """
         self.check_ready()
-        assert self.clip is not None
+        assert isinstance(self.clip, Clip)
         rho, delta = self._budget()
         server = Server(self._schedule(rho, d, rank, sparsity, population), self._start(d, rank, rng), self._noise())
         run(server, Cohorts(blocks, d))
@@ -181,7 +183,7 @@ class PrivateAMHT:
         return rho_for(self.epsilon, delta) * (1 - 1e-9), delta
 
     def _schedule(self, rho: float, d: int, rank: int, sparsity: int, population: int | None) -> Schedule:
-        assert self.clip is not None
+        assert isinstance(self.clip, Clip)
         step = 0.0
         if self.release == "gradient":
             if population is None:
@@ -199,7 +201,7 @@ class PrivateAMHT:
             rounds=self.rounds,
             sparsity=sparsity,
             kind="gradient" if self.release == "gradient" else "normal",
-            neighbours=self.neighbours,
+            neighbours=cast(Neighbours, self.neighbours),
             groups=self.groups,
             start_share=0.0 if self.start is not None else self.start_share,
             a_share=self.a_share,
