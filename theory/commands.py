@@ -64,7 +64,8 @@ def check(
     fitted = None if model is None else LRSModel.load(model)
     subject, fitted = _subject(file, fitted, task, target, rank, sparsity)
     problem = subject.problem if isinstance(subject, Instance) else subject
-    measured = measure(subject, model=fitted, delta=delta)
+    is_instance = isinstance(subject, Instance)
+    measured = measure(subject, model=fitted, delta=delta, noise_known=is_instance)
     report = _calibrated(chosen).report(measured)
     necessary = Theorem(
         "necessary",
@@ -88,7 +89,7 @@ def check(
                 "command": "check",
                 "file": file,
                 "model": model,
-                "kind": "instance" if isinstance(subject, Instance) else "data",
+                "kind": "instance" if is_instance else "data",
                 "measured": {name: {"value": measured[name], "origin": measured.origin[name]} for name in measured},
                 "unknown": missing,
                 "report": report.to_dict(),
@@ -188,7 +189,8 @@ def _wanted(*reports: Report) -> set[str]:
 def _describe(subject: Instance | Problem, measured: Measured) -> str:
     kind = "an instance with its truth" if isinstance(subject, Instance) else "data without truth"
     sizes = ", ".join(f"{name} = {measured[name]}" for name in ("t", "m", "d", "r", "k"))
-    return f"{kind}; {sizes} (m is the smallest task's), σ = {measured['sigma']:g}"
+    noise = f"{measured['sigma']:.4g}" if "sigma" in measured else "unknown"
+    return f"{kind}; {sizes} (m is the smallest task's), σ = {noise}"
 
 
 def _table(title: str, report: Report, measured: Measured) -> Table:

@@ -105,12 +105,12 @@ def weights_do_not_span(seed: int = 0) -> Instance:
 
 def too_few_rows_for_a_task(seed: int = 0) -> Instance:
     """m = r + k − 1: one unknown more than equations, even with U and the supports given."""
-    return generate(InstanceSpec(t=400, m=4, d=20, r=2, k=3), (STREAM, seed))
+    return generate(InstanceSpec(t=80, m=4, d=20, r=2, k=3), (STREAM, seed))
 
 
 def no_row_to_find_the_support(seed: int = 0) -> Instance:
     """m = r + k: every support explains the data, none is singled out."""
-    return generate(InstanceSpec(t=400, m=5, d=20, r=2, k=3), (STREAM, seed))
+    return generate(InstanceSpec(t=80, m=5, d=20, r=2, k=3), (STREAM, seed))
 
 
 def below_counting_limit(seed: int = 0) -> Instance:

@@ -73,7 +73,9 @@ class Measured(Mapping[str, Any]):
         return self.unknown.get(name, "was not given")
 
 
-def measure(subject: Instance | Problem, *, model: LRSModel | None = None, delta: float = 0.05) -> Measured:
+def measure(
+    subject: Instance | Problem, *, model: LRSModel | None = None, delta: float = 0.05, noise_known: bool = True
+) -> Measured:
     """Bind every quantity that can be known.
 
     Parameters
@@ -85,6 +87,9 @@ def measure(subject: Instance | Problem, *, model: LRSModel | None = None, delta
         truth (origin ``"model"``).
     delta : float
         Failure probability δ used in logarithms.
+    noise_known : bool
+        Whether the problem's noise level is a statement about the data. Pass False for a table: σ is then estimated
+        from the residuals of the model, or unknown without one.
 
     Raises
     ------
@@ -116,10 +121,17 @@ def measure(subject: Instance | Problem, *, model: LRSModel | None = None, delta
     }
     origin: dict[str, Origin] = dict.fromkeys(values, "data")
     origin.update(r="request", k="request", sigma="request", delta="option")
+    unknown: dict[str, str] = {}
+    if not noise_known:
+        estimate = None if model is None else _residual_level(problem, model)
+        if estimate is None:
+            del values["sigma"], origin["sigma"]
+            unknown["sigma"] = "the table does not say; the residuals of a fitted model estimate it (--model)"
+        else:
+            values["sigma"], origin["sigma"] = estimate, "model"
     design = measure_design(problem.data)
     values.update(design)
     origin.update(dict.fromkeys(design, "data"))
-    unknown: dict[str, str] = {}
 
     parameters = truth if truth is not None else model
     if parameters is not None:
@@ -267,6 +279,14 @@ def _smallest(p: np.ndarray) -> float:
 def _repeated_rows(X: np.ndarray) -> int:
     order = np.ascontiguousarray(X).view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
     return int(len(order) - len(np.unique(order)))
+
+
+def _residual_level(problem: Problem, model: LRSModel) -> float | None:
+    """√(RSS/(n − r(d − r) − Σ(r + k_i))): the residual level, corrected for the fitted parameters; None if too many."""
+    data, (d, r) = problem.data, model.U.shape
+    spare = data.n - r * (d - r) - r * data.t - int((model.B != 0).sum())
+    residual = data.y - model.predict(data.X, data.groups)
+    return float(np.sqrt(residual @ residual / spare)) if spare > 0 else None
 
 
 def _noise_p_value(problem: Problem, truth: LRSModel) -> float:

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import sympy
@@ -36,6 +36,7 @@ from theory.readers.arrays import compile_numpy
 from theory.readers.enclosures import Backend, Enclosure, IntervalReader, exact_sign
 from theory.symbols import Constant, Status
 
+_C = TypeVar("_C", bound="_Composite")
 Relation = Literal[">=", ">", "<=", "<"]
 _NEGATED: dict[Relation, Relation] = {">=": "<", "<": ">=", ">": "<=", "<=": ">"}
 _SIGNS = {">=": "≥", ">": ">", "<=": "≤", "<": "<"}
@@ -413,7 +414,7 @@ class Predicate(Statement):
                     f"values: the predicate {self.name!r} is undefined (0/0 or ∞ − ∞) for these values: "
                     f"{self.formula()}; leave that point out"
                 )
-        return out
+        return np.asarray(out)
 
     def _intervals(self, values: Mapping[str, Any]) -> list[tuple[Fraction, Fraction]] | None:
         """Exact end points of every quantity, None when one is infinite."""
@@ -631,7 +632,7 @@ class _Composite(Statement):
             margins.append(margin)
         stacked = np.stack(np.broadcast_arrays(*margins))
         index = stacked.argmin(axis=0) if self._smallest else stacked.argmax(axis=0)
-        return np.array([part.name for part in self.parts], dtype=object)[index]
+        return np.asarray(np.array([part.name for part in self.parts], dtype=object)[index], dtype=object)
 
     def enclosure(
         self, values: Mapping[str, Any], *, bits: int = PRECISIONS[0], backend: Backend = "auto"
@@ -676,7 +677,7 @@ class _Composite(Statement):
     def to_json(self) -> dict[str, Any]:
         return {"kind": self._word, "name": self.name, "parts": [p.to_json() for p in self.parts]}
 
-    def with_constants(self, *constants: Constant) -> Self:
+    def with_constants(self: _C, *constants: Constant) -> _C:
         return replace(self, parts=tuple(p.with_constants(*constants) for p in self.parts))
 
 
@@ -724,7 +725,7 @@ class Not(Statement):
         return self.part.status
 
     def margin(self, values: Mapping[str, Any]) -> np.ndarray:
-        return -self.part.margin(values)
+        return np.asarray(-self.part.margin(values))
 
     def enclosure(
         self, values: Mapping[str, Any], *, bits: int = PRECISIONS[0], backend: Backend = "auto"

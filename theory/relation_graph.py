@@ -86,7 +86,7 @@ def draw(results: Sequence[Result], path: str | Path) -> Path:
     premises = [n for n in found.nodes if n not in y and any(a == n for a, _ in found.edges)]
     conclusions = [n for n in found.nodes if n not in y and any(b == n for _, b in found.edges)]
     places: dict[tuple[str, str], tuple[float, float]] = {(q, "middle"): (0.5, y[q]) for q in questions}
-    for column, x, names in (("left", 0.0, premises), ("right", 1.0, conclusions)):
+    for column, x, names in (("left", 0.08, premises), ("right", 0.92, conclusions)):
         linked = {n: [y[q] for a, b in found.edges for n_, q in ((a, b), (b, a)) if n_ == n and q in y] for n in names}
         ordered = sorted(names, key=lambda n: -sum(linked[n]) / len(linked[n]))
         step = height / max(len(ordered), 1)
@@ -101,8 +101,8 @@ def draw(results: Sequence[Result], path: str | Path) -> Path:
         dashed = answer is not RelationStatus.PROVED
         axes.add_patch(
             FancyArrowPatch(
-                (x0 + (0.11 if b in y else 0.19), y0),
-                (x1 - (0.19 if b in y else 0.11), y1),
+                (x0 + (0.07 if b in y else 0.15), y0),
+                (x1 - (0.15 if b in y else 0.07), y1),
                 arrowstyle="-|>",
                 mutation_scale=9,
                 color=COLOURS[answer],
@@ -123,7 +123,7 @@ def draw(results: Sequence[Result], path: str | Path) -> Path:
             fontsize=7.5,
             bbox={"boxstyle": "round,pad=0.25", "facecolor": COLOURS[status] + "44", "edgecolor": COLOURS[status]},
         )
-    axes.set(xlim=(-0.14, 1.14), ylim=(0.2, height + 0.9))
+    axes.set(xlim=(-0.01, 1.01), ylim=(0.2, height + 0.9))
     axes.axis("off")
     used = dict.fromkeys(found.nodes.values())
     handles = [
