@@ -4,6 +4,9 @@ import re
 import types
 import warnings
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 from lrs import __version__
 
 project = "lrs-toolkit"
@@ -14,7 +17,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.apidoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
 ]
@@ -52,11 +54,13 @@ warnings.filterwarnings("ignore", message="Unknown section", module="numpydoc")
 
 exclude_patterns = ["_build", "_generated/*/modules.rst"]
 
+html_math_renderer = "mathml"
+html_show_copyright = False
 html_theme = "furo"
 html_title = "lrs-toolkit"
 html_theme_options = {"navigation_with_keys": True}
 html_static_path = ["_static"]
-html_css_files = ["wide-tables.css"]
+html_css_files = ["narrow.css"]
 
 
 def escape_bars(app, what, name, obj, options, lines):
@@ -72,7 +76,20 @@ def skip_aliases(app, what, name, obj, skip, options):
     return True if isinstance(obj, types.GenericAlias) else None
 
 
+def math_inline(writer, node):
+    """Formulas as MathML, which browsers draw themselves: the pages need no network."""
+    writer.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def math_block(writer, node):
+    """Like `math_inline`, on a line of its own."""
+    writer.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
+
+
 def setup(app):
     """Connect the hooks; bars are escaped after numpydoc, which reads the docstring as written."""
     app.connect("autodoc-process-docstring", escape_bars, priority=900)
     app.connect("autodoc-skip-member", skip_aliases)
+    app.add_html_math_renderer("mathml", (math_inline, None), (math_block, None))
