@@ -36,7 +36,6 @@ BATCH = 20_000
 SYNC_SECONDS = 1.0
 
 _ENCODED = {math.inf: "inf", -math.inf: "-inf"}
-_DECODED = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 # ------------------------------------------------------------------------------------------------ the folder
@@ -223,28 +222,52 @@ class Writer:
 # ------------------------------------------------------------------------------------------------- reading
 @dataclass
 class Contents:
-    """What the shards of a folder hold: one list per column, and what was wrong with the files.
+    """What the shards of a folder hold, and what was wrong with the files.
 
     Attributes
     ----------
-    columns : dict
-        Column name → list of values, one per recorded line (a trial recorded twice is there twice).
+    batches : list of dict
+        Column name → array, a few thousand recorded lines each (a trial recorded twice is there twice). Numbers are
+        int64 or float64 (``iterations`` too, NaN where there is none), words are objects.
     hosts : list of dict
         The host part of every header.
     torn : list of str
         One sentence per damaged file.
     """
 
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    batches: list[dict[str, np.ndarray]] = field(default_factory=list)
     hosts: list[dict[str, str]] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
+    _words: dict[str | None, str | None] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
-        return len(self.columns["cell"])
+        return sum(len(batch["cell"]) for batch in self.batches)
+
+    def add(self, rows: Sequence[Sequence[Any]], order: Sequence[int]) -> None:
+        """Add parsed lines, ``order`` being the position of each of `COLUMNS` in them."""
+        if rows:
+            by_position = list(zip(*rows, strict=True))
+            self.batches.append({n: self._typed(n, by_position[i]) for n, i in zip(COLUMNS, order, strict=True)})
+
+    def _typed(self, name: str, values: Sequence[Any]) -> np.ndarray:
+        if KINDS[name] is int:
+            return np.array(values, dtype=np.int64)
+        if KINDS[name] in (float, int | None):
+            return np.array(values, dtype=np.float64)  # also reads None and the words nan, inf and -inf
+        share = self._words.setdefault  # a million rows hold few different words
+        return np.array([share(value, value) for value in values], dtype=object)
+
+    def column(self, name: str) -> np.ndarray:
+        """All values of a column."""
+        empty = np.array([], dtype={int: np.int64, float: np.float64, int | None: np.float64}.get(KINDS[name], object))
+        return np.concatenate([empty, *(batch[name] for batch in self.batches)])
 
     def rows(self) -> Iterator[Row]:
         """The recorded lines as rows."""
-        return map(Row._make, zip(*self.columns.values(), strict=True))
+        for batch in self.batches:
+            for row in map(Row._make, zip(*(batch[name].tolist() for name in COLUMNS), strict=True)):
+                steps = row.iterations
+                yield row._replace(iterations=None if steps is None or steps != steps else int(steps))
 
 
 def shards(folder: str | Path) -> list[Path]:
@@ -290,11 +313,7 @@ def _read_shard(path: Path, expected: str, contents: Contents) -> None:
         batch = lines[start : start + BATCH]
         rows, bad = _parse(batch, len(header["columns"]))
         dropped += bad
-        for name, position in zip(COLUMNS, order, strict=True):
-            values = [row[position] for row in rows]
-            if KINDS[name] is float:
-                values = [_DECODED[v] if type(v) is str else v for v in values]
-            contents.columns[name].extend(values)
+        contents.add(rows, order)
     if dropped:
         contents.torn.append(f"{path.name}: {dropped} torn line(s) dropped; their trials count as not yet run")
 

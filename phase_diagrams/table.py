@@ -119,54 +119,56 @@ def load(folder: str | Path) -> Trials:
     """
     spec = journal.read_spec(folder)
     contents = journal.read(folder, spec)
-    frame = _typed(contents)
-    frame = frame[(frame["cell"] < len(spec.cells)) & (frame["replicate"] < spec.replicates)]
-    frame, conflicts = _once(frame)
-    frame = (
-        pd.concat([frame, _impossible(spec)], ignore_index=True) if any(c.spec is None for c in spec.cells) else frame
-    )
+    columns = {name: contents.column(name) for name in COLUMNS}
+    contents.batches.clear()
+    keep, conflicts = _once(columns, spec)
+    frame = pd.DataFrame({name: _take(name, columns.pop(name), keep) for name in COLUMNS})
+    missing = _impossible(spec)
+    if len(missing):
+        frame = pd.concat([frame, missing], ignore_index=True)
+        frame = frame.iloc[np.argsort(_keys(frame, spec), kind="stable")].reset_index(drop=True)
+    return Trials(_with_parameters(frame, spec), spec, tuple(contents.torn), conflicts, tuple(contents.hosts))
+
+
+def _take(name: str, values: np.ndarray, keep: np.ndarray) -> Any:
+    chosen = values[keep]
+    if KINDS[name] == int | None:
+        none = np.isnan(chosen)
+        return pd.arrays.IntegerArray(np.where(none, 0, chosen).astype(np.int64), none)
+    return chosen
+
+
+def _keys(columns: Any, spec: SweepSpec) -> np.ndarray:
+    """One integer per trial, in the order of the table."""
     order = {name: i for i, name in enumerate(spec.solvers)}
-    frame = frame.assign(_solver=frame["solver"].map(order)).sort_values(
-        ["cell", "replicate", "_solver"], kind="stable", ignore_index=True
-    )
-    return Trials(
-        _with_parameters(frame.drop(columns="_solver"), spec),
-        spec,
-        tuple(contents.torn),
-        conflicts,
-        tuple(contents.hosts),
-    )
+    solver = np.array([order[name] for name in columns["solver"]], dtype=np.int64)
+    cell, replicate = np.asarray(columns["cell"]), np.asarray(columns["replicate"])
+    return (cell * spec.replicates + replicate) * len(order) + solver
 
 
-def _typed(contents: journal.Contents) -> pd.DataFrame:
-    columns: dict[str, Any] = {}
-    for name in COLUMNS:
-        values, kind = contents.columns[name], KINDS[name]
-        if kind is int:
-            columns[name] = np.array(values, dtype=np.int64)
-        elif kind is float:
-            columns[name] = np.array(values, dtype=np.float64)
-        elif kind == int | None:
-            columns[name] = pd.array(values, dtype="Int64")
-        elif name in ("outcome", "status", "solver", "host_worker"):
-            columns[name] = pd.Series(pd.Categorical(values)).astype(object)
-        else:
-            columns[name] = pd.Series(values, dtype=object)
-    return pd.DataFrame(columns)
+def _once(columns: dict[str, np.ndarray], spec: SweepSpec) -> tuple[np.ndarray, int]:
+    """Positions of every trial once, in the order of the table, and how many were recorded with different results.
 
-
-def _once(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Every trial once. Which copy stays does not depend on the order of the shards."""
-    repeated = frame.duplicated(IDENTITY, keep=False)
-    if not repeated.any():
-        return frame, 0
-    stable = [c for c in frame.columns if not c.startswith(VOLATILE)]
-    twice = frame[repeated]
-    text = twice[stable].map(repr).agg("|".join, axis=1)
-    twice = twice.assign(_text=text).sort_values([*IDENTITY, "_text"])
-    conflicts = int((twice.groupby(IDENTITY)["_text"].nunique() > 1).sum())
-    kept = twice.drop_duplicates(IDENTITY).drop(columns="_text")
-    return pd.concat([frame[~repeated], kept], ignore_index=True), conflicts
+    Which copy stays does not depend on the order of the shards.
+    """
+    keys = _keys(columns, spec)
+    inside = (columns["cell"] < len(spec.cells)) & (columns["replicate"] < spec.replicates)
+    order = np.flatnonzero(inside)
+    order = order[np.argsort(keys[order], kind="stable")]
+    sorted_keys = keys[order]
+    new = np.r_[True, sorted_keys[1:] != sorted_keys[:-1]] if len(order) else np.zeros(0, dtype=bool)
+    if new.all():
+        return order, 0
+    stable = [name for name in COLUMNS if not name.startswith(VOLATILE)]
+    starts = np.flatnonzero(new)
+    conflicts = 0
+    keep = order[starts]
+    for i in np.flatnonzero(np.diff(np.r_[starts, len(order)]) > 1):
+        end = starts[i + 1] if i + 1 < len(starts) else len(order)
+        copies = sorted((tuple(repr(columns[n][p]) for n in stable), p) for p in order[starts[i] : end])
+        keep[i] = copies[0][1]
+        conflicts += copies[0][0] != copies[-1][0]
+    return keep, conflicts
 
 
 def _impossible(spec: SweepSpec) -> pd.DataFrame:
