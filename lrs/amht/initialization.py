@@ -21,22 +21,26 @@ def random_subspace(d: int, r: int, rng: np.random.Generator) -> Float[np.ndarra
 
 
 def design_covariance(data: MultiTaskData) -> Float[np.ndarray, "d d"]:
-    """Covariance of the rows, shrunk towards a multiple of the identity so that it can be inverted.
+    """Covariance of the rows, shrunk towards its diagonal so that it can be inverted.
 
-    Oracle-approximating shrinkage (Chen, Wiesel, Eldar, Hero 2010, eq. 23): for an isotropic design the answer is close
-    to a multiple of the identity whatever the number of rows, for collinear features it stays invertible.
+    Oracle-approximating shrinkage (Chen, Wiesel, Eldar, Hero 2010, eq. 23) of the correlation matrix: for an isotropic
+    design the answer is close to a multiple of the identity whatever the number of rows, features of different scales
+    keep their scales, and collinear features stay invertible.
     """
     d = data.d
     stride = max(1, data.n // (ROWS_PER_DIMENSION * d))
     rows = data.X[::stride]
     S = rows.T @ rows / len(rows)
+    scale = np.sqrt(np.diag(S))
+    scale = np.where(scale > 0, scale, scale.max(initial=0.0) or 1.0)
+    S /= np.outer(scale, scale)
     trace, squared = np.trace(S), float((S**2).sum())
     spread = squared - trace**2 / d
-    if spread <= 0:
-        return np.eye(d) * (trace / d or 1.0)
-    share = ((1 - 2 / d) * squared + trace**2) / ((len(rows) + 1 - 2 / d) * spread)
-    share = float(np.clip(share, 1e-6, 1.0))
-    return (1 - share) * S + share * (trace / d) * np.eye(d)
+    share = 1.0
+    if spread > 0:
+        share = ((1 - 2 / d) * squared + trace**2) / ((len(rows) + 1 - 2 / d) * spread)
+        share = float(np.clip(share, 1e-6, 1.0))
+    return ((1 - share) * S + share * np.eye(d)) * np.outer(scale, scale)
 
 
 def moments_subspace(

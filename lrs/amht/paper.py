@@ -20,7 +20,7 @@ from scipy import sparse
 
 from lrs import kernels
 from lrs.amht.initialization import design_covariance, moments_subspace, random_subspace
-from lrs.amht.schedule import OracleSchedule, ResidualSchedule, Schedule
+from lrs.amht.schedule import GeometricSchedule, OracleSchedule, Progress, Schedule
 from lrs.amht.subspace_step import least_squares_subspace, orthonormalise
 from lrs.errors import InvalidInput
 from lrs.kernels.engine import Engine
@@ -28,7 +28,7 @@ from lrs.model import LRSModel
 from lrs.problem import MultiTaskData, Problem
 from lrs.solver import Callback, Iterate, Solution, Status, Traits
 
-#: A run whose residual exceeds this multiple of the smallest so far has diverged.
+#: A run has diverged when a task's b, or the residual, exceeds this multiple of what the data allow.
 DIVERGED = 10.0
 
 
@@ -49,6 +49,7 @@ class PaperState:
     W: Float[np.ndarray, "t r"]
     B: Float[np.ndarray, "t d"]
     residual: float
+    first_rms: Float[np.ndarray, " t"]
     iteration: int = 0
     thresholds: Float[np.ndarray, "t s"] | None = None
     bounds: tuple[np.ndarray, ...] = ()
@@ -63,11 +64,13 @@ class PaperAMHT:
     Parameters
     ----------
     schedule : "data", "oracle" or a `Schedule`
-        Where α, β, γ come from: the residual (reconstructed), the true errors (needs ``truth``), or your own rule.
+        Where α, β, γ come from: geometric decay from the size of the data (reconstructed), the true errors before
+        every inner step (needs ``truth``), or your own rule.
     truth : LRSModel, optional
         For the oracle schedule.
     c1 : float in (0, ½)
-        The constant of the threshold; ¼ in the public code.
+        The constant of the threshold. The lemma needs m ≥ C k log(dt)/c₁²: the smaller c₁, the faster the contraction
+        2c₁ and the more rows it takes to keep false coordinates out. The public code takes ¼.
     inner_steps : int
         Thresholding steps per outer step, T.
     max_iterations : int
@@ -82,14 +85,14 @@ class PaperAMHT:
     Notes
     -----
     ``Iterate.info`` holds ``threshold`` (t, T), the Δ of every inner step, and ``alpha``, ``beta``, ``gamma`` (t,), the
-    bounds they started from.
+    bounds the last of them came from.
     """
 
     schedule: Literal["data", "oracle"] | Schedule = "data"
     truth: LRSModel | None = None
-    c1: float = 0.25
-    inner_steps: int = 20
-    max_iterations: int = 60
+    c1: float = 0.4
+    inner_steps: int = 5
+    max_iterations: int = 100
     tolerance: float = 1e-15
     fresh_samples: bool = False
     initialization: Literal["moments", "random"] = "moments"
@@ -117,18 +120,20 @@ class PaperAMHT:
 
     # ------------------------------------------------------------------ init / step / terminate
     def init(self, problem: Problem, engine: Engine, rng: np.random.Generator) -> PaperState:
-        """U from the moments, at random or from the warm start; b = 0 and w by least squares unless warm."""
+        """U from the moments, at random or from the warm start; w = 0 and b = 0 unless the start is warm."""
         t, d, r = problem.t, problem.d, problem.rank
+        W, B = np.zeros((t, r)), np.zeros((t, d))
         start = problem.warm_start
         if start is not None:
             U = orthonormalise(start.U)
-            return PaperState(U, start.W @ (start.U.T @ U), start.B.toarray(), np.inf)
-        if self.initialization == "random":
+            W, B = start.W @ (start.U.T @ U), start.B.toarray()
+        elif self.initialization == "random":
             U = random_subspace(d, r, rng)
         else:
             U = moments_subspace(engine, r, design_covariance(engine.data))
-        state = PaperState(U, np.zeros((t, r)), np.zeros((t, d)), np.inf)
-        return self.weight_step(engine, state)
+        rest = engine.data.y - _stacked_product(engine.data, W @ U.T + B)
+        residual = float(np.linalg.norm(rest)) / (float(np.sqrt(engine.energy.sum())) or 1.0)
+        return PaperState(U, W, B, residual, _task_rms(engine.data, rest))
 
     def step(self, engine: Engine, state: PaperState) -> PaperState:
         """One outer step: sparse step, weight step, subspace step."""
@@ -144,7 +149,10 @@ class PaperAMHT:
     def terminate(self, state: PaperState) -> Status | None:
         """DIVERGED, CONVERGED at the rounding floor, STALLED when the residual no longer falls, or None to go on."""
         finite = all(np.isfinite(a).all() for a in (state.U, state.W, state.B)) and np.isfinite(state.residual)
-        if not finite or state.residual > DIVERGED * min(state.best, 1.0):
+        if not finite or state.residual > DIVERGED:
+            return Status.DIVERGED
+        # A diverging b can hide from the residual: w grows with it and U w cancels it.
+        if (np.linalg.norm(state.B, axis=1) > DIVERGED * state.first_rms.max()).any():
             return Status.DIVERGED
         if state.residual <= self.tolerance or (state.stagnant >= 3 and state.residual < 1e-12):
             return Status.CONVERGED
@@ -157,18 +165,20 @@ class PaperAMHT:
     # ------------------------------------------------------------------ the three steps
     def sparse_step(self, engine: Engine, state: PaperState) -> PaperState:
         """OptimizeSparseVector of every task, from the present b."""
-        data = engine.data
-        shared = state.W @ state.U.T
-        rest = data.y - _stacked_product(data, shared + state.B)
-        rms = np.sqrt(np.add.reduceat(rest**2, data.offsets[:-1]) / data.counts)
-        bounds = self._schedule()(shared, state.B, rms, data.counts.astype(float), engine.r)
-        alpha, beta, gamma = (np.ascontiguousarray(b, dtype=np.float64) for b in bounds)
-        B = state.B.copy()
-        scaled = beta / np.sqrt(max(engine.k, 1))
-        used = engine.threshold_steps(shared, B, alpha, scaled, gamma.copy(), self.c1, self.inner_steps)
-        if engine.k == 0:
-            B[:] = 0.0
-        return replace(state, B=B, thresholds=used, bounds=(alpha, beta, gamma))
+        data, schedule = engine.data, self._schedule()
+        shared, B = state.W @ state.U.T, state.B.copy()
+        rms = _task_rms(data, data.y - _stacked_product(data, shared + B))
+        rounds, steps = (self.inner_steps, 1) if schedule.every_inner_step else (1, self.inner_steps)
+        thresholds, bounds = [], state.bounds
+        for _ in range(rounds):
+            progress = Progress(state.iteration, shared, B, rms, state.first_rms, engine.r)
+            bounds = tuple(np.ascontiguousarray(b, dtype=np.float64) for b in schedule(progress))
+            alpha, beta, gamma = bounds
+            scaled = beta / np.sqrt(max(engine.k, 1))
+            thresholds.append(engine.threshold_steps(shared, B, alpha, scaled, gamma.copy(), self.c1, steps))
+            if engine.k == 0:
+                B[:] = 0.0
+        return replace(state, B=B, thresholds=np.concatenate(thresholds, axis=1), bounds=bounds)
 
     def weight_step(self, engine: Engine, state: PaperState) -> PaperState:
         """w ← ((XU)ᵀXU)⁻¹(XU)ᵀ(y − X b)."""
@@ -205,7 +215,7 @@ class PaperAMHT:
             assert self.truth is not None
             return OracleSchedule(self.truth)
         if self.schedule == "data":
-            return ResidualSchedule()
+            return GeometricSchedule()
         assert not isinstance(self.schedule, str)
         return self.schedule
 
@@ -260,6 +270,10 @@ class PaperAMHT:
 def _model(problem: Problem, state: PaperState) -> LRSModel:
     data = problem.data
     return LRSModel(state.U, state.W, sparse.csr_array(state.B), data.task_names, data.feature_names)
+
+
+def _task_rms(data: MultiTaskData, rest: Float[np.ndarray, " n"]) -> Float[np.ndarray, " t"]:
+    return np.sqrt(np.add.reduceat(rest**2, data.offsets[:-1]) / data.counts)
 
 
 def _stacked_product(data: MultiTaskData, theta: Float[np.ndarray, "t d"]) -> Float[np.ndarray, " n"]:

@@ -29,7 +29,7 @@ from jaxtyping import Bool, Float, Int
 from lrs import kernels
 from lrs.amht.initialization import design_covariance, moments_subspace, random_subspace
 from lrs.amht.paper import PaperAMHT
-from lrs.amht.shrinkage import shrink
+from lrs.amht.shrinkage import borrow_strength, shrink
 from lrs.amht.subspace_step import Preconditioner, conjugate_gradients, orthonormalise
 from lrs.errors import InvalidInput
 from lrs.kernels.engine import Engine
@@ -41,6 +41,8 @@ from lrs.solver import Callback, Iterate, Solution, Status, Traits
 EXPLAINED = 1e-20
 #: Smoothing of the reweighting, as a share of the median: weights differ by at most about its inverse.
 SMOOTHING = 0.1
+#: A coordinate of b below this share of the median size may be spare (over-specified sparsity).
+SPARE = 0.05
 #: Rows per unknown of U used to find the subspace; with more rows a random part of the tasks does it.
 ROWS_PER_UNKNOWN = 50
 #: … which is worth a copy of those tasks only when they are at most this share of all.
@@ -155,8 +157,11 @@ class AMHT:
         engine.fit(U, start=self._no_support(engine, engine.all_tasks))
         return state
 
-    def step(self, state: State) -> State:
-        """One outer step: subspace step with the present supports, then sparse and weight step of every task."""
+    def step(self, state: State, limit: int | None = None) -> State:
+        """One outer step: subspace step with the present supports, then sparse and weight step of every task.
+
+        ``limit`` allows fewer coordinates per task than the sparsity of the problem.
+        """
         engine = state.engine
         weight = self._weights(engine)
         converging = state.ratio < 0.3
@@ -167,10 +172,11 @@ class AMHT:
         # Where the level falls fast the supports are right, and refitting costs a third of searching.
         search = ~state.settled | suspect if converging else np.ones(engine.data.t, dtype=bool)
         again = np.flatnonzero(suspect if converging else search)
-        engine.fit(U, tasks=np.flatnonzero(search), swaps=self.swaps)
-        engine.fit(U, tasks=np.flatnonzero(~search), search=False)
+        engine.fit(U, tasks=np.flatnonzero(search), swaps=self.swaps, limit=limit)
+        engine.fit(U, tasks=np.flatnonzero(~search), search=False, limit=limit)
         if state.iteration > 0:
-            engine.fit(U, tasks=again, start=self._no_support(engine, again), swaps=self.swaps, keep_better=True)
+            fresh = self._no_support(engine, again)
+            engine.fit(U, tasks=again, start=fresh, swaps=self.swaps, limit=limit, keep_better=True)
         level = self._level(engine)
         ratio = level / state.level if np.isfinite(state.level) and state.level > 0 else 1.0
         return replace(
@@ -216,26 +222,30 @@ class AMHT:
                     part = None
             if part is None:
                 state, status = self._search(problem, engine, rng, report)
-            if status is not Status.DIVERGED:
-                self._restart_tasks(state, rng)
-            unexplained = int((engine.rss > EXPLAINED * engine.energy).sum())
             exact = state.level <= EXPLAINED
-            if status is not Status.DIVERGED and not exact:
-                state = self._polish(problem, state, report)
-                if self.prune and problem.sparsity:
-                    self._prune(state)
+            if status is not Status.DIVERGED:
+                if exact:
+                    state = self._shorten_supports(state, report)
+                    self._restart_tasks(state, rng)
+                else:
+                    self._restart_tasks(state, rng)
+                    state = self._polish(problem, state, report)
+                    if self.prune and problem.sparsity:
+                        self._prune(state)
+                    if self.shrinkage and problem.rank:
+                        shrink(engine, state.U)
+                borrow_strength(engine, state.U)
             model = engine.model(state.U)
-            if status is not Status.DIVERGED and not exact and self.shrinkage and problem.rank:
-                model = shrink(engine, state.U)
+            short = data.counts < problem.rank + problem.sparsity + 1
+            unexplained = int(((engine.rss > EXPLAINED * engine.energy) & ~short).sum())
             if status is Status.CONVERGED and exact and unexplained and problem.noise == 0:
                 status = Status.STALLED
             if status is not Status.DIVERGED and not _determined(problem):
                 status = Status.NOT_IDENTIFIABLE
             report(state, model)
-            few_rows = data.counts < problem.rank + problem.sparsity
             info: Mapping[str, Any] = {
                 "unsolved_tasks": unexplained if exact or problem.noise == 0 else 0,
-                "short_tasks": int(few_rows.sum()),
+                "short_tasks": int(short.sum()),
                 "hessian_products": state.products,
                 "compile_seconds": compile_seconds,
                 "noise_estimate": float(np.sqrt(max(self._variance(engine), 0.0))),
@@ -307,17 +317,45 @@ class AMHT:
                 break
         return state
 
-    def _prune(self, state: State) -> None:
-        """Drop coordinates whose contribution to the fit is below the noise's largest, 2 σ² log d (RIC, Foster and George)."""
+    def _shorten_supports(self, state: State, report: _Reporter) -> State:
+        """On exact data, the same explanation with fewer coordinates, if there is one.
+
+        With an over-specified sparsity the spare coordinates can hide an error of U: all tasks are explained and U is
+        still wrong. A spare coordinate shows by its size; the run goes on with a limit that leaves no room for it, and
+        what it finds is kept when it explains the data as well.
+        """
         engine = state.engine
-        threshold = 2 * self._variance(engine) * np.log(max(engine.data.d, 2))
+        limit = int(engine.size.max(initial=0))
+        while limit and engine.r:
+            used = np.abs(engine.values[engine.support >= 0])
+            large = np.abs(engine.values) > SPARE * np.median(used)
+            needed = int(np.quantile(large.sum(axis=1), 0.9))
+            if needed >= limit:
+                break
+            before, fit = state, engine.snapshot()
+            for _ in range(10):
+                state = self.step(state, needed)
+                report(state)
+                if state.level <= EXPLAINED and (state.ratio > 0.3 or state.level <= 1e-26):
+                    break
+            if state.level > EXPLAINED:
+                engine.restore(fit)
+                state = before
+                break
+            limit = needed
+        engine.fit(state.U, tasks=np.flatnonzero(engine.rss > EXPLAINED * engine.energy), swaps=self.swaps)
+        return state
+
+    def _prune(self, state: State) -> None:
+        """Drop coordinates whose contribution to the fit is what a search over noise finds.
+
+        The risk inflation criterion (Foster and George 1994) asks for 2 σ² log d of the largest of d independent
+        candidates; the exchanges search over sets of them, so 3 σ² log d is asked for.
+        """
+        engine = state.engine
+        threshold = 3 * self._variance(engine) * np.log(max(engine.data.d, 2))
         support = engine.support.copy()
-        # Removing atom a raises the residual by b_a² times the squared norm of its column outside the other columns;
-        # the whole column's squared norm, times the share of rows left, is what a random design makes of it.
-        share = (engine.freedom + 1) / engine.data.counts
-        columns = np.take_along_axis(engine.square, np.maximum(support, 0), axis=1)
-        gain = engine.values**2 * columns * share[:, None]
-        drop = (support >= 0) & (gain < threshold)
+        drop = (support >= 0) & (engine.gain < threshold)
         support[drop] = -1
         tasks = np.flatnonzero(drop.any(axis=1))
         engine.fit(state.U, tasks=tasks, start=support[tasks], search=False)
@@ -348,11 +386,11 @@ class AMHT:
         if not usable.any():
             return np.zeros(len(size))
         residual = engine.rss / np.maximum(engine.freedom, 1)
-        tiny = np.finfo(float).tiny
-        weight = 1.0 / (
-            (residual + SMOOTHING * np.median(residual[usable]) + tiny) * (size + SMOOTHING * np.median(size) + tiny)
-        )
-        weight = np.where(usable, weight, 0.0)
+
+        def smoothed(value: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
+            return value / (float(np.median(value[usable])) or 1.0) + SMOOTHING
+
+        weight = np.where(usable, 1.0 / (smoothed(residual) * smoothed(size)), 0.0)
         return weight / weight.max()
 
     @staticmethod

@@ -160,7 +160,7 @@ def _project(X, Ut, Q, m):
 
 @_jit
 def fit_tasks(
-    X, y, offsets, tasks, lo, hi, Ut, start, limit, swaps, search, keep_better, square, S, size, W, V, rss, G, Q_all, rank
+    X, y, offsets, tasks, lo, hi, Ut, start, limit, swaps, search, keep_better, square, S, size, W, V, gain, rss, G, Q_all, rank
 ):
     r, d = Ut.shape
     k = S.shape[1]
@@ -265,6 +265,7 @@ def fit_tasks(
         for q in range(count, k):
             S[i, q] = -1
             V[i, q] = 0.0
+            gain[i, q] = 0.0
         size[i] = count
         rss[i] = error
         rank[i] = p
@@ -286,7 +287,15 @@ def fit_tasks(
             if column[a] < r:
                 W[i, column[a]] = s
             else:
+                squared = 0.0
+                for e in range(a, p):
+                    v = 1.0 if e == a else 0.0
+                    for b in range(a, e):
+                        v -= R[b, e] * dual[b]
+                    dual[e] = v / R[e, e]
+                    squared += dual[e] * dual[e]
                 V[i, column[a] - r] = s
+                gain[i, column[a] - r] = s * s / squared
 
 
 @_jit

@@ -41,7 +41,7 @@ def _candidates(X: np.ndarray, y: np.ndarray, basis: np.ndarray) -> tuple[np.nda
 
 
 def fit_tasks(
-    X, y, offsets, tasks, lo, hi, Ut, start, limit, swaps, search, keep_better, square, S, size, W, V, rss, G, Q_all, rank
+    X, y, offsets, tasks, lo, hi, Ut, start, limit, swaps, search, keep_better, square, S, size, W, V, gain, rss, G, Q_all, rank
 ):
     """Sparse and weight step of every task with U fixed, w eliminated jointly: min ‖y − X(U w + b)‖ over w and supp b.
 
@@ -51,7 +51,7 @@ def fit_tasks(
     keeps its present fit unless the new residual is smaller.
 
     Writes the support ``S`` (padded by −1), its ``size``, the weights ``W``, the values ``V`` on the support, the
-    residual sum of squares ``rss``, the gradient ``G`` = Xᵀ(residual), and the orthonormal basis of [X U, X_S] with its
+    ``gain`` of each of its atoms (how much the residual sum of squares rises without it), the residual sum of squares ``rss``, the gradient ``G`` = Xᵀ(residual), and the orthonormal basis of [X U, X_S] with its
     ``rank`` (row a of task i is ``Q_all[offsets[i]·(r+k) + a·m : … + m]``).
     """
     r, d = Ut.shape
@@ -107,7 +107,9 @@ def fit_tasks(
         design = np.column_stack([*XU, *(Xi[:, c] for c in support)]) if r + len(support) else np.empty((m, 0))
         solution = np.zeros(r + len(support))
         solution[kept] = np.linalg.lstsq(design[:, kept], yi, rcond=None)[0]
-        W[i], V[i], S[i] = solution[:r], 0.0, -1
+        W[i], V[i], S[i], gain[i] = solution[:r], 0.0, -1, 0.0
+        for q in range(len(support)):
+            gain[i, q] = error_of(support[:q] + support[q + 1 :]) - error
         V[i, : len(support)], S[i, : len(support)] = solution[r:], support
         size[i], rss[i], rank[i] = len(support), error, basis.shape[1]
         G[i] = Xi.T @ residual

@@ -35,6 +35,8 @@ class Engine:
         Support of b⁽ⁱ⁾, padded by −1; ``size`` (t,) counts it.
     W : (t, r), values : (t, k)
         Weights, and b on the support.
+    gain : (t, k) array
+        How much a task's residual sum of squares would rise without that coordinate of b.
     rss : (t,) array
         Residual sums of squares, infinite before the first fit.
     gradient : (t, d) array
@@ -54,7 +56,7 @@ class Engine:
         self.energy = np.add.reduceat(data.y**2, data.offsets[:-1])
         self.support = np.full((t, sparsity), -1, dtype=np.int64)
         self.size, self.rank = np.zeros(t, dtype=np.int64), np.zeros(t, dtype=np.int64)
-        self.W, self.values = np.zeros((t, rank)), np.zeros((t, sparsity))
+        self.W, self.values, self.gain = np.zeros((t, rank)), np.zeros((t, sparsity)), np.zeros((t, sparsity))
         self.rss, self.gradient = np.full(t, np.inf), np.zeros((t, d))
         self._basis = np.zeros(data.n * (rank + sparsity))
 
@@ -118,6 +120,7 @@ class Engine:
             self.size,
             self.W,
             self.values,
+            self.gain,
             self.rss,
             self.gradient,
             self._basis,
@@ -153,7 +156,7 @@ class Engine:
         self._run("threshold_steps", self.all_tasks, lambda _: fixed)
         return used
 
-    _FIT = ("support", "size", "rank", "W", "values", "rss", "gradient", "_basis")
+    _FIT = ("support", "size", "rank", "W", "values", "gain", "rss", "gradient", "_basis")
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Copies of the present fit, for `restore`."""

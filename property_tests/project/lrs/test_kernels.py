@@ -55,6 +55,9 @@ def assert_same_fit(a: Engine, b: Engine) -> np.ndarray:
     np.testing.assert_array_equal(a.size[distinct], b.size[distinct])
     np.testing.assert_array_equal(np.sort(a.support)[distinct], np.sort(b.support)[distinct])
     np.testing.assert_array_equal(a.rank[distinct], b.rank[distinct])
+    order, other = np.argsort(a.support), np.argsort(b.support)
+    gains = np.take_along_axis(a.gain, order, 1)[distinct], np.take_along_axis(b.gain, other, 1)[distinct]
+    np.testing.assert_allclose(*gains, rtol=1e-5, atol=1e-9 * scale**2)
     return distinct
 
 
