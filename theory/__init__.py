@@ -11,6 +11,7 @@ from typing import Any
 
 #: Public names by module.
 _EXPORTS: dict[str, tuple[str, ...]] = {
+    "theory.calibration": ("Calibration", "Efficiency", "calibrate", "calibrate_theorem", "calibrations", "constants"),
     "theory.evidence": (
         "BinomialTest",
         "Design",
