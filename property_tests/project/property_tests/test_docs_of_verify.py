@@ -1,0 +1,54 @@
+"""The pages about verification say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lrs.solver import load_solver
+from property_tests.claim import Configuration, Fault, Verdict
+from property_tests.engine import BUDGETS
+
+PAGES = Path(__file__).parents[3] / "docs" / "verify"
+VALIDATE = (PAGES / "validate-your-variant.md").read_text(encoding="utf-8")
+VERDICTS = (PAGES / "verdicts.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def variant(tmp_path, monkeypatch):
+    code = re.search(r"```python\n(# variant.py\n.*?)```", VALIDATE, re.S)[1]
+    (tmp_path / "variant.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    return load_solver("variant:solve")
+
+
+def test_the_ten_lines_run_and_fail_where_the_page_says(variant):
+    from property_tests.claim import claims
+    from property_tests.engine import Bench
+    from property_tests.sandbox import Limits, Subject
+    from property_tests.strategies import region_for
+
+    text, phase, replicate = re.search(
+        r"Configuration.parse\('(.*?)'\)\ninstance = .*?\(\"(.*?)\", (\d+)\)", VALIDATE
+    ).groups()
+    (claim,) = claims("recovery/exact")
+    region = region_for("amht")
+    assert region.depth(Configuration.parse(text)).margin >= 0
+    with Bench(Subject.of("variant:solve"), Limits()) as bench:
+        trial = bench.trial(claim, region, phase, Configuration.parse(text), int(replicate))
+    assert trial.failed
+    assert trial.outcome.note in VALIDATE
+    code = re.search(r"def solve.*?\n\n\n", VALIDATE, re.S)[0]
+    assert len(code.strip().splitlines()) <= 10
+
+
+def test_the_tables_list_every_verdict_fault_and_budget():
+    for v in Verdict:
+        assert f"| {v.value.replace('_', ' ')} |" in VERDICTS
+    for f in Fault:
+        assert f.value in VERDICTS, f
+    for b in BUDGETS.values():
+        row = next(line for line in VERDICTS.splitlines() if line.startswith(f"| {b.name} |"))
+        numbers = [int(n) for n in re.findall(r"\d+", row)]
+        counted = [b.least, b.most] if b.least else [b.most]
+        assert numbers == [b.explore, *counted, int(b.limits.seconds), b.limits.iterations]
