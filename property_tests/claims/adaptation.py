@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
+from lrs.model import LRSModel
 from property_tests import strategies
 from property_tests.claim import AtLeast, Claim, Context, Outcome, register
 from property_tests.claims.recovery import RECOVERED, THEOREM, recovered
@@ -23,9 +25,17 @@ def _new_task(context: Context) -> Outcome:
     return Outcome.below("error of the new task's θ", error, RECOVERED)
 
 
-def _stays(context: Context) -> Outcome:
+def near(truth: LRSModel, rng: np.random.Generator, distance: float = 0.1) -> LRSModel:
+    """A start whose subspace is about ``distance`` away from the true one; w is the best for it, b is 0."""
+    noise = rng.standard_normal(truth.U.shape)
+    U = np.linalg.qr(truth.U + distance / np.sqrt(truth.d) * noise)[0]
+    return LRSModel(U, truth.W @ (truth.U.T @ U), sparse.csr_array(truth.B.shape))
+
+
+def _from_near(context: Context) -> Outcome:
     instance = context.instance
-    return recovered(context.run(replace(instance.problem, warm_start=instance.truth)).model, instance.truth)
+    start = near(instance.truth, context.rng)
+    return recovered(context.run(replace(instance.problem, warm_start=start)).model, instance.truth)
 
 
 register(
@@ -43,11 +53,11 @@ register(
 register(
     Claim(
         name="adaptation/warm-start",
-        statement="Started at the truth, the solver stays there.",
-        cite="the truth is a fixed point of every step when σ = 0 [D]",
+        statement="Started within a subspace error of about 0.1 of the truth, the solver reaches it.",
+        cite="Theorem 1: a start within c/√κ [M]; the distance is chosen here",
         kind=AtLeast(0.95, 0.80),
         configurations=strategies.inside,
-        check=_stays,
+        check=_from_near,
         traits=("exact", "low_rank", "sparse", "warm_start"),
     )
 )

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 from hypothesis.strategies import SearchStrategy
-from scipy import sparse
 
 from lrs.generate import generate
 from lrs.model import LRSModel
 from lrs.problem import MultiTaskData, Problem
 from property_tests import strategies
 from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, register
+from property_tests.claims.adaptation import near
 
 #: Relative difference of two Θ that counts as the same answer.
 SAME = 1e-6
@@ -87,7 +87,6 @@ def duplicated_samples(context: Context) -> Change:
 
 def irrelevant_coordinate(context: Context) -> Change:
     problem, rng = context.instance.problem, context.rng
-    d = problem.d
     X = np.column_stack([problem.data.X, rng.standard_normal(problem.data.n)])
     return Change(_data(problem, X, problem.data.y), lambda theta: np.column_stack([theta, np.zeros(len(theta))]))
 
@@ -130,13 +129,12 @@ def compare(change: Callable[[Context], Change]) -> Callable[[Context], Outcome]
 def _gauge(context: Context) -> Outcome:
     """Two warm starts of one subspace: U, and UQ with W Q."""
     problem, truth, rng = context.instance.problem, context.instance.truth, context.rng
-    U = np.linalg.qr(truth.U + 0.1 / np.sqrt(truth.d) * rng.standard_normal(truth.U.shape))[0]
-    W = truth.W @ (truth.U.T @ U)
+    start = near(truth, rng)
     Q = np.linalg.qr(rng.standard_normal((truth.rank, truth.rank)))[0]
     answers = []
     for rotation in (np.eye(truth.rank), Q):
-        start = LRSModel(U @ rotation, W @ rotation, sparse.csr_array(truth.B.shape))
-        answers.append(context.run(replace(problem, warm_start=start), trace=False).model.theta)
+        turned = LRSModel(start.U @ rotation, start.W @ rotation, start.B)
+        answers.append(context.run(replace(problem, warm_start=turned), trace=False).model.theta)
     difference = float(np.linalg.norm(answers[1] - answers[0]) / (np.linalg.norm(answers[0]) or 1.0))
     return Outcome.below("relative difference of Θ", difference, SAME)
 

@@ -8,6 +8,7 @@ from property_tests import strategies
 from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, register
 from theory.fixtures import FIXTURES, parameter_error
 from theory.measure import measure
+from theory.predicate import Verdict
 
 #: A parameter error above this is a failure to recover.
 MISSED = 1e-3
@@ -16,9 +17,9 @@ MISSED = 1e-3
 def _fails(context: Context) -> Outcome:
     name, instance = context.configuration.violates, context.instance
     error = parameter_error(context.run(trace=False).model, instance.truth)
-    margin = FIXTURES[name].condition.margin(measure(instance))
-    values = {"parameter_error": error, "margin of the broken condition": float(margin)}
-    if margin >= 0:
+    check = FIXTURES[name].condition.check(measure(instance))
+    values = {"parameter_error": error, "margin of the broken condition": float(check.margin)}
+    if check.verdict is not Verdict.FAILS:
         return Outcome(False, -1.0, f"the theory does not see that ‘{name}’ is broken", values)
     ok = error >= MISSED
     note = (

@@ -144,3 +144,35 @@ register(
         traits=("exact", "low_rank", "sparse"),
     )
 )
+
+_CORNERS = {
+    "b-of-any-size": (
+        ("tiny b", "b of all sizes", "large b"),
+        "However small or large the non-zeros of b are, everything is recovered.",
+        "no lower bound on |b*| is needed: sparse-vector lemma [D]",
+    ),
+    "clustered-supports": (
+        ("clustered supports",),
+        "Everything is recovered when many tasks share a coordinate, up to the limit of row sparsity.",
+        "A2: each coordinate is used by at most ζ tasks [M]; the limit is the region's",
+    ),
+    "at-the-limits": (
+        ("condition at its limit", "spiky weights", "rows at the incoherence limit", "repeated tasks"),
+        "Everything is recovered with the condition, spread and incoherence of the truth at their limits.",
+        "A1: task diversity and incoherence [M]; the limits are the region's",
+    ),
+}
+
+for _name, (_corners, _statement, _cite) in _CORNERS.items():
+    register(
+        Claim(
+            name=f"recovery/{_name}",
+            statement=_statement,
+            cite=_cite,
+            kind=AtLeast(0.95, 0.80),
+            configurations=lambda region, corners=_corners: strategies.inside(region, corners=corners),  # type: ignore[misc]
+            check=_recovers,
+            theorems=("amht-informal",),
+            traits=("exact", "low_rank", "sparse"),
+        )
+    )
