@@ -373,24 +373,24 @@ def audit(
         "user far beyond the levels": extreme_user(clip, d, rank, rows, factor=100.0),
     }
     tests = len(canaries) * len(ATTACKS)
-    keys = iter(np.random.SeedSequence([seed, 1]).spawn(3 * len(canaries)))
+    planned = {(r.name, r.round): r.noise for _, releases in schedule.releases for r in releases}
+    keys = iter(np.random.SeedSequence([seed, 1]).spawn(2 + len(canaries)))
 
-    planned = {(r.name, r.round): r.noise for _, releases in schedule.releases() for r in releases}
+    def runs(users: Sequence[Puppet]) -> list[tuple[Transcript, list[Request]]]:
+        return [_play(mechanism, schedule, start, users, int(s)) for s in next(keys).generate_state(trials, np.uint64)]
 
-    def runs(present: bool, canary: Puppet) -> np.ndarray:
-        users = [*base, canary] if present else base
-        seeds = next(keys).generate_state(trials, np.uint64)
-        return np.array(
-            [_scores(*_play(mechanism, schedule, start, users, int(s)), planned, base, canary) for s in seeds]
-        )
-
+    # Without the canary the runs are the same whoever it is; only the scores differ.
+    absent, again = runs(base), runs(base)
     findings, null_findings = [], []
     for name, canary in canaries.items():
-        absent, again, there = runs(False, canary), runs(False, canary), runs(True, canary)
+        present = runs([*base, canary])
+        without, null, with_it = (
+            np.array([_scores(*run, planned, base, canary) for run in side]) for side in (absent, again, present)
+        )
         for index, attack in enumerate(ATTACKS):
             budget = alpha / (2 * tests)
-            findings.append(_find(name, attack, absent[:, index], there[:, index], budget, delta))
-            null_findings.append(_find(name, attack, absent[:, index], again[:, index], budget, delta))
+            findings.append(_find(name, attack, without[:, index], with_it[:, index], budget, delta))
+            null_findings.append(_find(name, attack, without[:, index], null[:, index], budget, delta))
     return Audit(
         epsilon,
         delta,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,7 @@ class Schedule:
     a_share: float = 0.5
     step: float = 0.0
 
+    @cached_property
     def releases(self) -> list[tuple[Kind, list[Release]]]:
         """The releases of every round, with the noise each needs, in order."""
         out: list[tuple[Kind, list[Release]]] = []
@@ -215,7 +217,7 @@ class Server:
         self.schedule, self.noise, self.U = schedule, noise, start
         self.ledger = Ledger(schedule.neighbours)
         self.transcript = Transcript(subspaces=[start])
-        self._plan = schedule.releases()
+        self._plan = schedule.releases
         #: Standard deviation by which an entry of the present U may be off: a random unit direction at first.
         self._uncertainty = 1 / np.sqrt(start.shape[0])
 

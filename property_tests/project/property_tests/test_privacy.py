@@ -1,0 +1,160 @@
+"""The audit refutes every mutant, leaves the server alone, and its error rates are what it says."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import ndtr, ndtri
+from scipy.stats import binomtest
+
+from lrs import InvalidInput
+from lrs.cli import run
+from lrs.private import Clip, Schedule, SeededNoise, Server, epsilon_of, rho_for, sensitivity
+from lrs.private.server import Request
+from property_tests.privacy import MUTANTS, Puppet, _bounds, _find, _rates, audit, extreme_user, honest, ordinary_users
+
+CLIP = Clip(x=1.0, y=1.0, xb=1.0, w=1.0)
+#: Runs per side that each mutant needs; halved noise is the hardest, the others give themselves away.
+TRIALS = {"noise halved": 400}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_mutant_is_refuted(name):
+    result = audit(MUTANTS[name], trials=TRIALS.get(name, 120))
+    assert result.refuted, result.sentence
+    assert not result.broken
+    assert "REFUTED" in result.sentence
+
+
+def test_the_server_is_not_refuted_and_the_null_finds_nothing():
+    result = audit(honest, trials=200)
+    assert not result.refuted, result.sentence
+    assert not result.broken
+    assert result.null_epsilon_lower == 0
+    assert 0 < result.epsilon_lower < result.claimed_epsilon, "an audit that finds nothing at ε = 8 has no power"
+    assert result.claimed_rho == pytest.approx(rho_for(8.0, 1e-6))
+
+
+@pytest.mark.slow
+def test_the_server_is_never_flagged_in_fifty_audits():
+    results = [audit(honest, seed=seed) for seed in range(50)]
+    assert not any(r.refuted or r.broken for r in results)
+
+
+@pytest.mark.slow
+def test_gradient_release_is_audited_too():
+    assert not audit(honest, kind="gradient").refuted
+    assert audit(MUTANTS["noise scaled by m twice"], kind="gradient").refuted
+
+
+# ---------------------------------------------------------------- the statistics of the audit
+def test_rates_are_clopper_pearson():
+    for hits, alarms, n in ((0, 0, 50), (50, 50, 50), (31, 7, 50)):
+        low, high = _rates(hits, alarms, n, 0.005)
+        assert low == pytest.approx(binomtest(hits, n).proportion_ci(0.99, "exact").low, abs=1e-12)
+        assert high == pytest.approx(binomtest(alarms, n).proportion_ci(0.99, "exact").high, abs=1e-12)
+
+
+def test_bounds_of_exact_rates_are_the_truth_or_below():
+    mu, delta = 1.3, 1e-5
+    claimed = epsilon_of(mu**2 / 2, delta)
+    for alarm in (1e-4, 1e-2, 0.1, 0.5, 0.9):
+        hit = float(ndtr(mu + ndtri(alarm)))
+        found, epsilon = _bounds(hit, alarm, delta)
+        assert found == pytest.approx(mu, abs=1e-9)
+        assert 0 < epsilon < claimed
+
+
+def test_finding_covers_a_gaussian_shift_at_its_level():
+    """The true μ is exceeded in at most the stated share of audits: nominal 2·10 %, 400 experiments."""
+    draw = np.random.default_rng([11])
+    mu = 1.0
+    wrong = sum(
+        _find("c", "a", draw.standard_normal(200), mu + draw.standard_normal(200), 0.1, 1e-6).mu > mu
+        for _ in range(400)
+    )
+    assert binomtest(wrong, 400, 0.2, alternative="greater").pvalue > 1e-4
+    assert wrong > 0, "a bound that is never exceeded at 80 % confidence is not the one described"
+
+
+@pytest.mark.slow
+def test_more_trials_give_a_sharper_bound():
+    bounds = [audit(MUTANTS["noise scaled by m twice"], trials=n).epsilon_lower for n in (40, 120)]
+    assert bounds[0] < bounds[1]
+
+
+# ---------------------------------------------------------------- canaries
+def test_the_extreme_user_attains_the_bounds_and_changes_sign():
+    user = extreme_user(CLIP, 3, 2, 4)
+    even, odd = (user.answer(Request(round=n, kind="normal", U=np.eye(3, 2), clip=CLIP, sparsity=0)) for n in (0, 1))
+    for name in ("A", "V"):
+        assert np.linalg.norm(even[name]) == pytest.approx(sensitivity(name, CLIP, "add-remove"))
+    assert np.array_equal(even["V"], -odd["V"])
+    assert np.array_equal(even["A"], odd["A"])
+
+
+def test_ordinary_users_are_inside_the_levels():
+    users = ordinary_users(20, CLIP, 4, 2, 3, np.random.default_rng([0]))
+    assert max(np.linalg.norm(u.X, axis=1).max() for u in users) < 1.5
+    assert all(np.linalg.norm(u.w) < 1 for u in users)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_keeps_the_honest_ledger(name):
+    """Otherwise the ledger would give it away, and the audit would not be what refutes it."""
+    schedule = Schedule(clip=CLIP, rho=1.0, rounds=2, sparsity=0, start_share=0.2)
+    users = [extreme_user(CLIP, 2, 1, 4)]
+    spent = []
+    for mechanism in (honest, MUTANTS[name]):
+        server: Server = mechanism(schedule, np.eye(2, 1), SeededNoise(1), users)
+        while (request := server.request()) is not None:
+            server.receive(user.answer(request) for user in users)
+        spent.append(server.ledger.rho)
+    assert spent[1] == pytest.approx(spent[0])
+
+
+def test_a_puppet_recomputes_the_gradient_for_every_subspace():
+    user = Puppet(np.eye(2), np.ones(2), np.ones(1), np.zeros(2))
+    a, b = (
+        user.answer(Request(round=2, kind="gradient", U=U, clip=CLIP, sparsity=0))["gradient"]
+        for U in (np.eye(2, 1), np.eye(2)[:, 1:])
+    )
+    assert not np.array_equal(a, b)
+
+
+# ---------------------------------------------------------------- bad input and the verb
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trials": 5}, "trials: 5 runs bound nothing"),
+        ({"alpha": 0.0}, "alpha: expected a probability"),
+        ({"epsilon": -1.0}, "epsilon: expected a positive"),
+        ({"delta": 2.0}, "delta: expected a probability"),
+    ],
+)
+def test_bad_input(options, message):
+    with pytest.raises(InvalidInput, match=message):
+        audit(**{"trials": 40, **options})
+
+
+def cli(capsys, *arguments: str) -> tuple[int, str, str]:
+    code = run(list(arguments))
+    out = capsys.readouterr()
+    return int(code or 0), out.out, out.err
+
+
+def test_verb(capsys):
+    code, out, _ = cli(capsys, "audit", "--trials", "40", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["audits"]["server"]["refuted"] is False
+    code, out, _ = cli(capsys, "audit", "--trials", "120", "--mutant", "noise scaled by m twice")
+    assert code == 0
+    assert "REFUTED" in out
+    code, _, _ = cli(capsys, "audit", "--trials", "20", "--mutant", "noise halved")
+    assert code == 1, "20 runs cannot refute halved noise, so the audit failed its purpose"
+    code, _, err = cli(capsys, "audit", "--mutant", "nothing")
+    assert code == 2
+    assert "no mutant named 'nothing'" in err
