@@ -286,3 +286,46 @@ def test_calibrate_verb_refuses_nonsense(capsys, tmp_path):
     assert "p1: the tolerated alternative must lie below" in capsys.readouterr().err
     assert cli.run(["calibrate", "--reference", "amht", "--lock", str(tmp_path / "none.json")]) == 2
     assert "no such lock file" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ the lemma's constant
+def lemma_violations(m, v_error, d=200, k=5, c1=0.25, states=800):
+    """States in which one sparse step breaks ‖c − b*‖_∞ ≤ Δ, and those in which it lets a false coordinate in.
+
+    A state has b − b* uniform in ±γ on the true support with γ = 1, and v − v* in a random direction of length ``v_error``.
+    """
+    broken = false = 0
+    for i in range(states):
+        rng = np.random.default_rng([3, 8, i])
+        X = rng.standard_normal((m, d))
+        support = rng.permutation(d)[:k]
+        truth = np.zeros(d)
+        truth[support] = rng.uniform(0.5, 1.5, k) * rng.choice([-1, 1], k)
+        v = rng.standard_normal(d)
+        v *= v_error / np.linalg.norm(v)
+        b = truth.copy()
+        b[support] += rng.uniform(-1, 1, k)
+        c = b - X.T @ (X @ (b - truth) + X @ v) / m
+        threshold = np.abs(v).max() + c1 * (1.0 + v_error / math.sqrt(k))
+        broken += bool(np.abs(c - truth).max() > threshold)
+        false += bool((np.abs(c[truth == 0]) > threshold).any())
+    return broken, false
+
+
+def test_support_containment_holds_from_fifteen_k_log_d():
+    assert 400 >= 15 * 5 * math.log(200)
+    assert lemma_violations(400, 1.0) == (0, 0)
+
+
+def test_support_containment_fails_below_four_k_log_d():
+    assert 100 < 4 * 5 * math.log(200)
+    broken, false = lemma_violations(100, 1.0, states=200)
+    assert broken > 40
+    assert false > 40
+
+
+@pytest.mark.slow
+def test_the_lemma_needs_more_when_only_b_is_wrong():
+    """With v all but exact nothing pads the threshold: fifteen is then not quite enough, thirty is."""
+    assert 0 < lemma_violations(400, 0.1)[0] < 40
+    assert lemma_violations(800, 0.1) == (0, 0)
