@@ -313,12 +313,12 @@ def lemma_violations(m, v_error, d=200, k=5, c1=0.25, states=800):
 
 
 def test_support_containment_holds_from_fifteen_k_log_d():
-    assert 400 >= 15 * 5 * math.log(200)
+    assert 15 * 5 * math.log(200) <= 400
     assert lemma_violations(400, 1.0) == (0, 0)
 
 
 def test_support_containment_fails_below_four_k_log_d():
-    assert 100 < 4 * 5 * math.log(200)
+    assert 4 * 5 * math.log(200) > 100
     broken, false = lemma_violations(100, 1.0, states=200)
     assert broken > 40
     assert false > 40
