@@ -9,6 +9,7 @@ simply run again.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -17,6 +18,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -285,9 +287,22 @@ def read(folder: str | Path, spec: SweepSpec | None = None) -> Contents:
     """
     spec = read_spec(folder) if spec is None else spec
     contents = Contents()
-    for path in shards(folder):
-        _read_shard(path, experiment(spec), contents)
+    with _without_collector():
+        for path in shards(folder):
+            _read_shard(path, experiment(spec), contents)
     return contents
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Parsing makes millions of lists and no cycles; the cycle collector would look through all of them, many times."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _read_shard(path: Path, expected: str, contents: Contents) -> None:
