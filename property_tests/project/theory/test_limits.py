@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -134,3 +136,10 @@ def test_formulas_are_typeset_from_the_expression():
 def test_bad_input_is_named(call, message):
     with pytest.raises(InvalidInput, match=f"^{message}"):
         call()
+
+
+def test_the_page_shows_the_formulas_of_the_code():
+    page = (Path(__file__).parents[3] / "docs" / "theory" / "limits.md").read_text(encoding="utf-8")
+    for name in ("counting_limit", "counting_tasks", "stable_scale", "stable_rows", "oracle_risk", "noisy_floor"):
+        limit = getattr(limits, name)
+        assert f"`theory.limits.{name}` | ${limit.latex}$ | {limit.meaning} |" in page
