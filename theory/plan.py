@@ -79,7 +79,7 @@ def needed(predicate: Predicate, symbol: sympy.Symbol) -> sympy.Expr | None:
 
 def _whole(values: Any) -> np.ndarray:
     """Rounded up, with 1e-9 of slack for rounding errors."""
-    return np.ceil(np.asarray(values, dtype=np.float64) - 1e-9)
+    return np.asarray(np.ceil(np.asarray(values, dtype=np.float64) - 1e-9))
 
 
 def _validate(**sizes: Any) -> None:
