@@ -18,7 +18,8 @@ from pathlib import Path
 from lrs import cli
 from lrs.errors import InvalidInput
 
-BASE = "d=40,r=2,t=60,k=2"
+SWEEPS, PICTURES = "gallery-sweeps", "docs/phase_diagrams/gallery"  # folders as the page names them
+BASE = "d=20,r=2,t=40,k=2"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _map(
     m: str,
     options: str = "",
     overlay: str = "counting,donoho-tanner",
-    replicates: int = 6,
+    replicates: int = 5,
 ) -> Entry:
     return Entry(
         name,
@@ -84,36 +85,36 @@ def entries() -> tuple[Entry, ...]:
     mk = _map(
         "m-k", "k", "0,1,2,4", "Samples per task against sparsity",
         "Four solvers on the same data: the practical preset, the paper's preset with data-driven thresholds, low rank "
-        "only (no sparse part) and sparse only (no shared part).", "10:170:10", solvers,
+        "only (no sparse part) and sparse only (no shared part).", "10:130:10", solvers,
     )  # fmt: skip
     mk = Entry(
         mk.name, mk.title, mk.story, mk.sweep, mk.look,
         tuple(f"m-k/success-{s}" for s in ("amht", "amht-paper", "altmin", "iht")),
     )  # fmt: skip
-    mr = _map("m-r", "r", "1:4", "Samples per task against rank", "The bound of the theorem grows like r⁴/t.", "4:64:2")
+    mr = _map("m-r", "r", "1:4", "Samples per task against rank", "The bound of the theorem grows like r⁴/t.", "4:40:2")
     mt = _map(
-        "m-t", "t", "15,30,60,120", "Samples per task against tasks",
-        "More tasks share the cost of the subspace; below that the personal part sets the limit.", "4:64:2",
+        "m-t", "t", "10,20,40,80", "Samples per task against tasks",
+        "More tasks share the cost of the subspace; below that the personal part sets the limit.", "4:40:2",
     )  # fmt: skip
     mks = _map(
         "m-k-fine",
         "k",
-        "1:8",
+        "1:6",
         "The practical preset along k",
         "A finer grid for the exponent of k.",
-        "4:64:2",
-        replicates=8,
+        "4:40:2",
+        replicates=6,
     )
     md = _map(
-        "m-d", "d", "20,30,40,60", "Samples per task against dimension", "The theorem's bound is linear in d.", "4:64:2"
+        "m-d", "d", "10,15,20,30", "Samples per task against dimension", "The theorem's bound is linear in d.", "4:40:2"
     )
     walls = (
-        _map("zeta", "zeta", "3,6,12,30", "The ζ wall", "Supports confined to few coordinates, each used by up to ζ tasks: "
-             "the shared part cannot be told from the personal parts there.", "6:66:4", overlay=""),
+        _map("zeta", "zeta", "4,8,16,40", "The ζ wall", "Supports confined to few coordinates, each used by up to ζ tasks: "
+             "the shared part cannot be told from the personal parts there.", "6:54:4", overlay=""),
         _map("coherence", "coherence", "0,0.5,0.8,1", "The incoherence wall", "The first row of U takes up to all "
-             "of one direction; at 1 that direction is itself sparse.", "6:66:4", overlay=""),
+             "of one direction; at 1 that direction is itself sparse.", "6:54:4", overlay=""),
         _map("noise", "noise", "0.01,0.03,0.1,0.3", "Noise", "Success here is a relative error of all parameters of "
-             "at most 0.05.", "6:66:4", "--success theta --tolerance 0.05", overlay=""),
+             "at most 0.05.", "6:54:4", "--success theta --tolerance 0.05", overlay=""),
     )  # fmt: skip
     scaling = Entry(
         "scaling",
@@ -155,7 +156,7 @@ def page(texts: dict[str, list[tuple[str, str]]]) -> str:
     """The gallery as Markdown: story, commands, what they printed, pictures."""
     parts = [
         "# Gallery\n",
-        "Written by `python -m phase_diagrams.gallery docs/phase_diagrams/gallery`; every figure below is drawn by the "
+        f"Written by `python -m phase_diagrams.gallery {PICTURES}`; every figure below is drawn by the "
         "commands above it. Sweeps bisect every replicate along m (`--nested m`), so a cell shows what the replicates' "
         "critical levels imply.\n",
     ]
@@ -176,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``python -m phase_diagrams.gallery``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the pictures go; gallery.md is written beside it")
-    parser.add_argument("--sweeps", default="gallery-sweeps", help="folder of the sweeps (resumed when it exists)")
+    parser.add_argument("--sweeps", default=SWEEPS, help="folder of the sweeps (resumed when it exists)")
     parser.add_argument("--only", nargs="*", help="names of entries")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(arguments)
@@ -190,10 +191,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.only and entry.name not in options.only:
             continue
         texts[entry.name] = []
-        shown = commands(entry, "gallery-sweeps", "docs/phase_diagrams/gallery")
+        shown = commands(entry, SWEEPS, PICTURES)
         for command, line in zip(commands(entry, options.sweeps, str(options.folder)), shown, strict=True):
             extra = f" --workers {options.workers}" if command.startswith("lrs sweep") else ""
-            texts[entry.name].append((line, run(command + extra)))
+            # What is printed names the folders as the page does, not as this machine does.
+            printed = run(command + extra).replace(str(options.folder), PICTURES).replace(options.sweeps, SWEEPS)
+            texts[entry.name].append((line, printed))
         for picture in options.folder.rglob("*.svg"):  # the page shows the PNG; the commands give both
             picture.unlink()
     if not options.only:

@@ -182,6 +182,34 @@ class _Regression:
         H = H + (L * ll[:, None]).T @ L + (U * hh[:, None]).T @ U + cross + cross.T
         return float(total + value.sum()), g + L.T @ gl + U.T @ gh, H
 
+    def _polished(self, theta: np.ndarray, value: float, g: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, float]:
+        """The same point if the gradient vanishes there, else what a bounded quasi-Newton search makes of it.
+
+        Where nearly every bracket is explained, the likelihood is linear or flat in most directions and Newton's steps
+        are worthless.
+        """
+        cap = 1 / NARROWEST
+        uphill = g.copy()
+        if theta[0] >= cap:
+            uphill[0] = min(uphill[0], 0.0)
+        if np.abs(uphill).max() <= 1e-5 * len(self.lo):
+            return theta, value
+
+        def negative(x: np.ndarray) -> tuple[float, np.ndarray]:
+            f, df, _ = self._evaluate(x, shift)
+            return -f, -df
+
+        bounds = [(1e-6, cap), *((None, None) for _ in theta[1:])]
+        found = optimize.minimize(
+            negative,
+            theta,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"ftol": 1e-14, "gtol": 1e-8, "maxiter": 2000},
+        )
+        return (found.x, -float(found.fun)) if -found.fun > value else (theta, value)
+
     def maximise(self, shift: np.ndarray | float = 0.0, start: np.ndarray | None = None) -> tuple[np.ndarray, float]:
         """(β, γ) and ln L; ``shift`` is subtracted from ln m, which holds one exponent at a value."""
         shift = np.broadcast_to(np.asarray(shift, dtype=float), self.lo.shape)
@@ -191,10 +219,9 @@ class _Regression:
         theta, cap = start.copy(), 1 / NARROWEST
         value, g, H = self._evaluate(theta, shift)
         for _ in range(200):
-            free = np.ones(len(theta), dtype=bool)
-            free[0] = not (theta[0] >= cap and g[0] > 0)
-            step = np.zeros(len(theta))
-            step[free] = -np.linalg.lstsq(H[np.ix_(free, free)], g[free], rcond=1e-12)[0]
+            step = _newton(H, g, np.ones(len(theta), dtype=bool))
+            if theta[0] >= cap and step[0] > 0:  # the cap binds: move along it
+                step = _newton(H, g, np.arange(len(theta)) > 0)
             gain = float(g @ step)
             if gain < 1e-10 * (1 + abs(value)):
                 break
@@ -211,7 +238,14 @@ class _Regression:
             else:
                 break
             theta, (value, g, H) = trial, candidate
-        return theta, value
+        return self._polished(theta, value, g, shift)
+
+
+def _newton(H: np.ndarray, g: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Newton step in the free coordinates, 0 in the others."""
+    step = np.zeros(len(g))
+    step[free] = -np.linalg.lstsq(H[np.ix_(free, free)], g[free], rcond=1e-12)[0]
+    return step
 
 
 def fit_scaling(

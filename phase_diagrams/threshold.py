@@ -160,7 +160,7 @@ def log_cdf_difference(zl: np.ndarray, zh: np.ndarray, link: str) -> tuple[np.nd
     # F(zh) − F(zl) = F(zh) F(−zl) (1 − e^{−(zh − zl)}) for the logistic F.
     value_h, gh, hh = log_cdf(zh, link)
     value_l, gl, ll = log_cdf(-zl, link)
-    step = zh - zl
+    step = np.maximum(zh - zl, 1e-12)  # far out, where z is huge, rounding would make the interval empty
     q1 = 1 / np.expm1(np.minimum(step, 700.0))
     q2 = -q1 * (1 + q1)
     value = value_h + value_l + np.log(-np.expm1(-step))

@@ -139,3 +139,16 @@ def test_constant_has_an_interval(fits):
     assert 0 < constant.lower < constant.estimate < constant.upper
     assert math.isfinite(constant.upper)
     assert np.isfinite(constant.estimate)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("scale", "replicates"), [(1e-6, 2), (0.05, 3), (2.0, 2)])
+def test_small_and_separated_designs_have_an_interval_around_the_estimate(scale, replicates, seed):
+    """Two or three configurations, few replicates: the likelihood is flat or linear in most directions."""
+    levels = np.random.default_rng([seed, replicates]).choice(np.arange(1, 9), size=2 + seed % 2, replace=False)
+    ks = ",".join(map(str, sorted(levels)))
+    data = make_trials(["m=4:60:4", f"k={ks}"], {"d": 40, "r": 2, "t": 40}, lambda p, s: 8 * p["k"] ** 0.7,
+                       scale=scale, replicates=replicates, seed=seed)  # fmt: skip
+    (exponent,) = fit_scaling(data)[0].exponents
+    assert exponent.lower <= exponent.estimate <= exponent.upper
+    assert math.isfinite(exponent.estimate)
