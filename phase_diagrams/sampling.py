@@ -10,7 +10,7 @@ frozen: a round is written to ``rounds/`` before its first trial runs, and the n
 instead of one per level. The outcomes of one replicate are then brackets of m*, not separate coins.
 
 *Adaptive*: every round gives each unfinished line (a combination of the other axes, and a solver) a few more trials, at
-the levels that are expected to say most about the 50 % threshold: Bayesian D_s-optimal allocation over a grid of
+the levels that are expected to say most about the 50 % threshold: Bayesian D-optimal allocation over a grid of
 two-parameter logistic curves, one tenth spread uniformly. Trials of a line use different replicates, so that they are
 independent coins; a line stops when its profile-likelihood interval is at most ± the precision asked for.
 
@@ -43,8 +43,9 @@ AUDIT_STREAM, EXPLORATION_STREAM = 2_000, 2_001
 FIRST_ROUND = 8
 SMALLEST_ROUND = 6
 #: Before that many trials (nested: replicates) a narrow interval is luck more often than knowledge.
-FEWEST_TRIALS, FEWEST_REPLICATES = 24, 8
-GROWTH = 0.2
+FEWEST_TRIALS, FEWEST_REPLICATES = 30, 8
+#: A round adds this share of what was spent: few looks at the data, each of which is a chance to stop by luck.
+GROWTH = 0.5
 
 
 # ------------------------------------------------------------------------------------------------ uniform
@@ -197,10 +198,11 @@ class CurvePosterior:
         return special.softmax(self.log_weight)
 
     def allocate(self, count: int) -> list[int]:
-        """Levels of the next ``count`` trials: greedily the largest expected gain in log-information about x₅₀.
+        """Levels of the next ``count`` trials: greedily the largest expected gain in information about (x₅₀, ln s).
 
-        The information about x₅₀ with the width unknown is det M / M_ss (D_s-optimality), averaged over the curves that
-        are still plausible.
+        The information is ln det M (D-optimality), averaged over the curves that are still plausible; it favours the levels
+        of 18 % and 82 % success. Levels of 50 % say more about x₅₀ alone, and nothing about the width that says how well
+        x₅₀ is known: intervals then come out too narrow by luck, and stopping on a narrow interval selects just those.
         """
         weight = self.weight
         plausible = weight > 1e-6 * weight.max()
@@ -209,7 +211,7 @@ class CurvePosterior:
         a, b, c = aa @ self.tried + ridge, ab @ self.tried, bb @ self.tried + 0.1
         chosen = []
         for _ in range(count):
-            gain = np.log((a[:, None] + aa) - (b[:, None] + ab) ** 2 / (c[:, None] + bb))
+            gain = np.log((a[:, None] + aa) * (c[:, None] + bb) - (b[:, None] + ab) ** 2)
             best = int(np.argmax(w @ gain))
             chosen.append(best)
             a, b, c = a + aa[:, best], b + ab[:, best], c + bb[:, best]
@@ -218,14 +220,23 @@ class CurvePosterior:
     def trials_needed(self, half_width: float, confidence: float) -> np.ndarray:
         """Quantiles .1, .5, .9 of the number of well-placed trials that give ± half_width.
 
-        At the optimum a trial has information 1/(4 s²) about x₅₀; the levels actually used are worth about 0.8 of it.
+        A trial at 18 % or 82 % success has information 0.145/s² about x₅₀; exploration, rounding to levels and the early
+        rounds leave about three quarters of it.
         """
-        z = stats.norm.ppf((1 + confidence) / 2)
-        needed = np.maximum((2 * z * self.scale / half_width) ** 2 / 0.8, FEWEST_TRIALS)
+        z = stats.norm.ppf((1 + stopping_confidence(confidence)) / 2)
+        needed = np.maximum((z * self.scale / half_width) ** 2 / (0.75 * 0.145), FEWEST_TRIALS)
         order = np.argsort(needed)
         cumulative = np.cumsum(self.weight[order])
         picks = np.minimum(np.searchsorted(cumulative, [0.1, 0.5, 0.9]), len(order) - 1)
         return needed[order][picks]
+
+
+def stopping_confidence(confidence: float) -> float:
+    """Level of the interval that must be narrow enough to stop: half the error of the one that is reported.
+
+    A rule that stops when an interval is narrow stops more often where it is narrow by luck; the stricter level pays for it.
+    """
+    return (1 + confidence) / 2
 
 
 class AdaptiveRounds:
@@ -372,12 +383,14 @@ class AdaptiveRounds:
         if sampling.nested is not None:
             brackets = self._brackets(line, solver, known)
             fit = fit_threshold_intervals([b[0] for b in brackets], [b[1] for b in brackets], **options)
-            spent, fewest = len(brackets), FEWEST_REPLICATES
+            strict, spent, fewest = fit, len(brackets), FEWEST_REPLICATES
         else:
             successes, trials = self._counts(line, solver, known)
             fit = fit_threshold(self.values[line], successes, trials, **options)
+            options["confidence"] = stopping_confidence(sampling.confidence)
+            strict = fit_threshold(self.values[line], successes, trials, **options)
             spent, fewest = int(trials.sum()), FEWEST_TRIALS
-        finished, reason = self._verdict(fit, spent, fewest, self.values[line])
+        finished, reason = self._verdict(strict, spent, fewest, self.values[line])
         return LineState(line, solver, fit, spent, finished, reason)
 
     def _verdict(self, fit: ThresholdFit, spent: int, fewest: int, values: np.ndarray) -> tuple[bool, str]:
@@ -453,18 +466,19 @@ class Planner:
             posterior = self.rounds.posterior(state.line, state.solver, known)
             needed = posterior.trials_needed(float(sampling.precision or 1), sampling.confidence)
             if sampling.nested is not None:
-                # A replicate whose m* is seen has information 1/(3 s²), a single trial 1/(4 s²); three solves find m*.
-                needed = np.maximum(needed * 0.8 * 0.75, FEWEST_REPLICATES)
-                needed = 3 * np.clip(needed - state.spent, 1, self.spec.replicates)
+                # A replicate whose m* is seen has information 1/(3 s²) about x₅₀; about five solves find m*.
+                needed = np.maximum(needed * 0.75 * 0.145 * 3, FEWEST_REPLICATES)
+                needed = 5 * np.clip(needed - state.spent, 1, self.spec.replicates)
             else:
                 needed = np.clip(needed - state.spent, 1, self.spec.replicates)
             forecasts.append(needed)
         return forecasts
 
     def forecast(self, known: Known) -> tuple[int, int, int, int]:
-        """Trials still expected, (low, median, high), and those of a uniform grid of the same precision (median).
+        """Trials still expected, (low, median, high), and those of a uniform grid of the same precision.
 
-        On a uniform grid of spacing h, R trials a level have information R/(s h) about x₅₀.
+        On the grid the data are nested, so each of R replicates is one m*: R/(3 s²) of information about x₅₀, at the price of
+        one solve for every level.
         """
         assert self.rounds is not None
         sampling = self.spec.sampling
@@ -474,8 +488,6 @@ class Planner:
         grid = 0.0
         for state in self.rounds.states(known):
             posterior = self.rounds.posterior(state.line, state.solver, known)
-            scale = float(posterior.weight @ posterior.scale)
-            values = self.rounds.values[state.line]
-            spacing = float(np.ptp(values)) / max(len(values) - 1, 1)
-            grid += len(values) * max(1.0, scale * spacing * (z / float(sampling.precision or 1)) ** 2)
+            replicates = 3 * (z / float(sampling.precision or 1)) ** 2 * float(posterior.weight @ posterior.scale**2)
+            grid += len(self.rounds.values[state.line]) * max(replicates, FEWEST_REPLICATES)
         return low, median, high, round(grid)
