@@ -353,7 +353,7 @@ class Fault(enum.Enum):
     """How a call can go wrong; the value is the sentence. Hard faults end the call, soft ones are noted beside it."""
 
     RAISED = "raises an exception"
-    TIMEOUT = "does not answer within the wall-time limit of a call"
+    TIMEOUT = "does not answer within the time limit of a call"
     ITERATIONS = "does not stop at the iteration limit of a call"
     CRASHED = "kills its process"
     MISSING_PACKAGE = "needs a package that is not installed"

@@ -65,8 +65,13 @@ def pack_problem(problem: Problem) -> dict[str, Any]:
 
 
 def unpack_problem(packed: Mapping[str, Any]) -> Problem:
-    """Inverse of `pack_problem`; the arrays come out read-only."""
-    data = MultiTaskData(*(packed[n] for n in ("X", "y", "offsets", "task_names", "feature_names")))
+    """Inverse of `pack_problem`; read-only views of arrays that own their memory, as outside of the sandbox.
+
+    The copies matter: pickle leaves some arrays on immutable bytes, where a solver that writes would get an error that
+    nobody else gets.
+    """
+    arrays = (np.array(packed[n]) for n in ("X", "y", "offsets"))
+    data = MultiTaskData(*arrays, packed["task_names"], packed["feature_names"])
     start = None if packed["warm_start"] is None else LRSModel.from_arrays(packed["warm_start"])
     return Problem(data, packed["rank"], packed["sparsity"], packed["noise"], start)
 

@@ -79,7 +79,9 @@ def writes_to_input(problem, *, rng, callback=None):
 
 def unlocks_and_writes(problem, *, rng, callback=None):
     y = problem.data.y
-    (y if y.base is None else y.base)[0] += 1.0
+    base = y if y.base is None else y.base
+    base.flags.writeable = True
+    base[0] += 1.0
     return honest(problem, rng=rng, callback=callback)
 
 

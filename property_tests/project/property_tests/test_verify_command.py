@@ -242,3 +242,25 @@ def test_the_list_of_claims_is_complete(capsys):
     assert all(c["statement"] and c["cite"] for c in listed)
     assert run(["claims", "conduct/*"]) == 0
     assert "7 claims" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ mutants
+def test_the_kill_matrix_says_who_survived(capsys, monkeypatch, tmp_path):
+    from property_tests import mutants
+
+    some = {name: mutants.MUTANTS[name] for name in ("input_modified", "seed_ignored")}
+    monkeypatch.setattr(mutants, "MUTANTS", some)
+    arguments = ["verify", "--mutants", "--claims", "conduct/input-unmodified", "--beta", "0.1", "--jobs", "1"]
+    assert run([*arguments, "--json", "--out", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    jsonschema.validate(document, SCHEMA)
+    assert document["mutants"]["killed"] == {"input_modified": ["conduct/input-unmodified"]}
+    assert document["mutants"]["survived"] == ["seed_ignored"]
+    assert document["mutants"]["named"] == 1
+    assert json.loads((tmp_path / "verdicts.json").read_text()) == document
+    assert "report: " in err
+    assert run([*arguments, "--ledger", str(tmp_path / "ledger.jsonl")]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("1 of 2 mutants refuted, 1 of them by the claim that is meant to.")
+    assert "SURVIVED" in out
