@@ -43,8 +43,8 @@ class SampleRegion:
         g = r + k ln(e d/k) + d r/t, the parameter count with the price of unknown supports (`theory.limits`, n₀/t), or
         g = (r + k) ln(d t), the union bound of the sparse-vector lemma.
     kappa, w_spread, coherence, zeta_share, duplicates, b_scale, ragged : float
-        Largest values: condition of W, norm spread of w, squared norm of a row of U, share of the tasks that use one
-        coordinate, share of repeated tasks, size of b (that of w is 1), raggedness.
+        Largest values: condition of W, norm spread of w, squared norm of a row of U, share of the tasks, over
+        r, that use one coordinate, share of repeated tasks, size of b (that of w is 1), raggedness.
     dimension : float
         d ≥ ``dimension`` (r + k), so that supports are sparse at all.
     tasks : float
@@ -70,6 +70,10 @@ class SampleRegion:
             return max(r + k, 1) * math.log(d * t)
         return r + (k * math.log(math.e * d / k) if k else 0.0) + d * r / t
 
+    def zeta_limit(self, t: int, r: int) -> float:
+        """Largest number of tasks that may share a coordinate; the paper's bound is O(t/(r²μκ)) [M]."""
+        return self.zeta_share * t / max(r, 1)
+
     def rows(self, t: int, d: int, r: int, k: int, *, slack: float = 0.0, ragged: float = 0.0) -> int:
         """Smallest m at logarithmic depth ``slack``; the largest tasks have m rows, the smallest m (1 − ragged)."""
         return math.ceil(self.constant * self.scale(t, d, r, k) * math.exp(slack) / (1 - ragged) - 1e-9)
@@ -93,7 +97,8 @@ class SampleRegion:
             "raggedness": self.ragged - s.ragged,
         }
         if s.zeta is not None:
-            parts["row sparsity"] = math.log(self.zeta_share * s.t / s.zeta)
+            forced = -(-s.t * s.k // s.d)
+            parts["row sparsity"] = math.log(max(self.zeta_limit(s.t, s.r), forced) / s.zeta)
         if s.w_rank is not None and s.w_rank < s.r:
             parts["task diversity"] = -math.inf
         if s.x_law != "gaussian":
@@ -112,7 +117,11 @@ PAPER = SampleRegion(
 
 REGIONS: dict[str, SampleRegion] = {r.name: r for r in (PRACTICAL, PAPER)}
 #: Solvers held to another region than the practical one.
-REGION_OF_SOLVER = {"amht-paper": "paper"}
+REGION_OF_SOLVER = {
+    "amht-paper": "paper",
+    "property_tests.textbook:Thresholding": "paper",
+    "property_tests.strangers.from_the_paper:amht_lrs": "paper",
+}
 #: Theorems that are tried in one of these regions.
 REGION_OF_THEOREM = {"amht-informal": "practical", "sparse-vector-lemma": "paper"}
 
@@ -183,7 +192,7 @@ class Corner:
 
 def _clustered(region: SampleRegion, t: int, d: int, r: int, k: int) -> int:
     """ζ at its limit, or as large as d coordinates force it to be."""
-    return max(-(-t * k // d), int(region.zeta_share * t))
+    return max(-(-t * k // d), int(region.zeta_limit(t, r)))
 
 
 #: "" is the plain model; every other is at the limit of one assumption, or of none that the theorem makes.
@@ -371,7 +380,8 @@ def traces(draw: st.DrawFn, shape: str = "geometric", length: int = 60) -> np.nd
     elif shape == "stalled":
         e = np.maximum(0.5**steps, draw(st.sampled_from((1e-2, 1e-3, 1e-4))))
     elif shape == "superlinear":
-        e = np.maximum(10.0 ** -(1.6 ** np.minimum(steps, 8)), 1e-15)
+        e = np.maximum(10.0 ** -(1.35 ** np.minimum(steps, 10)), 1e-15)[:12]
+        jitter = jitter[:12]
     else:
         raise InvalidInput(f"shape: no trace shape {shape!r}; known are {', '.join(TRACE_SHAPES)}")
     return np.asarray(e * jitter)

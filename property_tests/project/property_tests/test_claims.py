@@ -1,0 +1,71 @@
+"""Every claim is confirmed by a correct solver, is valid as a manifest entry, and proposes only what lies inside."""
+
+import math
+
+import pytest
+from inprocess import outcomes
+
+from property_tests.claim import Always, Rate, Scaling, Timing, claims
+
+TEXTBOOK, PLAIN = "property_tests.textbook:Textbook", "property_tests.textbook:Thresholding"
+ALL = [c for c in claims() if not c.name.startswith("conduct/")]
+#: Measured time is not for a fast test on a shared machine.
+UNTIMED = [c for c in ALL if not isinstance(c.kind, Timing)]
+
+
+@pytest.mark.parametrize("claim", UNTIMED, ids=lambda c: c.name)
+def test_the_textbook_solver_keeps_it(claim):
+    found = outcomes(TEXTBOOK, claim, 2)
+    if found is None:
+        assert claim.name.startswith("thresholds/")
+        found = outcomes(PLAIN, claim, 2)
+    assert all(o.ok for o in found), [o.note for o in found if not o.ok]
+    assert all(o.margin >= 0 for o in found)
+    assert all(math.isfinite(v) for o in found for v in o.values.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", ALL, ids=lambda c: c.name)
+def test_the_practical_solver_keeps_it(claim):
+    found = outcomes("amht", claim, 40)
+    if found is not None:
+        assert sum(not o.ok for o in found) <= 1, [o.note for o in found if not o.ok]
+
+
+def test_every_subject_of_the_manifest_is_there():
+    subjects = {c.name.partition("/")[0] for c in claims()}
+    assert subjects == {
+        "adaptation",
+        "boundary",
+        "conduct",
+        "cost",
+        "honesty",
+        "invariance",
+        "necessity",
+        "noise",
+        "overspecified",
+        "rate",
+        "recovery",
+        "thresholds",
+    }
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda c: c.name)
+def test_a_claim_says_where_it_comes_from(claim):
+    assert claim.statement.endswith(".")
+    assert claim.cite
+    assert isinstance(claim.kind, Always | Rate | Scaling | Timing) or claim.kind.p0 >= 0.9
+
+
+def test_two_truths_share_their_responses():
+    """The second truth of honesty/no-peeking is another one, and no row can tell."""
+    from property_tests.claims.honesty import two_truths
+    from property_tests.search import propose
+    from property_tests.strategies import inside
+
+    instance = propose(inside(corners=("plain",)), 1, 0)[0].instance("test", 0)
+    theta = instance.truth.theta
+    other = two_truths(instance.problem, theta)
+    assert instance.problem.data.counts.max() < instance.problem.d
+    assert abs(other - theta).max() > 0.1
+    assert max(abs(X @ (a - b)).max() for (X, _), a, b in zip(instance.problem.data, theta, other, strict=True)) < 1e-12

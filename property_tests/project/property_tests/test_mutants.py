@@ -1,0 +1,47 @@
+"""Every mutant breaks a claim that is meant to notice it; what it was made from keeps that claim."""
+
+import pytest
+from inprocess import outcomes
+
+from property_tests.claim import Timing, claims
+from property_tests.mutants import MUTANTS
+
+CLAIMS = {c.name: c for c in claims()}
+#: Trials after which the intended claim must have failed at least this often: a tenth of the failures REFUTED takes.
+TRIALS, FAILURES = 12, 2
+#: Seen by other means: rarely wrong (90 %), watched by the sandbox only, or measured time.
+ELSEWHERE = {"works_nine_times_in_ten", "peeks_at_the_truth"}
+
+
+def test_at_least_twenty():
+    assert len(MUTANTS) >= 20
+    assert len({m.why for m in MUTANTS.values()}) == len(MUTANTS)
+
+
+@pytest.mark.parametrize("name", sorted(set(MUTANTS) - ELSEWHERE))
+def test_the_intended_claim_notices(name):
+    intended = [CLAIMS[c] for c in MUTANTS[name].expected]
+    if all(isinstance(c.kind, Timing) for c in intended):
+        pytest.skip("measured time: see lrs verify --mutants")
+    for claim in intended:
+        if isinstance(claim.kind, Timing):
+            continue
+        found = outcomes(f"property_tests.mutants:{name}", claim, TRIALS, enough_failures=FAILURES)
+        if found is not None and sum(not o.ok for o in found) >= FAILURES:
+            return
+    pytest.fail(f"{name} passes {', '.join(MUTANTS[name].expected)}")
+
+
+def test_cheating_works_only_without_the_sandbox():
+    """In this process the truth can be found; the claims run the solver in another one, where it cannot."""
+    from property_tests.sandbox import Sandbox, Subject
+    from property_tests.search import propose
+    from property_tests.strategies import inside
+    from theory.fixtures import parameter_error
+
+    instance = propose(inside(), 1, 0)[0].instance("test", 0)
+    here = MUTANTS["peeks_at_the_truth"].solver(instance.problem, rng=None)
+    assert parameter_error(here.model, instance.truth) == 0.0
+    with Sandbox(Subject.of("property_tests.mutants:peeks_at_the_truth")) as sandbox:
+        there = sandbox(instance.problem, (1,), trace=False, memory=False)
+    assert parameter_error(there.model, instance.truth) > 1e-3

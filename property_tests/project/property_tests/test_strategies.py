@@ -1,0 +1,138 @@
+"""Configurations lie where they are said to lie, by construction."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lrs.errors import InvalidInput
+from property_tests import strategies
+from property_tests.claim import Configuration
+from property_tests.strategies import CORNERS, PAPER, PRACTICAL, TRACE_SHAPES, VIOLATIONS, inside, shell, violating
+from theory.rates import RateVerdict, certify
+
+REGIONS = (PRACTICAL, PAPER)
+few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("region", REGIONS, ids=lambda r: r.name)
+@given(data=st.data())
+@few
+def test_inside_is_inside(region, data):
+    c = data.draw(inside(region))
+    depth = region.depth(c)
+    assert depth.margin >= 0, (str(c), depth.binding)
+    assert depth.parts["samples per task"] >= c.slack - 1e-9
+
+
+@pytest.mark.parametrize("region", REGIONS, ids=lambda r: r.name)
+@given(data=st.data())
+@few
+def test_the_shell_is_tight(region, data):
+    """One row less and the configuration is outside."""
+    c = data.draw(shell(region, corners=("plain",)))
+    fewer = c.with_spec(m=c.spec.m - 1)
+    assert region.depth(fewer).binding == "samples per task"
+    assert region.depth(fewer).margin < 0
+
+
+@pytest.mark.parametrize("assumption", VIOLATIONS)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_violating_breaks_one_assumption(assumption, data):
+    c = data.draw(violating(assumption))
+    broken = [name for name, margin in PRACTICAL.depth(c).parts.items() if margin < 0]
+    assert broken == [assumption]
+    assert c.violates == assumption
+    c.instance("test", 0)  # and can be drawn
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_every_corner_is_reached(corner):
+    """The corner changes the instance, and its instance obeys what the region promises of it."""
+    from property_tests.search import propose
+
+    (c,) = propose(inside(corners=(corner,)), 1, 0)
+    truth, s = c.instance("test", 0).truth, c.spec
+    assert np.diff(truth.B.indptr).tolist() == [s.k] * s.t
+    used = np.bincount(truth.B.indices, minlength=s.d).max()
+    sizes = np.linalg.eigvalsh(truth.W.T @ truth.W)
+    facts = {
+        "clustered supports": used >= 0.4 * s.t / s.r,
+        "condition at its limit": s.r == 1 or sizes[-1] / sizes[0] > 0.99 * PRACTICAL.kappa,
+        "rows at the incoherence limit": (truth.U**2).sum(axis=1).max() >= PRACTICAL.coherence,
+        "tiny b": np.abs(truth.B.data).max() < 2e-3,
+        "large b": np.abs(truth.B.data).max() > 3,
+        "signs": set(np.abs(truth.B.data)) == {1.0},
+        "repeated tasks": len(np.unique(truth.W.round(12), axis=0)) == s.t - s.duplicates < s.t,
+    }
+    assert facts.get(corner, True)
+
+
+@given(inside(over_rank=1, over_sparsity=2))
+@few
+def test_overspecified_is_counted_by_what_is_told(c):
+    assert (c.rank, c.sparsity) == (c.spec.r + 1, c.spec.k + 2)
+    assert PRACTICAL.depth(c).margin >= 0
+
+
+@given(inside(ragged=0.3))
+@settings(max_examples=10, deadline=None)
+def test_ragged_counts_the_smallest_task(c):
+    counts = c.instance("test", 0).problem.data.counts
+    needed = PRACTICAL.constant * PRACTICAL.scale(c.spec.t, c.spec.d, c.spec.r, c.spec.k)
+    assert counts.min() >= np.floor(needed)
+
+
+@given(inside())
+@few
+def test_configurations_survive_their_text(c):
+    assert Configuration.parse(c.text) == c
+
+
+@given(strategies.instances(sizes=strategies.TINY))
+@settings(max_examples=10, deadline=None)
+def test_instances_are_realizable(instance):
+    data, truth = instance.problem.data, instance.truth
+    assert np.allclose(data.y, truth.predict(data.X, data.groups), rtol=0, atol=1e-10)
+
+
+def test_data_do_not_depend_on_what_was_drawn_before():
+    from property_tests.search import propose
+
+    first, second = propose(inside(), 4, 0)[0], propose(inside(), 4, 0)[0]
+    assert np.array_equal(first.instance("p", 3).problem.data.X, second.instance("p", 3).problem.data.X)
+    assert not np.array_equal(first.instance("p", 3).problem.data.X, first.instance("q", 3).problem.data.X)
+
+
+@pytest.mark.parametrize("shape", TRACE_SHAPES)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_traces_are_told_apart(shape, data):
+    verdict = certify(data.draw(strategies.traces(shape, 60))).verdict
+    if shape in ("power law", "stalled"):
+        assert not verdict.linear
+    else:
+        assert verdict.linear or verdict is RateVerdict.SUPERLINEAR
+
+
+def test_regions_by_name():
+    assert strategies.region_for("amht") is PRACTICAL
+    assert strategies.region_for("amht-paper") is PAPER
+    assert strategies.region_for("property_tests.mutants:threshold_too_low") is PAPER
+    assert strategies.region_for("theirs:solver", "sparse-vector-lemma") is PAPER
+    with pytest.raises(InvalidInput, match="theorem: no region is known for 'x'"):
+        strategies.region_for("amht", "x")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: inside(corners=("round",)), "corners: no corner 'round'"),
+        (lambda: inside(slacks=(-1.0,)), "slacks: expected depths"),
+        (lambda: violating("luck"), "assumption: no violation of 'luck'"),
+    ],
+)
+def test_slips_are_named(call, message):
+    with pytest.raises(InvalidInput, match=message):
+        call()
