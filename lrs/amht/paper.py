@@ -30,6 +30,8 @@ from lrs.solver import Callback, Iterate, Solution, Status, Traits
 
 #: A run has diverged when a task's b, or the residual, exceeds this multiple of what the data allow.
 DIVERGED = 10.0
+#: Outer steps without a smaller residual before a run has stalled; thresholds that still shrink need some.
+PATIENCE = 25
 
 
 @dataclass(eq=False)
@@ -101,7 +103,9 @@ class PaperAMHT:
 
     def __post_init__(self) -> None:
         if not 0 < self.c1 < 0.5:
-            raise InvalidInput(f"c1: expected a number in (0, ½), got {self.c1!r}; the lemma needs the contraction 2c₁ < 1")
+            raise InvalidInput(
+                f"c1: expected a number in (0, ½), got {self.c1!r}; the lemma needs the contraction 2c₁ < 1"
+            )
         for name in ("inner_steps", "max_iterations"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -142,9 +146,7 @@ class PaperAMHT:
         state = self.subspace_step(engine, state)
         state = self.weight_step(engine, state)
         stagnant = state.stagnant + 1 if state.residual > state.best * (1 - 1e-3) else 0
-        return replace(
-            state, iteration=state.iteration + 1, best=min(state.best, state.residual), stagnant=stagnant
-        )
+        return replace(state, iteration=state.iteration + 1, best=min(state.best, state.residual), stagnant=stagnant)
 
     def terminate(self, state: PaperState) -> Status | None:
         """DIVERGED, CONVERGED at the rounding floor, STALLED when the residual no longer falls, or None to go on."""
@@ -156,7 +158,7 @@ class PaperAMHT:
             return Status.DIVERGED
         if state.residual <= self.tolerance or (state.stagnant >= 3 and state.residual < 1e-12):
             return Status.CONVERGED
-        if state.stagnant >= 8:
+        if state.stagnant >= PATIENCE:
             return Status.STALLED
         if state.iteration >= self.max_iterations:
             return Status.ITERATION_CAP

@@ -160,7 +160,28 @@ def _project(X, Ut, Q, m):
 
 @_jit
 def fit_tasks(
-    X, y, offsets, tasks, lo, hi, Ut, start, limit, swaps, search, keep_better, square, S, size, W, V, gain, rss, G, Q_all, rank
+    X,
+    y,
+    offsets,
+    tasks,
+    lo,
+    hi,
+    Ut,
+    start,
+    limit,
+    swaps,
+    search,
+    keep_better,
+    square,
+    S,
+    size,
+    W,
+    V,
+    gain,
+    rss,
+    G,
+    Q_all,
+    rank,
 ):
     r, d = Ut.shape
     k = S.shape[1]
@@ -231,9 +252,7 @@ def fit_tasks(
             for _ in range(swaps):
                 if count == 0 or error <= ROUNDING * energy:
                     break
-                atom, c = _best_swap(
-                    R, Z, first, p, d, coordinate, error, square[i], room, correlation, dual, along
-                )
+                atom, c = _best_swap(R, Z, first, p, d, coordinate, error, square[i], room, correlation, dual, along)
                 if atom < 0:
                     break
                 for a in range(p - 1, atom - 1, -1):  # take the basis apart down to the atom that leaves

@@ -41,7 +41,28 @@ def _candidates(X: np.ndarray, y: np.ndarray, basis: np.ndarray) -> tuple[np.nda
 
 
 def fit_tasks(
-    X, y, offsets, tasks, lo, hi, Ut, start, limit, swaps, search, keep_better, square, S, size, W, V, gain, rss, G, Q_all, rank
+    X,
+    y,
+    offsets,
+    tasks,
+    lo,
+    hi,
+    Ut,
+    start,
+    limit,
+    swaps,
+    search,
+    keep_better,
+    square,
+    S,
+    size,
+    W,
+    V,
+    gain,
+    rss,
+    G,
+    Q_all,
+    rank,
 ):
     """Sparse and weight step of every task with U fixed, w eliminated jointly: min ‖y − X(U w + b)‖ over w and supp b.
 
@@ -54,8 +75,7 @@ def fit_tasks(
     ``gain`` of each of its atoms (how much the residual sum of squares rises without it), the residual sum of squares ``rss``, the gradient ``G`` = Xᵀ(residual), and the orthonormal basis of [X U, X_S] with its
     ``rank`` (row a of task i is ``Q_all[offsets[i]·(r+k) + a·m : … + m]``).
     """
-    r, d = Ut.shape
-    k = S.shape[1]
+    r, k = len(Ut), S.shape[1]
     for n in range(lo, hi):
         i = tasks[n]
         rows = slice(offsets[i], offsets[i + 1])

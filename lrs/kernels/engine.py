@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ class Engine:
         head = (self.data.X, self.data.y, self.data.offsets, tasks)
         if name == "hessian_product":
             head = (self.data.X, self.data.offsets, tasks)  # type: ignore[assignment]
-        calls = [(lo, hi, arguments(index)) for index, (lo, hi) in enumerate(zip(cuts[:-1], cuts[1:], strict=True))]
+        calls = [(lo, hi, arguments(index)) for index, (lo, hi) in enumerate(pairwise(cuts))]
         if self._pool is None or ranges == 1:
             for lo, hi, rest in calls:
                 function(*head, lo, hi, *rest)
@@ -175,10 +176,9 @@ class Engine:
 
     def sparse_part(self) -> sparse.csr_array:
         """B (t, d) of the present fit."""
-        t, k = self.support.shape
         kept = self.support >= 0
         indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-        B = sparse.csr_array((self.values[kept], self.support[kept], indptr), shape=(t, self.data.d))
+        B = sparse.csr_array((self.values[kept], self.support[kept], indptr), shape=(self.data.t, self.data.d))
         B.sort_indices()
         return B
 

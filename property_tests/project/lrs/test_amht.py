@@ -1,0 +1,369 @@
+"""AMHT: what the practical preset reaches, what the paper preset promises, and how a run ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from lrs import (
+    AMHT,
+    InstanceSpec,
+    InvalidInput,
+    LRSModel,
+    MultiTaskData,
+    Problem,
+    Status,
+    generate,
+    kernels,
+    metrics,
+    solve,
+)
+from lrs.amht.initialization import design_covariance, moments_subspace
+from lrs.amht.schedule import GeometricSchedule, OracleSchedule
+from lrs.amht.subspace_step import (
+    Preconditioner,
+    conjugate_gradients,
+    dense_normal_matrix,
+    least_squares_subspace,
+    orthonormalise,
+)
+from lrs.kernels.engine import Engine
+
+SMALL = InstanceSpec(t=80, m=30, d=30, r=2, k=2)
+#: The rows of the reach table that take a second or less (t, m, d, r, k).
+ROWS = {"C": (400, 25, 50, 2, 3), "D": (200, 25, 50, 5, 4), "E": (200, 20, 50, 5, 4)}
+
+
+def errors(instance, solution):
+    return metrics.theta_error(solution.model, instance.truth)
+
+
+# ---------------------------------------------------------------------- reach of the practical preset
+@pytest.mark.parametrize("row", ROWS)
+def test_recovers_the_rows_of_the_reach_table(row):
+    t, m, d, r, k = ROWS[row]
+    instance = generate(InstanceSpec(t=t, m=m, d=d, r=r, k=k), 0)
+    solution = solve(instance.problem)
+    assert metrics.subspace_distance(solution.model.U, instance.truth.U) <= 1e-10
+    assert metrics.tasks_recovered(solution.model, instance.truth) >= 0.99
+
+
+@pytest.mark.parametrize(
+    "knob",
+    [
+        {"kappa": 1e4},
+        {"w_spread": 1.5},
+        {"w_rank": 1},
+        {"duplicates": 60},
+        {"zeta": 12},
+        {"b_scale": 1e-4},
+        {"b_scale": 1e4},
+        {"x_law": "rademacher"},
+        {"x_law": "student-t"},
+        {"x_law": "correlated", "x_parameter": 0.8},
+        {"x_law": "scaled", "x_parameter": 1000.0},
+        {"k": 0},
+        {"r": 0},
+    ],
+    ids=str,
+)
+def test_recovers_away_from_the_gaussian_model(knob):
+    instance = generate(replace(SMALL, **knob), 1)
+    solution = solve(instance.problem)
+    assert solution.status is Status.CONVERGED
+    assert errors(instance, solution) <= 1e-10
+
+
+@pytest.mark.parametrize(("rank", "sparsity"), [(3, 2), (5, 2), (2, 4), (3, 4)])
+def test_rank_and_sparsity_may_be_over_specified(rank, sparsity):
+    instance = generate(replace(SMALL, m=40), 2)
+    solution = solve(replace(instance.problem, rank=rank, sparsity=sparsity))
+    assert errors(instance, solution) <= 1e-8
+    assert metrics.subspace_distance(solution.model.U, instance.truth.U) <= 1e-6
+
+
+def test_a_large_problem_finds_its_subspace_on_part_of_the_tasks():
+    instance = generate(InstanceSpec(t=700, m=12, d=12, r=1, k=1), 3)
+    solver = AMHT()
+    part = solver._part_of_tasks(instance.problem, np.random.default_rng(0))
+    assert part is not None
+    assert len(part) < 250
+    solution = solve(instance.problem, solver)
+    assert metrics.tasks_recovered(solution.model, instance.truth) == 1.0
+
+
+def test_noise_reaches_the_error_of_least_squares_with_subspace_and_supports_given():
+    instance = generate(InstanceSpec(t=300, m=40, d=40, r=2, k=3, noise=0.1), 4)
+    truth, data = instance.truth, instance.problem.data
+    theta = np.empty((data.t, data.d))
+    for i, (X, y) in enumerate(data):
+        S = truth.B[[i]].indices
+        c = np.linalg.lstsq(np.column_stack([X @ truth.U, X[:, S]]), y, rcond=None)[0]
+        theta[i] = truth.U @ c[: truth.rank]
+        theta[i, S] += c[truth.rank :]
+    floor = np.linalg.norm(theta - truth.theta) / np.linalg.norm(truth.theta)
+    solution = solve(instance.problem)
+    assert solution.status is Status.CONVERGED
+    # r(d − r) further parameters are estimated: √(1 + r(d − r)/(t(r + k))) = 1.025 is what they cost.
+    assert errors(instance, solution) <= 1.05 * floor
+    assert solution.info["noise_estimate"] == pytest.approx(0.1, rel=0.05)
+
+
+def test_noise_prunes_what_an_over_specified_sparsity_adds():
+    instance = generate(replace(SMALL, m=60, noise=0.1), 5)
+    problem = replace(instance.problem, sparsity=6)
+    with_pruning, without = solve(problem), solve(problem, AMHT(prune=False))
+    assert with_pruning.model.B.nnz < 1.3 * instance.truth.B.nnz < 0.6 * without.model.B.nnz
+    assert errors(instance, with_pruning) < errors(instance, without)
+
+
+def test_short_tasks_do_not_poison_the_subspace_and_are_counted():
+    instance = generate(replace(SMALL, t=150, m=30, ragged=0.95), 6)
+    solution = solve(instance.problem)
+    short = instance.problem.data.counts < 5
+    assert short.any()
+    assert solution.info["short_tasks"] == short.sum()
+    assert metrics.subspace_distance(solution.model.U, instance.truth.U) <= 1e-10
+    # They borrow from the others: no interpolation, so nothing larger than what other tasks have.
+    assert np.abs(solution.model.W[short]).max() <= np.abs(solution.model.W[~short]).max()
+    assert np.diff(solution.model.B.indptr)[short].max() == 0
+
+
+def test_shrinkage_helps_where_rows_are_few_and_noisy():
+    instance = generate(InstanceSpec(t=300, m=8, d=20, r=3, k=0, noise=2.0), 7)
+    shrunk, plain = solve(instance.problem), solve(instance.problem, AMHT(shrinkage=False))
+    assert errors(instance, shrunk) < 0.8 * errors(instance, plain)
+
+
+# ---------------------------------------------------------------------- conduct
+def test_same_seed_same_answer_whatever_the_threads_and_the_spectator():
+    problem = generate(replace(SMALL, m=22), 8).problem
+    seen = []
+    first = solve(problem, AMHT(threads=1), seed=3)
+    second = solve(problem, AMHT(threads=3), seed=3, callback=seen.append)
+    np.testing.assert_array_equal(first.model.theta, second.model.theta)
+    assert [s.iteration for s in seen] == list(range(len(seen)))
+    assert len(seen) == second.iterations + 1
+    assert seen[-1].residual == second.residual
+
+
+def test_the_spectator_of_a_run_on_part_of_the_tasks_sees_all_of_them():
+    problem = generate(InstanceSpec(t=700, m=12, d=12, r=1, k=1), 3).problem
+    seen = []
+    watched = solve(problem, callback=seen.append)
+    assert {s.model.t for s in seen} == {700}
+    np.testing.assert_array_equal(watched.model.theta, solve(problem).model.theta)
+
+
+def test_the_numpy_definitions_give_the_same_answer():
+    instance = generate(InstanceSpec(t=12, m=16, d=10, r=1, k=1), 9)
+    with kernels.use("numpy"):
+        plain = solve(instance.problem)
+    fast = solve(instance.problem)
+    assert plain.status is fast.status is Status.CONVERGED
+    np.testing.assert_allclose(plain.model.theta, fast.model.theta, atol=1e-9)
+
+
+def test_a_warm_start_at_the_truth_stays_there():
+    instance = generate(SMALL, 10)
+    problem = replace(instance.problem, warm_start=instance.truth)
+    solution = solve(problem)
+    assert solution.iterations <= 3
+    assert errors(instance, solution) <= 1e-12
+
+
+def test_too_few_equations_are_called_not_identifiable():
+    solution = solve(generate(InstanceSpec(t=10, m=6, d=30, r=2, k=2), 0).problem)
+    assert solution.status is Status.NOT_IDENTIFIABLE
+    assert "fewer equations than unknowns" in solution.message
+
+
+def test_exact_data_that_stay_unexplained_end_as_stalled():
+    instance = generate(replace(SMALL, k=3), 11)
+    solution = solve(replace(instance.problem, sparsity=1))
+    assert solution.status is Status.STALLED
+    assert solution.info["unsolved_tasks"] > 0
+
+
+@pytest.mark.parametrize("counts", [[1], [1, 1, 1], [2, 30, 1]])
+def test_degenerate_shapes_end_with_finite_answers(counts):
+    rng = np.random.default_rng([0])
+    data = MultiTaskData.from_arrays([rng.standard_normal((m, 4)) for m in counts], [np.ones(m) for m in counts])
+    for rank, sparsity in [(0, 0), (1, 1), (4, 4)]:
+        assert np.isfinite(solve(Problem(data, rank, sparsity)).model.theta).all()
+
+
+def test_zero_responses_give_the_zero_model():
+    data = MultiTaskData.from_arrays(np.random.default_rng([1]).standard_normal((5, 8, 4)), np.zeros((5, 8)))
+    assert np.abs(solve(Problem(data, 1, 1)).model.theta).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_iterations": 0}, "max_iterations"),
+        ({"restarts": -1}, "restarts"),
+        ({"initialization": "spectral"}, "initialization"),
+        ({"threads": 0}, "threads"),
+    ],
+)
+def test_bad_options_are_named(unchecked, options, message):
+    with pytest.raises(InvalidInput, match=message):
+        AMHT(**options)
+
+
+# ---------------------------------------------------------------------- the subspace step
+@pytest.fixture
+def fitted():
+    instance = generate(InstanceSpec(t=20, m=15, d=8, r=3, k=1), 12)
+    with Engine(instance.problem.data, 3, 1, threads=1) as engine:
+        engine.fit(instance.truth.U)
+        yield instance, engine
+
+
+def test_dense_normal_matrix_is_the_sum_of_kronecker_products(fitted):
+    _, engine = fitted
+    weight = np.linspace(0.5, 1.5, 20)
+    A = sum(weight[i] * np.kron(np.outer(engine.W[i], engine.W[i]), X.T @ X) for i, (X, _) in enumerate(engine.data))
+    np.testing.assert_allclose(dense_normal_matrix(engine, weight), A, rtol=1e-10, atol=1e-10)
+
+
+def test_vec_stacks_columns_and_both_solvers_agree(fitted):
+    """P1: A = Σ wwᵀ ⊗ XᵀX needs the column-major vec; the residual of the normal equations says so."""
+    instance, engine = fitted
+    B = instance.truth.B.toarray()
+    V = sum(np.outer(X.T @ (y - X @ B[i]), engine.W[i]) for i, (X, y) in enumerate(engine.data))
+    covariance = design_covariance(engine.data)
+    U = least_squares_subspace(engine, V, covariance)
+    applied = sum(np.outer(X.T @ (X @ (U @ engine.W[i])), engine.W[i]) for i, (X, _) in enumerate(engine.data))
+    np.testing.assert_allclose(applied, V, rtol=1e-8, atol=1e-8)
+    preconditioner = Preconditioner(covariance, engine.W, engine.data.counts.astype(float))
+    D, _ = conjugate_gradients(engine, V, np.ones(20), preconditioner, tolerance=1e-14, products=200, projected=False)
+    np.testing.assert_allclose(D, U, rtol=1e-7, atol=1e-7)
+
+
+def test_the_gauge_is_unique():
+    """P2: Q·sign has a positive diagonal of R, so that it is continuous in U."""
+    U = np.linalg.qr(np.random.default_rng([2]).standard_normal((6, 3)))[0]
+    np.testing.assert_allclose(orthonormalise(U @ np.diag([1.0, 2.0, 3.0])), U, atol=1e-14)
+
+
+def test_moments_leave_out_the_squares():
+    """Heavy rows bias Σ y²xxᵀ; the pairs j ≠ l do not see them."""
+    instance = generate(InstanceSpec(t=3000, m=4, d=10, r=1, k=0), 13)
+    with Engine(instance.problem.data, 1, 0, threads=1) as engine:
+        U = moments_subspace(engine, 1, design_covariance(engine.data))
+    assert metrics.subspace_distance(U, instance.truth.U) < 0.15
+
+
+# ---------------------------------------------------------------------- the paper preset
+@pytest.mark.parametrize("schedule", ["oracle", "data"])
+def test_paper_preset_converges_geometrically_without_a_false_coordinate(schedule):
+    instance = generate(InstanceSpec(t=100, m=300, d=40, r=2, k=2), 0)
+    trace, false, inside = [], [], []
+
+    def watch(iterate):
+        trace.append(metrics.theta_error(iterate.model, instance.truth))
+        false.append(metrics.false_support(iterate.model, instance.truth))
+        if "threshold" in iterate.info:
+            error = np.abs((iterate.model.B - instance.truth.B).toarray()).max(axis=1)
+            inside.append((error <= 2 * iterate.info["threshold"][:, -1] + 1e-12).all())
+
+    options = {"schedule": "oracle", "truth": instance.truth} if schedule == "oracle" else {}
+    solution = solve(instance.problem, AMHT.paper(**options), callback=watch)
+    assert solution.status is Status.CONVERGED
+    assert trace[-1] <= 1e-14
+    assert max(false) == 0
+    if schedule == "oracle":
+        assert all(inside)
+        tail = np.array([e for e in trace if 1e-12 < e < 1e-2])
+        assert (tail[1:] / tail[:-1]).max() < 0.7
+
+
+@pytest.mark.slow
+def test_paper_preset_with_the_oracle_at_the_size_of_the_documentation():
+    """t = 400, d = 100, r = 3, k = 5: geometric to rounding at m = 150, diverging at m = 70."""
+    instance = generate(InstanceSpec(t=400, m=150, d=100, r=3, k=5), 0)
+    trace, false = [], []
+
+    def watch(iterate):
+        trace.append(metrics.theta_error(iterate.model, instance.truth))
+        false.append(metrics.false_support(iterate.model, instance.truth))
+
+    solve(instance.problem, AMHT.paper(schedule="oracle", truth=instance.truth), callback=watch)
+    assert trace[-1] <= 1e-14
+    assert max(false) == 0
+    short = generate(InstanceSpec(t=400, m=70, d=100, r=3, k=5), 0)
+    solution = solve(short.problem, AMHT.paper(schedule="oracle", truth=short.truth))
+    assert solution.status is Status.DIVERGED
+
+
+def test_paper_preset_ends_as_diverged_when_rows_are_too_few():
+    instance = generate(InstanceSpec(t=200, m=40, d=60, r=2, k=2), 0)
+    for options in ({}, {"schedule": OracleSchedule(instance.truth)}):
+        solution = solve(instance.problem, AMHT.paper(**options))
+        assert solution.status is Status.DIVERGED
+        assert np.isfinite(solution.model.theta).all()
+
+
+def test_paper_preset_with_fresh_samples_uses_every_row_once():
+    instance = generate(InstanceSpec(t=40, m=1600, d=30, r=1, k=1), 1)
+    solver = AMHT.paper(fresh_samples=True, max_iterations=16, schedule="oracle", truth=instance.truth)
+    trace = []
+    solve(instance.problem, solver, callback=lambda s: trace.append(metrics.theta_error(s.model, instance.truth)))
+    assert trace[-1] < 1e-2 * trace[0]
+    with pytest.raises(InvalidInput, match="fresh_samples"):
+        solve(instance.problem, AMHT.paper(fresh_samples=True, max_iterations=1000))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"c1": 0.5}, "c1"),
+        ({"schedule": "oracle"}, "truth"),
+        ({"schedule": "guess"}, "schedule"),
+        ({"inner_steps": 0}, "inner_steps"),
+    ],
+)
+def test_bad_options_of_the_paper_preset_are_named(unchecked, options, message):
+    with pytest.raises(InvalidInput, match=message):
+        AMHT.paper(**options)
+    with pytest.raises(InvalidInput, match="decay"):
+        GeometricSchedule(decay=1.0)
+
+
+def test_an_oracle_of_another_problem_is_refused():
+    instance, other = generate(SMALL, 0), generate(replace(SMALL, t=5), 0)
+    with pytest.raises(InvalidInput, match="truth"):
+        solve(instance.problem, AMHT.paper(schedule="oracle", truth=other.truth))
+
+
+# ---------------------------------------------------------------------- new tasks
+def test_adapt_learns_a_new_task_with_the_subspace_fixed():
+    instance = generate(SMALL, 14)
+    model = solve(instance.problem).model
+    rng = np.random.default_rng([14])
+    w, b = rng.standard_normal(2), np.zeros(30)
+    b[[3, 17]] = [0.8, -1.2]
+    X = rng.standard_normal((14, 30))
+    found = model.adapt(X, X @ (model.U @ w + b))
+    np.testing.assert_allclose(found.w, w, atol=1e-10)
+    np.testing.assert_allclose(found.b, b, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "sparsity", "message"),
+    [
+        (np.ones((3, 5)), np.ones(3), 1, "features"),
+        (np.ones((3, 4)), np.ones(2), 1, "responses"),
+        (np.full((3, 4), np.nan), np.ones(3), 1, "NaN"),
+        (np.ones((3, 4)), np.ones(3), 9, "sparsity"),
+    ],
+)
+def test_adapt_refuses_what_does_not_fit(X, y, sparsity, message):
+    model = LRSModel(np.eye(4)[:, :1], np.ones((2, 1)), sparse.csr_array((2, 4)))
+    with pytest.raises(InvalidInput, match=message):
+        model.adapt(X, y, sparsity=sparsity)
