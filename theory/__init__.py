@@ -26,7 +26,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "theory.rates": ("FloorKind", "RateCertificate", "RateVerdict", "certify", "precision_ladder"),
     "theory.assumptions": ("NECESSARY",),
     "theory.fixtures": ("FIXTURES", "Fixture"),
-    "theory.measure": ("Measured", "measure"),
+    "theory.measurement": ("Measured", "measure"),
     "theory.identifiability": ("IdentifiabilityCertificate", "IdentifiabilityVerdict", "local_identifiability"),
     "theory.limits": (
         "counting_limit",

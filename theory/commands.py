@@ -1,4 +1,4 @@
-"""The verbs of this floor: check, theorems, plan (and those of the modules named in `register`).
+"""The verbs of this floor: check, theorems and plan; rate and calibrate have modules of their own.
 
 sympy, matplotlib and rich's tables are imported inside the verbs, so that ``lrs --help`` stays quick.
 """
@@ -19,7 +19,7 @@ from lrs.problem import Instance, Problem
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from theory.measure import Measured
+    from theory.measurement import Measured
     from theory.predicate import Check
     from theory.theorems import Report, Unevaluated
 
@@ -56,7 +56,7 @@ def check(
 ) -> None:
     """Say which assumptions hold, by what margin, which one binds, and what the data cannot tell."""
     from theory import assumptions
-    from theory.measure import measure
+    from theory.measurement import measure
     from theory.predicate import And
     from theory.theorems import Theorem, load_theorem
 

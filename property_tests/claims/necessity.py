@@ -7,7 +7,7 @@ from hypothesis.strategies import SearchStrategy
 from property_tests import strategies
 from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, register
 from theory.fixtures import FIXTURES, parameter_error
-from theory.measure import measure
+from theory.measurement import measure
 from theory.predicate import Verdict
 
 #: A parameter error above this is a failure to recover.

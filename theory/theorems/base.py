@@ -10,7 +10,7 @@ import sympy
 
 from lrs.errors import InvalidInput
 from theory import symbols
-from theory.measure import Measured
+from theory.measurement import Measured
 from theory.predicate import And, Check, Predicate, Statement, Verdict, decisive
 from theory.symbols import Constant, Status
 

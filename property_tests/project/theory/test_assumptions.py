@@ -14,7 +14,7 @@ from lrs.problem import Instance, Problem
 from lrs.solver import solve
 from theory import assumptions as a
 from theory.fixtures import FIXTURES, annihilated_matrix, parameter_error
-from theory.measure import PARAMETER_QUANTITIES, measure, measure_design, measure_parameters
+from theory.measurement import PARAMETER_QUANTITIES, measure, measure_design, measure_parameters
 from theory.predicate import And, Verdict
 
 SPEC = InstanceSpec(t=80, m=20, d=40, r=2, k=3)

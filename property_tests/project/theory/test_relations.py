@@ -98,7 +98,7 @@ def test_a_vacuous_theorem_is_reported() -> None:
 
 def test_the_facts_hold_on_instances() -> None:
     from lrs.generate import InstanceSpec, generate
-    from theory.measure import measure
+    from theory.measurement import measure
 
     for seed in range(5):
         spec = InstanceSpec(t=40, m=10, d=20, r=2, k=3, coherence=0.2 * seed, zeta=12 if seed % 2 else None)

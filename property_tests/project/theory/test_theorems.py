@@ -11,7 +11,7 @@ import sympy
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from theory import symbols
-from theory.measure import Measured, measure
+from theory.measurement import Measured, measure
 from theory.predicate import Statement, Verdict
 from theory.symbols import Constant, Status
 from theory.theorems import Theorem, available_theorems, load_theorem
