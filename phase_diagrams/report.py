@@ -277,7 +277,7 @@ def fit_note(fit: ScalingFit) -> str:
             f"The boundary is not a power law (p = {fit.lack_of_fit:.2g}); the exponents are a local summary, their "
             f"intervals widened by a factor {fit.inflation**0.5:.2g}."
         )
-    return f"A power law describes the boundary (lack of fit p = {fit.lack_of_fit:.2g})."
+    return f"No clear departure from a power law (lack of fit p = {fit.lack_of_fit:.2g})."
 
 
 def _duels(trials: Trials, confidence: float) -> list[str]:
