@@ -34,7 +34,7 @@ def calibrate(
     ] = 1e-3,
     beta: Annotated[float, typer.Option(help="Bound on the probability of certifying a shell by mistake.")] = 1e-2,
     seed: Annotated[int, typer.Option(min=0, help="Key of all random streams.")] = 0,
-    scale: Annotated[int, typer.Option(min=1, help="Factor on d of the hold-out.")] = 4,
+    scale: Annotated[int, typer.Option(min=1, help="Factor on d of the hold-out.")] = 2,
     reference: Annotated[
         str | None, typer.Option(metavar="NAME", help="Report the efficiency against these frozen constants.")
     ] = None,

@@ -75,6 +75,8 @@ class Shells:
         ``spec(C, sizes) -> InstanceSpec`` on the boundary of the bound at C.
     success : callable
         ``success(instance, solution) -> bool``.
+    configurations : str
+        What ``draw`` draws from, in words; recorded, because a constant holds for these configurations.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Shells:
     draw: Callable[[np.random.Generator, int], Sizes]
     spec: Callable[[float, Sizes], InstanceSpec]
     success: Callable[[Instance, Solution], bool] = recovered
+    configurations: str = ""
 
     @property
     def key(self) -> int:
@@ -130,6 +133,8 @@ class Calibration:
     seed : int
     fixed : mapping
         Other constants held fixed meanwhile.
+    configurations : str
+        What the configurations were drawn from.
     hold_out : ShellResult or None
     hold_out_scale : int or None
         Factor on d of the hold-out.
@@ -146,6 +151,7 @@ class Calibration:
     budget: int
     seed: int
     fixed: Mapping[str, float] = field(default_factory=dict)
+    configurations: str = ""
     hold_out: ShellResult | None = None
     hold_out_scale: int | None = None
 
@@ -293,12 +299,23 @@ def calibrate(
         if not bracket:
             break
     return Calibration(
-        shells.name, shells.bound, identity(run), value, refuted, grid, tuple(results), test, budget, seed, fixed or {}
+        name=shells.name,
+        bound=shells.bound,
+        solver=identity(run),
+        value=value,
+        refuted=refuted,
+        grid=grid,
+        shells=tuple(results),
+        test=test,
+        budget=budget,
+        seed=seed,
+        fixed=fixed or {},
+        configurations=shells.configurations,
     )
 
 
 def hold_out(
-    calibration: Calibration, shells: Shells, solver: Any, *, scale: int = 4, budget: int = 250
+    calibration: Calibration, shells: Shells, solver: Any, *, scale: int = 2, budget: int = 250
 ) -> Calibration:
     """The calibration with a hold-out: fresh trials on the boundary of the frozen constant, at ``scale`` times the d."""
     if calibration.value is None:
@@ -360,9 +377,12 @@ def _rows_bound() -> Callable[..., Any]:
     return compiled
 
 
+_CONFIGURATIONS = "d in 12 … 48, r in 1 … 3, k in 1 … 3, w ~ N(0, I), random supports, no noise"
+
+
 def _draw_sizes(rng: np.random.Generator, scale: int) -> Sizes:
     return {
-        "d": int(rng.integers(12, 25)) * scale,
+        "d": int(rng.integers(12, 49)) * scale,
         "r": int(rng.integers(1, 4)),
         "k": int(rng.integers(1, 4)),
     }
@@ -382,7 +402,7 @@ def corner(constants: Mapping[str, float], sizes: Sizes) -> InstanceSpec:
 def theorem_shells(name: str, fixed: float) -> Shells:
     """Shells of one constant of the informal theorem, the other held ``fixed``.
 
-    Configurations have d in 12 … 24, r in 1 … 3 and k in 1 … 3, and the model of the paper (w ~ N(0, I), random
+    Configurations have d in 12 … 48, r in 1 … 3 and k in 1 … 3, and the model of the paper (w ~ N(0, I), random
     supports): the theorem's bounds do not mention κ, μ, ν or ζ.
 
     Parameters
@@ -400,6 +420,7 @@ def theorem_shells(name: str, fixed: float) -> Shells:
         f"{predicate.lhs} >= {predicate.rhs}",
         _draw_sizes,
         lambda c, sizes: corner({name: c, other: fixed}, sizes),
+        configurations=_CONFIGURATIONS,
     )
 
 
@@ -410,7 +431,7 @@ def calibrate_theorem(
     test: BinomialTest = DEFAULT_TEST,
     budget: int = 250,
     seed: int = 0,
-    scale: int = 4,
+    scale: int = 2,
     bracket: bool = True,
     progress: Progress | None = None,
 ) -> tuple[Calibration, ...]:
