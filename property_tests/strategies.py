@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -112,7 +113,16 @@ class SampleRegion:
 PRACTICAL = SampleRegion("practical", 2.0)
 #: Where a solver that follows the paper's thresholding is: the lemma's bound, plain weights and supports.
 PAPER = SampleRegion(
-    "paper", 8.0, "lemma", kappa=3.0, w_spread=0.2, coherence=0.1, zeta_share=0.25, duplicates=0.0, b_scale=2.0
+    "paper",
+    8.0,
+    "lemma",
+    kappa=2.0,
+    w_spread=0.1,
+    coherence=0.05,
+    zeta_share=0.25,
+    duplicates=0.0,
+    b_scale=2.0,
+    tasks=60.0,
 )
 
 REGIONS: dict[str, SampleRegion] = {r.name: r for r in (PRACTICAL, PAPER)}
@@ -186,7 +196,7 @@ class Corner:
     name: str
     fields: dict[str, object] = field(default_factory=dict)
 
-    def __call__(self, region: SampleRegion, t: int, d: int, r: int, k: int) -> dict[str, object]:
+    def __call__(self, region: SampleRegion, t: int, d: int, r: int, k: int) -> dict[str, Any]:
         return {n: v(region, t, d, r, k) if callable(v) else v for n, v in self.fields.items()}
 
 
@@ -244,7 +254,7 @@ def _inside(
         k=k,
         noise=draw(st.sampled_from(noise)),
         ragged=ragged,
-        **corner(region, t, d, r, k),  # type: ignore[arg-type]
+        **corner(region, t, d, r, k),
     )
     return Configuration(
         spec=spec,
@@ -290,9 +300,9 @@ def inside(
     return _inside(sample_region(region), sizes, slacks, corners, noise, ragged, over_rank, over_sparsity)
 
 
-def shell(region: Region = PRACTICAL, **options: object) -> st.SearchStrategy[Configuration]:
+def shell(region: Region = PRACTICAL, **options: Any) -> st.SearchStrategy[Configuration]:
     """Configurations with the smallest number of rows that the region allows (`inside` with slack 0)."""
-    return inside(region, slacks=(0.0,), **options)  # type: ignore[arg-type]
+    return inside(region, slacks=(0.0,), **options)
 
 
 #: Assumption of the region → what breaks it and nothing else.
@@ -312,8 +322,10 @@ VIOLATIONS: dict[str, dict[str, object]] = {
 def _violating(draw: st.DrawFn, assumption: str, region: SampleRegion, sizes: Sizes) -> Configuration:
     base = draw(inside(region, sizes=sizes, slacks=(0.3, 0.8), corners=("plain",)))
     s = base.spec
-    changes = {n: v(region, s.t, s.d, s.r, s.k) if callable(v) else v for n, v in VIOLATIONS[assumption].items()}
-    return replace(base, spec=replace(s, **changes), violates=assumption)  # type: ignore[arg-type]
+    changes: dict[str, Any] = {
+        n: v(region, s.t, s.d, s.r, s.k) if callable(v) else v for n, v in VIOLATIONS[assumption].items()
+    }
+    return replace(base, spec=replace(s, **changes), violates=assumption)
 
 
 def violating(assumption: str, region: Region = PRACTICAL, *, sizes: Sizes = SMALL) -> st.SearchStrategy[Configuration]:
@@ -338,19 +350,19 @@ def beyond_limits() -> st.SearchStrategy[Configuration]:
 
 
 # ---------------------------------------------------------------------------------------------- for users' own tests
-def instances(region: Region = PRACTICAL, *, replicates: int = 1, **options: object) -> st.SearchStrategy[Instance]:
+def instances(region: Region = PRACTICAL, *, replicates: int = 1, **options: Any) -> st.SearchStrategy[Instance]:
     """Problem and truth inside a region (options as for `inside`); data keyed by the configuration and a replicate."""
-    return st.tuples(inside(region, **options), st.integers(0, replicates - 1)).map(  # type: ignore[arg-type]
+    return st.tuples(inside(region, **options), st.integers(0, replicates - 1)).map(
         lambda pair: pair[0].instance("strategies", pair[1])
     )
 
 
-def datasets(region: Region = PRACTICAL, **options: object) -> st.SearchStrategy[MultiTaskData]:
+def datasets(region: Region = PRACTICAL, **options: Any) -> st.SearchStrategy[MultiTaskData]:
     """The data sets of `instances`, without the truth."""
     return instances(region, **options).map(lambda instance: instance.problem.data)
 
 
-def models(region: Region = PRACTICAL, **options: object) -> st.SearchStrategy[LRSModel]:
+def models(region: Region = PRACTICAL, **options: Any) -> st.SearchStrategy[LRSModel]:
     """The true models of `instances`: orthonormal U, W, k-sparse B."""
     return instances(region, **options).map(lambda instance: instance.truth)
 

@@ -324,7 +324,7 @@ class Thresholding(Textbook):
 
     max_iterations: int = 200
     start_level: float = 1.0
-    shrink: float = 0.85
+    shrink: float = 0.8
     inner_steps: int = 4
     traits: ClassVar[Traits] = Traits(noise=False, warm_start=False, thresholds=True)
 

@@ -41,11 +41,11 @@ def amht_lrs(problem: Problem, *, rng: np.random.Generator, callback: Callback |
             V += np.outer(X.T @ (y - X @ B[i]), W[i])
         U, R = np.linalg.qr(np.linalg.lstsq(A, V.ravel(order="F"), rcond=None)[0].reshape(d, r, order="F"))
         W = W @ R.T
-        level *= 0.85
+        level *= 0.8
         model = LRSModel(U, W, csr_array(B))
         residual = relative_residual(problem, model)
         if callback is not None:
-            callback(Iterate(step, model, residual, {"threshold": np.full(t, level / 0.85)}))
+            callback(Iterate(step, model, residual, {"threshold": np.full(t, level / 0.8)}))
         if residual < 1e-13 or not np.isfinite(residual):
             break
     return Solution(model, Status.CONVERGED if residual < 1e-13 else Status.STALLED, step, residual)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from lrs.baselines import AltMin, AltProj, TaskIHT
+from lrs.baselines import NAHT, AltMin, TaskIHT
 from lrs.model import LRSModel
 from lrs.problem import MultiTaskData, Problem
 from lrs.solver import Callback, Solution, Status, Traits
@@ -59,11 +59,11 @@ class Wrapped:
         return Solution(split(theta, problem.rank, problem.sparsity), Status.CONVERGED, 1)
 
 
-#: Projections on both parts by turns: says it recovers exactly.
-altproj = Wrapped(_foreign(AltProj()))
+#: Thresholding of both parts by turns: says it recovers exactly.
+naht = Wrapped(_foreign(NAHT()))
 #: Low-rank only: models no b, and says so.
 altmin = Wrapped(_foreign(AltMin()), sparse=False)
 #: Sparse only, task by task: shares nothing, and says so.
 task_iht = Wrapped(_foreign(TaskIHT()), low_rank=False)
 
-__all__ = ["Wrapped", "altmin", "altproj", "split", "task_iht"]
+__all__ = ["Wrapped", "altmin", "naht", "split", "task_iht"]

@@ -23,8 +23,8 @@ def test_what_a_solver_does_not_do_is_not_asked(solver):
     assert outcomes(f"property_tests.strangers.wrapped:{solver}", CLAIMS["recovery/exact"], 1) is None
 
 
-def test_alternating_projections_break_the_claim_they_make():
-    found = outcomes("property_tests.strangers.wrapped:altproj", CLAIMS["recovery/exact"], 3)
+def test_alternating_thresholding_breaks_the_claim_it_makes():
+    found = outcomes("property_tests.strangers.wrapped:naht", CLAIMS["recovery/exact"], 3)
     assert sum(not o.ok for o in found) >= 2
 
 
