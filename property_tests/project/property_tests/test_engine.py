@@ -102,6 +102,20 @@ def test_pressing_uses_at_most_its_slots():
     assert not Tally(Always()).press("0")
 
 
+def test_a_pressed_configuration_withholds_the_confirmation():
+    tally = Tally(AtLeast())
+    for _ in range(40):
+        tally.add(True)
+    assert tally.verdict is Verdict.CONFIRMED
+    tally.press("hard")
+    assert tally.verdict is Verdict.INCONCLUSIVE
+    for _ in range(36):
+        tally.add(True, pressed="hard")
+    assert tally.verdict is Verdict.INCONCLUSIVE
+    tally.add(True, pressed="hard")
+    assert tally.verdict is Verdict.CONFIRMED
+
+
 # ------------------------------------------------------------------ each trial once
 def test_no_trial_is_drawn_twice_within_a_phase():
     bench = NoSolver()
