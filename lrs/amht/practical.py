@@ -44,7 +44,7 @@ SMOOTHING = 0.1
 #: A coordinate of b below this share of the median size may be spare (over-specified sparsity).
 SPARE = 0.05
 #: Rows per unknown of U used to find the subspace; with more rows a random part of the tasks does it.
-ROWS_PER_UNKNOWN = 50
+ROWS_PER_UNKNOWN = 30
 #: … which is worth a copy of those tasks only when they are at most this share of all.
 LARGEST_PART = 0.35
 
@@ -213,7 +213,8 @@ class AMHT:
             if part is not None:
                 small = replace(problem, data=data.select(part), warm_start=_warm_start_of(problem, part))
                 with Engine(small.data, problem.rank, problem.sparsity, self.threads) as few:
-                    state, status = self._search(small, few, rng, report)
+                    # One attempt only: where a part of the tasks does not do, all of them are the better next try.
+                    state, status = self._search(small, few, rng, report, attempts=1)
                 if status is Status.CONVERGED:
                     state = replace(state, engine=engine, settled=np.zeros(data.t, dtype=bool))
                     engine.fit(state.U, start=self._no_support(engine, engine.all_tasks), swaps=self.swaps)
@@ -221,7 +222,8 @@ class AMHT:
                 else:
                     part = None
             if part is None:
-                state, status = self._search(problem, engine, rng, report)
+                attempts = self.attempts if problem.noise == 0 else 1
+                state, status = self._search(problem, engine, rng, report, attempts)
             exact = state.level <= EXPLAINED
             if status is not Status.DIVERGED:
                 if exact:
@@ -253,12 +255,11 @@ class AMHT:
             return Solution(model, status, report.steps, engine.relative_residual(), info=info)
 
     def _search(
-        self, problem: Problem, engine: Engine, rng: np.random.Generator, report: _Reporter
+        self, problem: Problem, engine: Engine, rng: np.random.Generator, report: _Reporter, attempts: int
     ) -> tuple[State, Status]:
         """Attempts from different starts until one explains the data; the best of them."""
         best: tuple[State, Status] | None = None
         fits: dict[str, np.ndarray] = {}
-        attempts = self.attempts if problem.noise == 0 else 1
         for attempt in range(attempts):
             state = self.init(problem, engine, rng, attempt)
             report(state)

@@ -55,7 +55,8 @@ class Progress:
 class Schedule(Protocol):
     """Gives the bounds for the next inner loop, or for the next inner step when ``every_inner_step``."""
 
-    every_inner_step: bool
+    @property
+    def every_inner_step(self) -> bool: ...
 
     def __call__(self, progress: Progress) -> Bounds: ...
 
