@@ -252,6 +252,18 @@ def test_theorem_shells_name_their_bound():
         cal.theorem_shells("C", 3.0)
 
 
+def test_shipped_constants_belong_to_the_reference_solver():
+    frozen = cal.calibrations("amht")
+    assert set(frozen) == {"C_task", "C_total"}
+    for name, calibration in frozen.items():
+        assert cal.constants("amht")[name].value == calibration.value
+        shells = {shell.constant: shell for shell in calibration.shells}
+        assert shells[calibration.value].certified
+        assert calibration.hold_out is not None
+        assert calibration.bound == cal.theorem_shells(name, 1.0).bound
+        assert calibration.configurations == cal.theorem_shells(name, 1.0).configurations
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
