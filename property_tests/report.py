@@ -56,6 +56,7 @@ def draw_traces(trials: Sequence[Trial], claim_rate: Rate | None, title: str) ->
     """Error traces on a logarithmic axis as inline SVG, the claimed envelope dashed."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     # Text stays text and ids stay the same from run to run.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lrs", "font.size": 11}):
@@ -75,7 +76,7 @@ def draw_traces(trials: Sequence[Trial], claim_rate: Rate | None, title: str) ->
                 steps, bound, "--", color="#57606a", lw=1.2, label=f"claimed: {claim_rate.C:g}·{claim_rate.rho:g}^t"
             )
         axes.set_yscale("log")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="outer step t", ylabel="error", title=title)
         handles, labels = axes.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))

@@ -70,8 +70,8 @@ def unpack_problem(packed: Mapping[str, Any]) -> Problem:
     The copies matter: pickle leaves some arrays on immutable bytes, where a solver that writes would get an error that
     nobody else gets.
     """
-    arrays = (np.array(packed[n]) for n in ("X", "y", "offsets"))
-    data = MultiTaskData(*arrays, packed["task_names"], packed["feature_names"])
+    X, y, offsets = (np.array(packed[n]) for n in ("X", "y", "offsets"))
+    data = MultiTaskData(X, y, offsets, packed["task_names"], packed["feature_names"])
     start = None if packed["warm_start"] is None else LRSModel.from_arrays(packed["warm_start"])
     return Problem(data, packed["rank"], packed["sparsity"], packed["noise"], start)
 
