@@ -114,15 +114,16 @@ PRACTICAL = SampleRegion("practical", 2.0)
 #: Where a solver that follows the paper's thresholding is: the lemma's bound, plain weights and supports.
 PAPER = SampleRegion(
     "paper",
-    8.0,
+    12.0,
     "lemma",
     kappa=2.0,
     w_spread=0.1,
     coherence=0.05,
-    zeta_share=0.25,
+    zeta_share=0.1,
     duplicates=0.0,
     b_scale=2.0,
     tasks=60.0,
+    dimension=12.0,
 )
 
 REGIONS: dict[str, SampleRegion] = {r.name: r for r in (PRACTICAL, PAPER)}
