@@ -13,6 +13,7 @@ import pytest
 from lrs import AMHT, InstanceSpec, generate, solve
 from lrs.cli import run
 from lrs.model import LRSModel
+from theory.symbols import Constant
 from theory.theorems import available_theorems, load_theorem
 
 Capture = pytest.CaptureFixture[str]
@@ -71,7 +72,10 @@ def test_a_model_adds_identifiability(files: dict[str, Path], capsys: Capture) -
     assert found["measured"]["theta_error"]["value"] < 1e-6
 
 
-def test_a_table_without_truth_says_what_it_cannot_know(files: dict[str, Path], capsys: Capture) -> None:
+def test_a_table_without_truth_says_what_it_cannot_know(
+    files: dict[str, Path], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("theory.plan.frozen_constants", dict)  # whatever is calibrated by now
     found = document(capsys, "check", files["table"], *TABLE, "--rank", 2, "--sparsity", 2)
     assert found["kind"] == "data"
     assert "sigma" not in found["measured"]
@@ -83,6 +87,18 @@ def test_a_table_without_truth_says_what_it_cannot_know(files: dict[str, Path], 
     _, out, _ = call(capsys, "check", files["table"], *TABLE, "--rank", 2, "--sparsity", 2)
     assert "Cannot be known here" in out
     assert "data without truth" in out
+
+
+def test_frozen_constants_decide_the_sample_bounds(
+    files: dict[str, Path], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = {n: Constant(n, "larger-is-stronger", 2.0, "calibrated", "lock") for n in ("C_task", "C_total")}
+    monkeypatch.setattr("theory.plan.frozen_constants", lambda: {"amht": frozen})
+    report = document(capsys, "check", files["instance"])["report"]
+    verdicts = {a["name"]: a["verdict"] for a in report["assumptions"]}
+    assert verdicts["samples per task"] == "HOLDS"  # 25 against 2 · 8
+    assert verdicts["total samples"] == "FAILS"  # 1500 against 2 · 960
+    assert (report["verdict"], report["binding"]) == ("FAILS", "total samples")
 
 
 def test_a_table_with_its_model_uses_it_in_place_of_the_truth(files: dict[str, Path], capsys: Capture) -> None:
