@@ -99,7 +99,7 @@ class PaperAMHT:
     fresh_samples: bool = False
     initialization: Literal["moments", "random"] = "moments"
     threads: int | None = None
-    traits: ClassVar[Traits] = Traits(warm_start=True)
+    traits: ClassVar[Traits] = Traits(warm_start=True, thresholds=True)
 
     def __post_init__(self) -> None:
         if not 0 < self.c1 < 0.5:

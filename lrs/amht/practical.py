@@ -39,6 +39,8 @@ from lrs.solver import Callback, Iterate, Solution, Status, Traits
 
 #: A task is explained exactly when ‖residual‖² is below this share of ‖y‖².
 EXPLAINED = 1e-20
+#: With more than this share of the tasks unexplained after restarts, the subspace is not right yet.
+UNEXPLAINED = 0.05
 #: Smoothing of the reweighting, as a share of the median: weights differ by at most about its inverse.
 SMOOTHING = 0.1
 #: A coordinate of b below this share of the median size may be spare (over-specified sparsity).
@@ -61,7 +63,12 @@ class State:
     covariance : (d, d) array
         Of the design, for the preconditioner.
     level : float
-        Median over tasks of the residual sum of squares per degree of freedom, as a share of the tasks' mean square.
+        Median (``quantile``) over tasks of the residual sum of squares per degree of freedom, as a share of the tasks'
+        mean square.
+    quantile : float
+        ½, and more once half of the tasks are explained exactly by a subspace that does not explain the others.
+    limit : int, optional
+        Coordinates per task allowed at present, below the sparsity in a graduated attempt.
     ratio : float
         By how much the last step changed ``level``.
     settled : (t,) booleans
@@ -76,6 +83,8 @@ class State:
     level: float = np.inf
     ratio: float = 1.0
     iteration: int = 0
+    quantile: float = 0.5
+    limit: int | None = None
     settled: Bool[np.ndarray, " t"] = field(default_factory=lambda: np.zeros(0, dtype=bool))
     stagnant: int = 0
     products: int = 0
@@ -148,22 +157,23 @@ class AMHT:
         elif self.initialization == "random":
             U = random_subspace(problem.d, problem.rank, rng)
         else:
-            # Later attempts look at random halves of the tasks: other noise in the moments, another start.
+            # From the third attempt on, random halves of the tasks: other noise in the moments, another start.
             t = engine.data.t
-            tasks = None if attempt == 0 else rng.permutation(t)[: max(1, (t + 1) // 2)]
+            tasks = None if attempt < 2 else rng.permutation(t)[: max(1, (t + 1) // 2)]
             U = moments_subspace(engine, problem.rank, covariance, tasks)
-        state = State(engine, U, covariance, settled=np.zeros(engine.data.t, dtype=bool))
+        # The second attempt is graduated: no personal coordinates at first, more whenever the level stays. Where b is
+        # small, coordinates chosen early hide errors of U instead: all tasks take the row of U that is most wrong, and
+        # what every task has in its support the subspace step cannot see.
+        limit = 0 if attempt == 1 and problem.sparsity and problem.rank else None
+        state = State(engine, U, covariance, limit=limit, settled=np.zeros(engine.data.t, dtype=bool))
         engine.rss[:] = np.inf
-        engine.fit(U, start=self._no_support(engine, engine.all_tasks))
+        engine.fit(U, start=self._no_support(engine, engine.all_tasks), limit=limit)
         return state
 
-    def step(self, state: State, limit: int | None = None) -> State:
-        """One outer step: subspace step with the present supports, then sparse and weight step of every task.
-
-        ``limit`` allows fewer coordinates per task than the sparsity of the problem.
-        """
-        engine = state.engine
-        weight = self._weights(engine)
+    def step(self, state: State) -> State:
+        """One outer step: subspace step with the present supports, then sparse and weight step of every task."""
+        engine, limit = state.engine, state.limit
+        weight = self._weights(engine, state.quantile)
         converging = state.ratio < 0.3
         U, used = self._subspace_step(state, weight, tolerance=1e-4 if converging else 0.1)
         before = np.sort(engine.support, axis=1)
@@ -177,16 +187,20 @@ class AMHT:
         if state.iteration > 0:
             fresh = self._no_support(engine, again)
             engine.fit(U, tasks=again, start=fresh, swaps=self.swaps, limit=limit, keep_better=True)
-        level = self._level(engine)
+        level = self._level(engine, state.quantile)
         ratio = level / state.level if np.isfinite(state.level) and state.level > 0 else 1.0
+        stagnant = state.stagnant + 1 if ratio > 0.999 else 0
+        if limit is not None and limit < engine.k and ratio > 0.7 and state.iteration > 0:
+            limit, stagnant = min(engine.k, limit + max(1, engine.k // 4)), 0
         return replace(
             state,
             U=U,
             level=level,
             ratio=ratio,
             iteration=state.iteration + 1,
+            limit=limit,
             settled=(np.sort(engine.support, axis=1) == before).all(axis=1),
-            stagnant=state.stagnant + 1 if ratio > 0.999 else 0,
+            stagnant=stagnant,
             products=state.products + used,
         )
 
@@ -258,34 +272,43 @@ class AMHT:
         self, problem: Problem, engine: Engine, rng: np.random.Generator, report: _Reporter, attempts: int
     ) -> tuple[State, Status]:
         """Attempts from different starts until one explains the data; the best of them."""
-        best: tuple[State, Status] | None = None
+        best: tuple[State, Status, float] | None = None
         fits: dict[str, np.ndarray] = {}
         for attempt in range(attempts):
             state = self.init(problem, engine, rng, attempt)
             report(state)
-            status = None
+            status, share = None, 1.0
             while status is None:
                 state = self.step(state)
                 report(state)
                 status = self.terminate(state, problem.noise)
-            if best is None or state.level < best[0].level:
-                best = (state, status)
+                if status is Status.CONVERGED and state.level <= EXPLAINED:
+                    self._restart_tasks(state, rng, restarts=10)
+                    share = float(np.mean(engine.rss > EXPLAINED * engine.energy))
+                    quantile = 1 - share / 2
+                    if share > UNEXPLAINED and quantile > state.quantile + 0.01:
+                        # A subspace that is right for these tasks only: let the others count as well.
+                        level = self._level(engine, quantile)
+                        state = replace(state, quantile=quantile, level=level, ratio=1.0, stagnant=0)
+                        status = None
+            if best is None or (share, state.level) < (best[2], best[0].level):
+                best = (state, status, share)
                 fits = engine.snapshot()
             if status is Status.CONVERGED:
                 break
         assert best is not None
         if best[0] is not state:
             engine.restore(fits)
-        return best
+        return replace(best[0], quantile=0.5, level=self._level(engine)), best[1]
 
-    def _restart_tasks(self, state: State, rng: np.random.Generator) -> None:
+    def _restart_tasks(self, state: State, rng: np.random.Generator, restarts: int | None = None) -> None:
         """Other starting supports for the tasks that stay unexplained while the subspace explains most."""
         engine = state.engine
         k, d = engine.k, engine.data.d
         if k == 0 or not np.isfinite(state.level):
             return
         exact = state.level <= EXPLAINED
-        for restart in range(self.restarts):
+        for restart in range(self.restarts if restarts is None else min(restarts, self.restarts)):
             bad = engine.rss > EXPLAINED * engine.energy if exact else self._scores(engine) > 9 * state.level
             bad &= engine.freedom > 0
             if not bad.any() or (not exact and restart >= 3):
@@ -335,7 +358,7 @@ class AMHT:
                 break
             before, fit = state, engine.snapshot()
             for _ in range(10):
-                state = self.step(state, needed)
+                state = self.step(replace(state, limit=needed))
                 report(state)
                 if state.level <= EXPLAINED and (state.ratio > 0.3 or state.level <= 1e-26):
                     break
@@ -380,7 +403,7 @@ class AMHT:
         return orthonormalise(state.U + D), used
 
     @staticmethod
-    def _weights(engine: Engine) -> Float[np.ndarray, " t"]:
+    def _weights(engine: Engine, quantile: float) -> Float[np.ndarray, " t"]:
         """Reweighting 1/(residual · ‖w‖²), both smoothed: the error of U enters the residual in proportion to ‖w‖."""
         size = (engine.W**2).sum(axis=1)
         usable = engine.freedom > 0
@@ -388,10 +411,10 @@ class AMHT:
             return np.zeros(len(size))
         residual = engine.rss / np.maximum(engine.freedom, 1)
 
-        def smoothed(value: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
-            return value / (float(np.median(value[usable])) or 1.0) + SMOOTHING
+        def smoothed(value: Float[np.ndarray, " t"], at: float) -> Float[np.ndarray, " t"]:
+            return value / (float(np.quantile(value[usable], at)) or 1.0) + SMOOTHING
 
-        weight = np.where(usable, 1.0 / (smoothed(residual) * smoothed(size)), 0.0)
+        weight = np.where(usable, 1.0 / (smoothed(residual, quantile) * smoothed(size, 0.5)), 0.0)
         return weight / weight.max()
 
     @staticmethod
@@ -400,9 +423,9 @@ class AMHT:
         scale = np.where(engine.energy > 0, engine.energy / engine.data.counts, 1.0)
         return np.where(engine.freedom > 0, engine.rss / np.maximum(engine.freedom, 1), 0.0) / scale
 
-    def _level(self, engine: Engine) -> float:
+    def _level(self, engine: Engine, quantile: float = 0.5) -> float:
         usable = engine.freedom > 0
-        return float(np.median(self._scores(engine)[usable])) if usable.any() else 0.0
+        return float(np.quantile(self._scores(engine)[usable], quantile)) if usable.any() else 0.0
 
     @staticmethod
     def _variance(engine: Engine) -> float:
