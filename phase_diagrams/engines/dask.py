@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,9 @@ from phase_diagrams.grid import SweepSpec
 from phase_diagrams.trial import Row, Runner, Trial
 
 CONNECT_SECONDS = 10
+#: A cluster without any worker for that long is given up; a worker that died needs a few seconds to be replaced.
+DESERTED_SECONDS = 60
+CLOSE_SECONDS = 10
 #: Chunks under way per worker thread: one running, one waiting, so that no worker idles for a round trip.
 AHEAD = 2
 
@@ -98,14 +103,25 @@ class DaskEngine:
         self._futures[future] = chunk
 
     def events(self) -> Sequence[Event]:
-        try:
-            done = self._distributed.wait(list(self._futures), return_when="FIRST_COMPLETED").done
-        except Exception as error:  # the many ways in which a connection breaks have no common base class
-            raise InvalidInput(
-                f"dask: the connection to {self.address!r} broke ({type(error).__name__}: {error}); nothing recorded is "
-                "lost, run the same command again"
-            ) from None
-        return [self._collect(future) for future in done]
+        deserted = time.monotonic() + DESERTED_SECONDS
+        while True:
+            try:
+                done = self._distributed.wait(list(self._futures), timeout=1, return_when="FIRST_COMPLETED").done
+                return [self._collect(future) for future in done]
+            except TimeoutError:
+                if self._client.nthreads():
+                    deserted = time.monotonic() + DESERTED_SECONDS
+                elif time.monotonic() > deserted:
+                    raise self._broken(f"it has had no worker for {DESERTED_SECONDS} s") from None
+            except InvalidInput:
+                raise
+            except Exception as error:  # the many ways in which a connection breaks have no common base class
+                raise self._broken(f"{type(error).__name__}: {error}") from None
+
+    def _broken(self, reason: str) -> InvalidInput:
+        return InvalidInput(
+            f"dask: the cluster at {self.address!r} is gone ({reason}); nothing recorded is lost, run the same command again"
+        )
 
     def _collect(self, future: Any) -> Event:
         chunk = self._futures.pop(future)
@@ -120,6 +136,7 @@ class DaskEngine:
     def stop(self) -> None:
         for part in (self._client, self._cluster):
             if part is not None:
-                part.close()
+                with contextlib.suppress(TimeoutError):  # a worker may be in the middle of being replaced
+                    part.close(timeout=CLOSE_SECONDS)
         self._client = self._cluster = None
         self._futures.clear()
