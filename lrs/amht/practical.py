@@ -46,7 +46,7 @@ SMOOTHING = 0.1
 #: A coordinate of b below this share of the median size may be spare (over-specified sparsity).
 SPARE = 0.05
 #: Rows per unknown of U used to find the subspace; with more rows a random part of the tasks does it.
-ROWS_PER_UNKNOWN = 30
+ROWS_PER_UNKNOWN = 20
 #: … which is worth a copy of those tasks only when they are at most this share of all.
 LARGEST_PART = 0.35
 
