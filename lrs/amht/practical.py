@@ -272,34 +272,40 @@ class AMHT:
         self, problem: Problem, engine: Engine, rng: np.random.Generator, report: _Reporter, attempts: int
     ) -> tuple[State, Status]:
         """Attempts from different starts until one explains the data; the best of them."""
-        best: tuple[State, Status, float] | None = None
-        fits: dict[str, np.ndarray] = {}
+        best: tuple[float, float, State, Status, dict[str, np.ndarray]] | None = None
+        enough = engine.data.counts > problem.rank + problem.sparsity  # fewer rows cannot certify an explanation
+
+        def unexplained() -> float:
+            return float(np.mean((engine.rss > EXPLAINED * engine.energy)[enough])) if enough.any() else 0.0
+
         for attempt in range(attempts):
             state = self.init(problem, engine, rng, attempt)
             report(state)
-            status, share = None, 1.0
+            status = None
             while status is None:
                 state = self.step(state)
                 report(state)
                 status = self.terminate(state, problem.noise)
-                if status is Status.CONVERGED and state.level <= EXPLAINED:
+                if status is None:
+                    continue
+                exact = status is Status.CONVERGED and state.level <= EXPLAINED
+                if exact:
                     self._restart_tasks(state, rng, restarts=10)
-                    share = float(np.mean(engine.rss > EXPLAINED * engine.energy))
-                    quantile = 1 - share / 2
-                    if share > UNEXPLAINED and quantile > state.quantile + 0.01:
-                        # A subspace that is right for these tasks only: let the others count as well.
-                        level = self._level(engine, quantile)
-                        state = replace(state, quantile=quantile, level=level, ratio=1.0, stagnant=0)
-                        status = None
-            if best is None or (share, state.level) < (best[2], best[0].level):
-                best = (state, status, share)
-                fits = engine.snapshot()
-            if status is Status.CONVERGED:
+                share = unexplained()
+                if best is None or (share, state.level) < best[:2]:
+                    best = (share, state.level, state, status, engine.snapshot())
+                quantile = 1 - share / 2
+                if exact and share > UNEXPLAINED and quantile > state.quantile + 0.01:
+                    # A subspace that is right for these tasks only, perhaps: let the others count as well.
+                    level = self._level(engine, quantile)
+                    state = replace(state, quantile=quantile, level=level, ratio=1.0, stagnant=0)
+                    status = None
+            if best is not None and best[3] is Status.CONVERGED:
                 break
         assert best is not None
-        if best[0] is not state:
-            engine.restore(fits)
-        return replace(best[0], quantile=0.5, level=self._level(engine)), best[1]
+        _, _, state, status, fit = best
+        engine.restore(fit)
+        return replace(state, quantile=0.5, level=self._level(engine)), status
 
     def _restart_tasks(self, state: State, rng: np.random.Generator, restarts: int | None = None) -> None:
         """Other starting supports for the tasks that stay unexplained while the subspace explains most."""
