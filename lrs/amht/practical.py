@@ -45,6 +45,8 @@ UNEXPLAINED = 0.05
 SMOOTHING = 0.1
 #: A coordinate of b below this share of the median size may be spare (over-specified sparsity).
 SPARE = 0.05
+#: Conjugate-gradient products per outer step at most.
+PRODUCTS = 10
 #: Rows per unknown of U used to find the subspace; with more rows a random part of the tasks does it.
 ROWS_PER_UNKNOWN = 20
 #: … which is worth a copy of those tasks only when they are at most this share of all.
@@ -168,14 +170,15 @@ class AMHT:
         state = State(engine, U, covariance, limit=limit, settled=np.zeros(engine.data.t, dtype=bool))
         engine.rss[:] = np.inf
         engine.fit(U, start=self._no_support(engine, engine.all_tasks), limit=limit)
-        return state
+        return replace(state, level=self._level(engine))
 
     def step(self, state: State) -> State:
         """One outer step: subspace step with the present supports, then sparse and weight step of every task."""
         engine, limit = state.engine, state.limit
         weight = self._weights(engine, state.quantile)
         converging = state.ratio < 0.3
-        U, used = self._subspace_step(state, weight, tolerance=1e-4 if converging else 0.1)
+        # A Gauss–Newton step squares the error: solving it more exactly than to the present error is wasted.
+        U, used = self._subspace_step(state, weight, tolerance=float(np.clip(np.sqrt(state.level), 1e-6, 0.1)))
         before = np.sort(engine.support, axis=1)
         scores = self._scores(engine)
         suspect = scores > 4 * np.median(scores)
@@ -404,7 +407,7 @@ class AMHT:
         rhs = (engine.gradient * weight[:, None]).T @ engine.W
         preconditioner = Preconditioner(state.covariance, engine.W, weight * engine.freedom)
         D, used = conjugate_gradients(
-            engine, rhs, weight, preconditioner, tolerance=tolerance, products=8, projected=True
+            engine, rhs, weight, preconditioner, tolerance=tolerance, products=PRODUCTS, projected=True
         )
         return orthonormalise(state.U + D), used
 
