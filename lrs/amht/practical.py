@@ -407,7 +407,7 @@ class AMHT:
         rhs = (engine.gradient * weight[:, None]).T @ engine.W
         preconditioner = Preconditioner(state.covariance, engine.W, weight * engine.freedom)
         D, used = conjugate_gradients(
-            engine, rhs, weight, preconditioner, tolerance=tolerance, products=PRODUCTS, projected=True
+            engine, rhs, weight, preconditioner, tolerance=tolerance, products=PRODUCTS, across=state.U
         )
         return orthonormalise(state.U + D), used
 

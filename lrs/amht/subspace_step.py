@@ -55,28 +55,36 @@ def conjugate_gradients(
     *,
     tolerance: float,
     products: int,
-    projected: bool,
+    across: Float[np.ndarray, "d r"] | None = None,
 ) -> tuple[Float[np.ndarray, "d r"], int]:
     """Solve Σ_i ω_i X_iᵀP_iX_i D w_iw_iᵀ = rhs; the solution and the number of products used.
 
+    With ``across`` = U the P_i remove span[X_iU, X_i on the support] and D is sought orthogonal to U: along U the matrix
+    is zero (the gauge U → UQ), and what rounding leaves of the right side there would be divided by rounding. Without
+    it P_i = I.
+
     Stops at a relative residual ``tolerance`` in the preconditioned norm, or after ``products`` products; O(dr) memory.
     """
+
+    def tangent(Z: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "d r"]:
+        return Z if across is None else Z - across @ (across.T @ Z)
+
     D = np.zeros_like(rhs)
-    residual = rhs.copy()
-    z = preconditioner(residual)
-    p = z.copy()
+    residual = tangent(rhs)
+    z = tangent(preconditioner(residual))
+    p = z
     rz = start = float((residual * z).sum())
     for used in range(products):
         if not rz > tolerance**2 * start:
             return D, used
-        Ap = engine.hessian_product(p, weight, projected=projected)
+        Ap = tangent(engine.hessian_product(p, weight, projected=across is not None))
         curvature = float((p * Ap).sum())
         if not curvature > 0:
             return D, used + 1
         step = rz / curvature
-        D += step * p
-        residual -= step * Ap
-        z = preconditioner(residual)
+        D = D + step * p
+        residual = residual - step * Ap
+        z = tangent(preconditioner(residual))
         rz, previous = float((residual * z).sum()), rz
         p = z + (rz / previous) * p
     return D, products
@@ -121,6 +129,4 @@ def least_squares_subspace(
         solution = np.linalg.lstsq(A, rhs.T.ravel(), rcond=None)[0]
         return solution.reshape(r, d).T
     preconditioner = Preconditioner(covariance, engine.W, engine.data.counts.astype(float))
-    return conjugate_gradients(
-        engine, rhs, ones, preconditioner, tolerance=tolerance, products=products, projected=False
-    )[0]
+    return conjugate_gradients(engine, rhs, ones, preconditioner, tolerance=tolerance, products=products)[0]

@@ -85,7 +85,7 @@ def supports_given(instance: Instance) -> float:
             engine.fit(U, start=support, search=False)
             rhs = engine.gradient.T @ engine.W
             right = Preconditioner(covariance, engine.W, engine.freedom.astype(float))
-            D, _ = conjugate_gradients(engine, rhs, ones, right, tolerance=1e-8, products=40, projected=True)
+            D, _ = conjugate_gradients(engine, rhs, ones, right, tolerance=1e-8, products=40, across=U)
             U = orthonormalise(U + D)
         engine.fit(U, start=support, search=False)
         return metrics.theta_error(engine.model(U), truth)

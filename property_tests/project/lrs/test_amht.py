@@ -242,7 +242,7 @@ def test_vec_stacks_columns_and_both_solvers_agree(fitted):
     applied = sum(np.outer(X.T @ (X @ (U @ engine.W[i])), engine.W[i]) for i, (X, _) in enumerate(engine.data))
     np.testing.assert_allclose(applied, V, rtol=1e-8, atol=1e-8)
     preconditioner = Preconditioner(covariance, engine.W, engine.data.counts.astype(float))
-    D, _ = conjugate_gradients(engine, V, np.ones(20), preconditioner, tolerance=1e-14, products=200, projected=False)
+    D, _ = conjugate_gradients(engine, V, np.ones(20), preconditioner, tolerance=1e-14, products=200)
     np.testing.assert_allclose(D, U, rtol=1e-7, atol=1e-7)
 
 
