@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
 
+#: Heading of the options of a private plan in the help.
+PRIVATE = "Private run"
+
 _COLOURS = {"HOLDS": "green", "FAILS": "bold red", "UNDECIDED": "yellow", "NOT_EVALUATED": "dim"}
 
 
@@ -353,14 +356,34 @@ def _prove(output: Path | None, timeout: float, as_json: bool) -> int:
 
 # ---------------------------------------------------------------------------------------------- plan
 def plan(
-    d: Annotated[int, typer.Option("--d", "-d", help="Number of features d.")],
-    r: Annotated[int, typer.Option("--r", "-r", help="Rank r.")],
-    k: Annotated[int, typer.Option("--k", "-k", help="Non-zeros k of every task's personal part.")],
+    d: Annotated[int | None, typer.Option("--d", "-d", help="Number of features d.")] = None,
+    r: Annotated[int | None, typer.Option("--r", "-r", help="Rank r.")] = None,
+    k: Annotated[int | None, typer.Option("--k", "-k", help="Non-zeros k of every task's personal part.")] = None,
     t: Annotated[int | None, typer.Option("--t", "-t", help="Number of tasks; then rows per task are planned.")] = None,
     m: Annotated[
         int | None, typer.Option("--m", "-m", help="Rows per task; then the number of tasks is planned.")
     ] = None,
-    delta: Annotated[float, typer.Option("--delta", help="Failure probability δ the plan is for.")] = 0.05,
+    delta: Annotated[
+        float | None,
+        typer.Option("--delta", help="Failure probability δ the plan is for (0.05); with --epsilon, the δ of privacy."),
+    ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Plan the users of a private run at this ε instead.", rich_help_panel=PRIVATE),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="Subspace error that the privacy noise may cause (0.1).", rich_help_panel=PRIVATE),
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds of the private run (4).", rich_help_panel=PRIVATE)] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(
+            metavar="x=…,y=…,xb=…,w=…",
+            help="Clip levels; default: those for data of unit scale.",
+            rich_help_panel=PRIVATE,
+        ),
+    ] = None,
     solver: Annotated[str, typer.Option("--solver", metavar="NAME", help="Solver that is measured.")] = "amht",
     replicates: Annotated[
         int, typer.Option("--measure", min=0, metavar="N", help="Instances on which the solver is run; 0: none.")
@@ -374,6 +397,16 @@ def plan(
     from theory import plan as planning
     from theory.evidence import zero_failure_trials
 
+    if epsilon is not None:
+        _plan_users(d, r, k, t, m, epsilon, delta, tolerance, rounds, clip, output, as_json)
+        return
+    for name, value in (("tolerance", tolerance), ("rounds", rounds), ("clip", clip)):
+        if value is not None:
+            raise InvalidInput(f"{name}: belongs to a private plan; pass --epsilon too, or leave --{name} out")
+    if d is None or r is None or k is None:
+        missing = [name for name, value in (("d", d), ("r", r), ("k", k)) if value is None]
+        raise InvalidInput(f"{', '.join(missing)}: not given; pass {', '.join(f'--{name}' for name in missing)}")
+    delta = 0.05 if delta is None else delta
     if t is not None and m is not None:
         raise InvalidInput("t, m: pass one of them; the other is what is planned")
     if not 0 < delta < 1:
@@ -428,6 +461,87 @@ def plan(
     console.print(
         f"To show that a plan succeeds with probability above {1 - delta:g}, {trials} recoveries out of {trials} are "
         "needed (error 0.1 %).",
+        soft_wrap=True,
+    )
+    if output is not None:
+        console.print(f"Figure written to {output}.")
+
+
+def _plan_users(
+    d: int | None,
+    r: int | None,
+    k: int | None,
+    t: int | None,
+    m: int | None,
+    epsilon: float,
+    delta: float | None,
+    tolerance: float | None,
+    rounds: int | None,
+    clip: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Users that a private run needs, release by release."""
+    from lrs.private import Clip
+    from theory import private_plan as planning
+
+    for name, value in (("t", t), ("m", m)):
+        if value is not None:
+            raise InvalidInput(
+                f"{name}: a private plan says how many users are needed, whatever their rows; leave --{name} out"
+            )
+    if delta is None:
+        raise InvalidInput(
+            "delta: an epsilon needs its delta; pass a probability well below one over the number of users"
+        )
+    given = {"d": d, "r": r, "k": k}
+    if all(value is None for value in given.values()):
+        sizes = planning.REFERENCE
+    else:
+        missing = [name for name, value in given.items() if value is None]
+        if missing:
+            raise InvalidInput(f"{', '.join(missing)}: not given; pass all of --d, --r and --k, or none of them")
+        sizes = {name: value for name, value in given.items() if value is not None}
+    wanted = planning.PrivatePlan(
+        **sizes,
+        epsilon=epsilon,
+        delta=delta,
+        tolerance=planning.PrivatePlan.tolerance if tolerance is None else tolerance,
+        rounds=planning.PrivatePlan.rounds if rounds is None else rounds,
+        clip=None if clip is None else Clip.parse(clip),
+    )
+    needs = planning.plan_users(wanted)
+    if output is not None:
+        planning.draw(output, wanted)
+    assert wanted.clip is not None
+    if as_json:
+        print_json(
+            {
+                "command": "plan",
+                **sizes,
+                "privacy": {"epsilon": epsilon, "delta": delta, "rho": wanted.rho, "neighbours": "add-remove"},
+                "tolerance": wanted.tolerance,
+                "rounds": wanted.rounds,
+                "clip": wanted.clip.to_dict(),
+                "unit": "users",
+                "needs": [need.to_dict() for need in needs],
+                "users": int(needs[-1].amount),
+                "figure": output,
+            }
+        )
+        return
+    from rich.table import Table
+
+    title = f"d = {wanted.d}, r = {wanted.r}, k = {wanted.k}, ε = {epsilon:g}, δ = {delta:g} (ρ = {wanted.rho:.4g})"
+    table = Table("bound", "users needed", "what it says", title=title, title_justify="left")
+    for need in needs:
+        table.add_row(need.source, f"{need.amount:,.0f}", need.note)
+    console = stdout()
+    console.print(table)
+    levels = ", ".join(f"{name} = {value:.3g}" for name, value in wanted.clip.to_dict().items())
+    console.print(
+        f"Tolerance τ = {wanted.tolerance:g}, {wanted.rounds} rounds, clip levels {levels}; rows of unit covariance, weights "
+        f"of unit scale (λ_r = r).{'' if sizes == given else ' No sizes were given: these are the reference sizes.'}",
         soft_wrap=True,
     )
     if output is not None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy
@@ -24,6 +24,9 @@ from theory import limits, symbols
 from theory.predicate import Predicate
 from theory.symbols import Constant
 from theory.theorems import load_theorem
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Tasks at which `lrs plan` tabulates the rows when neither t nor m is given.
 DEFAULT_TASKS = (10, 30, 100, 300, 1000, 3000, 10_000)
@@ -45,7 +48,7 @@ class Requirement:
     source : str
     amount : float
         Whole number of rows per task or of tasks; inf when no number is enough.
-    kind : {"limit", "yardstick", "theorem", "measured"}
+    kind : {"limit", "yardstick", "theorem", "derived", "measured"}
     note : str
         Formula, constants and what the figure means.
     """
@@ -310,16 +313,9 @@ def draw(
     InvalidInput
         When the file cannot be written or its extension is no picture's.
     """
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
     from matplotlib.figure import Figure
 
-    path = Path(path)
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InvalidInput(f"output: {path} is not a picture; name a .png, .svg or .pdf file")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"output: the folder {path.parent} does not exist; create it first")
+    path = picture(path)
     centre = (
         t if t is not None else (int(measured.amount) if measured and m and math.isfinite(measured.amount) else 300)
     )
@@ -347,6 +343,27 @@ def draw(
     axes.grid(True, which="major", alpha=0.3)
     axes.set_title(f"Rows per task needed: d = {d}, r = {r}, k = {k}")
     axes.legend(frameon=True)
+    return save(figure, path)
+
+
+def picture(path: str | Path) -> Path:
+    """The path, when a picture can be written there; checked before anything is computed.
+
+    Raises
+    ------
+    InvalidInput
+        When its extension is no picture's or its folder does not exist.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InvalidInput(f"output: {path} is not a picture; name a .png, .svg or .pdf file")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"output: the folder {path.parent} does not exist; create it first")
+    return path
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure to a path that `picture` accepted."""
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:

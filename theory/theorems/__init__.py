@@ -13,6 +13,7 @@ MODULES = {
     "amht-informal": "amht_informal",
     "amht-formal": "amht_formal",
     "amht-noisy": "amht_noisy",
+    "amht-private": "amht_private",
     "sparse-vector-lemma": "sparse_vector_lemma",
     "new-task": "new_task",
     "low-rank-only": "low_rank_only",

@@ -1,0 +1,150 @@
+"""How many users a private run needs before the privacy noise is small, from the predicates of the private theorem."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lrs.errors import InvalidInput
+from lrs.private import Clip, propose_clip, rho_for
+from lrs.private.accounting import check_target
+from theory import symbols
+from theory.plan import Requirement, needed, picture, save
+from theory.predicate import Predicate
+from theory.theorems.amht_private import a_small, a_usable, start_small, v_small
+
+#: Sizes of the run whose utility the documentation reports; planned for when none are given.
+REFERENCE = {"d": 20, "r": 2, "k": 2}
+
+ROUNDS = (a_usable, a_small, v_small)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivatePlan:
+    """What is planned for.
+
+    Parameters
+    ----------
+    d, r, k : int
+        Features, rank (≥ 1), sparsity.
+    epsilon, delta : float
+        User-level target, add or remove neighbours.
+    tolerance : float
+        Subspace error τ in (0, 1] that the privacy noise may cause.
+    rounds : int
+        L.
+    clip : Clip, optional
+        Default: `lrs.private.propose_clip` for features, weights and non-zeros of unit scale.
+
+    Raises
+    ------
+    InvalidInput
+        ε ≤ 0, δ or τ outside its range, sizes that are none.
+    """
+
+    d: int
+    r: int
+    k: int
+    epsilon: float
+    delta: float
+    tolerance: float = 0.1
+    rounds: int = 4
+    clip: Clip | None = None
+
+    def __post_init__(self) -> None:
+        check_target(self.epsilon, self.delta, None)
+        if math.isinf(self.epsilon):
+            raise InvalidInput("epsilon: inf asks for no privacy, for which any number of users is enough")
+        for name, least in (("d", 1), ("r", 1), ("k", 0), ("rounds", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+                raise InvalidInput(f"{name}: expected a whole number of at least {least}, got {value!r}")
+        if self.r > self.d or self.k > self.d:
+            raise InvalidInput(f"r, k: {self.r} and {self.k} cannot exceed d = {self.d}")
+        if not 0 < self.tolerance <= 1:
+            raise InvalidInput(f"tolerance: expected a subspace error in (0, 1], got {self.tolerance!r}")
+        if self.clip is None:
+            proposed = propose_clip(
+                d=self.d, feature_scale=1, weight_scale=1, rank=self.r, sparse_scale=1, sparsity=self.k
+            )
+            object.__setattr__(self, "clip", proposed)
+
+    @property
+    def rho(self) -> float:
+        """The zCDP budget of the target."""
+        return rho_for(self.epsilon, self.delta)
+
+    def values(self) -> Mapping[str, float]:
+        """What the predicates are evaluated at; weights of unit scale have λ_r = r."""
+        clip = self.clip
+        assert clip is not None
+        assert clip.moment is not None
+        return {
+            "d": self.d,
+            "r": self.r,
+            "L": self.rounds,
+            "lambda_r": self.r,
+            "rho_dp": self.rho,
+            "tau": self.tolerance,
+            "A_x": clip.x,
+            "A_y": clip.y,
+            "A_xb": clip.xb,
+            "A_w": clip.w,
+            "A_s": clip.moment,
+        }
+
+
+def users(predicate: Predicate, plan: PrivatePlan) -> float:
+    """The fewest users at which a bound of the private theorem holds."""
+    expression = needed(predicate, symbols.t)
+    assert expression is not None
+    values = plan.values()
+    found = float(expression.subs({s: values[s.name] for s in expression.free_symbols}))
+    return float(max(1, math.ceil(found - 1e-9)))
+
+
+def plan_users(plan: PrivatePlan) -> tuple[Requirement, ...]:
+    """What each release asks for, and the fewest users at which the start or all rounds are within the tolerance."""
+    start = users(start_small, plan)
+    parts = [(p, users(p, plan)) for p in ROUNDS]
+    refined = max(n for _, n in parts)
+    tell = f"τ = {plan.tolerance:g}"
+    out = [Requirement("start", start, "derived", f"{start_small.status.label} {start_small.formula()}")]
+    out += [Requirement(p.name, n, "derived", f"{p.status.label} {p.formula()}") for p, n in parts]
+    out.append(Requirement("rounds", refined, "derived", f"A and V of every round within {tell}"))
+    by = "the start alone" if start <= refined else "the rounds"
+    out.append(
+        Requirement("users needed", min(start, refined), "derived", f"{tell} by {by}; clipping and sampling extra")
+    )
+    return tuple(out)
+
+
+def draw(path: str | Path, plan: PrivatePlan) -> Path:
+    """Users against ε, one curve per release, on logarithmic axes; written as PNG, SVG or PDF."""
+    from matplotlib.figure import Figure
+
+    path = picture(path)
+    epsilons = np.geomspace(plan.epsilon / 10, plan.epsilon * 10, 25)
+    plans = [replace(plan, epsilon=float(e)) for e in epsilons]
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    axes = figure.subplots()
+    styles = {
+        start_small: ("#0072B2", "-", "start"),
+        a_usable: ("#000000", ":", "A above its noise"),
+        a_small: ("#D55E00", "--", "rounds, error from A"),
+        v_small: ("#CC79A7", "-.", "rounds, error from V"),
+    }
+    for predicate, (colour, dash, label) in styles.items():
+        axes.plot(epsilons, [users(predicate, p) for p in plans], dash, color=colour, label=label, linewidth=2)
+    axes.axvline(plan.epsilon, color="#666666", linewidth=1, linestyle=":")
+    axes.set(xscale="log", yscale="log", xlabel="ε", ylabel="users t", xlim=(epsilons[0], epsilons[-1]))
+    axes.set_title(
+        f"Users needed: d = {plan.d}, r = {plan.r}, k = {plan.k}, δ = {plan.delta:g}, τ = {plan.tolerance:g}, L = {plan.rounds}"
+    )
+    axes.grid(True, which="major", alpha=0.3)
+    axes.legend(frameon=True)
+    return save(figure, path)
