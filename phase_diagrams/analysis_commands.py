@@ -25,7 +25,9 @@ Along = Annotated[str | None, typer.Option("--along", metavar="AXIS", help="Axis
 Constants = Annotated[
     str | None,
     typer.Option(
-        "--constants", metavar="C_total=…,C_task=…", help="Constants of the theorem's region (none is stated)."
+        "--constants",
+        metavar="C_total=…,C_task=…",
+        help="Constants of the theorem's region; default: those that lrs calibrate froze for the solver.",
     ),
 ]
 
@@ -207,11 +209,12 @@ def plot(
     """Draw a map as PNG and SVG, and list the violations of the theorem's region with the commands that replay them."""
     from phase_diagrams import canvas
     from phase_diagrams import plot as core
-    from phase_diagrams.overlays import overlays, violations
+    from phase_diagrams.overlays import overlays, promise
     from phase_diagrams.report import LONGEST_LIST, replay_lines
 
     values = _constants(constants)
-    chosen = overlays(_names(overlay), values)
+    chosen = _names(overlay)
+    overlays(chosen)  # an unknown name is refused before anything is drawn
     pictures = _names(what) or None
     for name in pictures or ():
         if name not in PICTURES:
@@ -222,7 +225,8 @@ def plot(
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(f"out: {target} cannot be made ({error.strerror or error})") from None
-    broken = violations(trials, values) if values else None
+    solvers = solver or list(trials.spec.solvers)
+    kept = promise(trials, values, solvers) if values or "theorem" in chosen else None
     available = [
         name
         for name in PICTURES
@@ -231,33 +235,41 @@ def plot(
     ]
     written: list[Path] = []
     cuts = canvas.slices(trials.spec)
-    for name in solver or trials.spec.solvers:
+    for name in solvers:
+        lines_of = overlays(chosen)
+        if kept is not None:
+            lines_of = overlays(chosen, kept.sources[name].values, kept.sources[name].source)
+        marked = kept.broken if kept is not None and kept.sources[name].values else None
         for at in cuts:
             suffix = "".join(f"-{n.replace('/', '-over-')}={v}" for n, v in at.items())
             for picture in pictures or available:
                 if picture == "success":
                     figure = core.success_map(
-                        trials, name, at=at, overlays=chosen, along=along, confidence=confidence, marked=broken
+                        trials, name, at=at, overlays=lines_of, along=along, confidence=confidence, marked=marked
                     )
                 elif picture == "failures":
                     figure = core.failure_map(trials, name, at=at)
                 else:
                     figure = core.quantity_map(trials, picture, name, at=at)
                 written += canvas.save(figure, target / f"{picture}-{_file_name(name)}{suffix}")
-    lines = [] if broken is None else replay_lines(broken, str(folder))
+    lines = replay_lines(kept.broken, str(folder)) if kept is not None and kept.made else None
     if as_json:
-        print_json({"command": "plot", "written": written, "violations": None if broken is None else lines})
+        print_json({"command": "plot", "written": written, "violations": lines})
         return
     for path in written:
         stdout().print(f"wrote {path}", soft_wrap=True)
-    if broken is not None:
-        stdout().print(f"{len(lines)} violations of the theorem's region with the constants given")
-        for line in lines[:LONGEST_LIST]:
-            stdout().print(f"  {line}", soft_wrap=True)
-        if len(lines) > LONGEST_LIST:
-            stdout().print(f"  … and {len(lines) - LONGEST_LIST} more (--json lists all)")
-    elif any(c.name == "theorem" for c in chosen):
-        stdout().print("the theorem's line has constants 1; pass --constants to list violations")
+    if kept is None:
+        return
+    stdout().print(kept.sentence, soft_wrap=True)
+    for line in (lines or [])[:LONGEST_LIST]:
+        stdout().print(f"  {line}", soft_wrap=True)
+    if lines and len(lines) > LONGEST_LIST:
+        stdout().print(f"  … and {len(lines) - LONGEST_LIST} more (--json lists all)")
+    for name, found in kept.sources.items():
+        if found.values is None:
+            stdout().print(
+                f"{name}: the theorem's line has constants 1 (pass --constants, or lrs calibrate them)", soft_wrap=True
+            )
 
 
 # ------------------------------------------------------------------------------------------------ duel
@@ -371,7 +383,9 @@ def _print_duel(result: Duel, times: Timing | None) -> None:
     if times is not None:
         stdout().print(
             f"On {times.instances} instances both solved: {result.a} {times.seconds_a:.3g} s, {result.b} "
-            f"{times.seconds_b:.3g} s (medians); ratio {times.ratio:.3g} [{times.lower:.3g}, {times.upper:.3g}]"
+            f"{times.seconds_b:.3g} s (medians); ratio {times.ratio:.3g} "
+            + (f"[{times.lower:.3g}, {times.upper:.3g}]" if times.upper < math.inf else "(too few for an interval)"),
+            soft_wrap=True,
         )
 
 

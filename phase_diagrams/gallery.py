@@ -19,7 +19,11 @@ from lrs import cli
 from lrs.errors import InvalidInput
 
 SWEEPS, PICTURES = "gallery-sweeps", "docs/phase_diagrams/gallery"  # folders as the page names them
-BASE = "d=20,r=2,t=40,k=2"
+BASE = "d=40,r=2,t=60,k=3"
+# Levels of m: fine where the practical preset changes, with octaves up to where the paper's preset does.
+ROWS = "4,6,8,10,12,14,16,18,20,22,24,28,32,36,40,48,56,64,80,96,112,128,160,192"
+FINE = "4:40:2"
+ALL = ("amht", "amht-paper", "altmin", "iht")
 
 
 @dataclass(frozen=True)
@@ -49,80 +53,89 @@ class Entry:
     pictures: tuple[str, ...] = field(default=())
 
 
-def _fixed(without: str) -> str:
-    return ",".join(p for p in BASE.split(",") if p.partition("=")[0] != without)
-
-
 def _map(
     name: str,
     axis: str,
     values: str,
     title: str,
     story: str,
-    m: str,
+    *,
+    m: str = ROWS,
+    fixed: str = BASE,
+    solvers: Sequence[str] = ("amht",),
+    pictures: Sequence[str] | None = None,
     options: str = "",
-    overlay: str = "counting,donoho-tanner",
-    replicates: int = 5,
+    overlay: str = "theorem,counting,donoho-tanner",
+    replicates: int = 6,
 ) -> Entry:
+    """A map of m against one other axis, bisected along m, with its boundary as a table."""
+    held = ",".join(p for p in fixed.split(",") if p.partition("=")[0] != axis)
+    run_by = " ".join(f"--solver {s}" for s in solvers)
+    sweep = f"--x m={m} --y {axis}={values} --fixed {held} --nested m --replicates {replicates} {run_by} {options}"
+    shown = solvers if pictures is None else pictures
+    only = "" if tuple(shown) == tuple(solvers) else " ".join(f" --solver {s}" for s in shown)
+    lines = f" --overlay {overlay}" if overlay else ""
     return Entry(
         name,
         title,
         story,
-        f"--x m={m} --y {axis}={values} --fixed {_fixed(axis)} --nested m --replicates {replicates} {options}".strip(),
+        sweep.strip(),
         (
-            f"lrs plot {{{name}}} --what success --overlay {overlay} --out {{out}}/{name}"
-            if overlay
-            else f"lrs plot {{{name}}} --what success --out {{out}}/{name}",
+            f"lrs plot {{{name}}} --what success{lines}{only} --out {{out}}/{name}",
             f"lrs boundary {{{name}}}",
         ),
-        (f"{name}/success-amht",),
+        tuple(f"{name}/success-{s}" for s in shown),
     )
 
 
 def entries() -> tuple[Entry, ...]:
     """The gallery, in the order of the page."""
-    solvers = "--solver amht --solver amht-paper --solver altmin --solver iht"
-    mk = _map(
-        "m-k", "k", "0,1,2,4", "Samples per task against sparsity",
-        "Four solvers on the same data: the practical preset, the paper's preset with data-driven thresholds, low rank "
-        "only (no sparse part) and sparse only (no shared part).", "10:130:10", solvers,
+    both = ALL[:2]
+    maps = (
+        _map(
+            "m-k", "k", "1,2,3,4,6,8", "Samples per task against sparsity",
+            "Four solvers on the same data: the practical preset, the paper's preset with data-driven thresholds, low "
+            "rank only (no personal part) and sparse only (no shared part).", solvers=ALL, pictures=both,
+        ),
+        _map(
+            "m-r", "r", "1:5", "Samples per task against rank",
+            "The theorem's bounds grow like r³ per task and r⁴ in total.", solvers=ALL, pictures=both,
+        ),
+        _map(
+            "m-t", "t", "15,30,60,120", "Samples per task against tasks",
+            "More tasks share the cost of the subspace; in the end only a task's own r + k unknowns are left to pay for.",
+            solvers=ALL, pictures=both,
+        ),
+        _map(
+            "m-d", "d", "20,30,40,60,80", "Samples per task against dimension",
+            "The theorem's bound on all samples together is linear in d.", solvers=both,
+        ),
+        _map(
+            "plain", "r", "1:5", "No personal part",
+            "k = 0, the one case in which low rank only is the right model.", m=FINE, fixed="d=40,t=60,k=0",
+            solvers=("amht", "altmin"), pictures=("amht", "altmin"), overlay="counting",
+        ),
+        _map(
+            "alone", "k", "1,2,3,4,6,8", "No shared part",
+            "r = 0, the one case in which sparse only is the right model.", m=FINE, fixed="d=40,t=60,r=0",
+            solvers=("amht", "iht"), pictures=("amht", "iht"), overlay="counting",
+        ),
     )  # fmt: skip
-    mk = Entry(
-        mk.name, mk.title, mk.story, mk.sweep, mk.look,
-        tuple(f"m-k/success-{s}" for s in ("amht", "amht-paper", "altmin", "iht")),
-    )  # fmt: skip
-    mr = _map("m-r", "r", "1:4", "Samples per task against rank", "The bound of the theorem grows like r⁴/t.", "4:40:2")
-    mt = _map(
-        "m-t", "t", "10,20,40,80", "Samples per task against tasks",
-        "More tasks share the cost of the subspace; below that the personal part sets the limit.", "4:40:2",
-    )  # fmt: skip
-    mks = _map(
-        "m-k-fine",
-        "k",
-        "1:6",
-        "The practical preset along k",
-        "A finer grid for the exponent of k.",
-        "4:40:2",
-        replicates=6,
-    )
-    md = _map(
-        "m-d", "d", "10,15,20,30", "Samples per task against dimension", "The theorem's bound is linear in d.", "4:40:2"
-    )
     walls = (
-        _map("zeta", "zeta", "4,8,16,40", "The ζ wall", "Supports confined to few coordinates, each used by up to ζ tasks: "
-             "the shared part cannot be told from the personal parts there.", "6:54:4", overlay=""),
-        _map("coherence", "coherence", "0,0.5,0.8,1", "The incoherence wall", "The first row of U takes up to all "
-             "of one direction; at 1 that direction is itself sparse.", "6:54:4", overlay=""),
+        _map("zeta", "zeta", "5,8,15,30,60", "The ζ wall", "Supports confined to few coordinates, each used by up to ζ of "
+             "the 60 tasks: there the personal parts look like a shared one.", m=FINE, overlay=""),
+        _map("coherence", "coherence", "0,0.5,0.8,0.95,1", "The incoherence wall", "The first row of U takes up to all "
+             "of one direction; at 1 that direction is itself sparse.", m=FINE, overlay=""),
         _map("noise", "noise", "0.01,0.03,0.1,0.3", "Noise", "Success here is a relative error of all parameters of "
-             "at most 0.05.", "6:54:4", "--success theta --tolerance 0.05", overlay=""),
+             "at most 0.05.", m=ROWS, options="--success theta --tolerance 0.05", overlay=""),
     )  # fmt: skip
     scaling = Entry(
         "scaling",
         "Which exponents does the boundary have?",
-        "All sweeps of the practical preset together: the fitted exponents beside the theorem's, the counting limit's and "
-        "those of n₀/t on the same configurations; then the data collapse in units of each.",
-        look=("lrs scaling {m-k-fine} {m-r} {m-t} {m-d} --out {out}/scaling",),
-        pictures=("scaling",),
+        "All sweeps together: the fitted exponents beside the theorem's, the counting limit's and those of n₀/t on the "
+        "same configurations; then the data collapse in units of each.",
+        look=("lrs scaling {m-k} {m-r} {m-t} {m-d} --out {out}/scaling",),
+        pictures=tuple(f"scaling-{s}" for s in both),
     )
     duel = Entry(
         "duel",
@@ -131,7 +144,7 @@ def entries() -> tuple[Entry, ...]:
         look=("lrs duel amht amht-paper --in {m-k} --timing 7 --out {out}/duel",),
         pictures=("duel",),
     )
-    return (mk, mks, mr, mt, md, scaling, duel, *walls)
+    return (*maps, scaling, duel, *walls)
 
 
 def commands(entry: Entry, data: str, out: str) -> list[str]:

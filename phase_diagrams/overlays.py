@@ -7,7 +7,7 @@ its zero contour, which works for any pair of numeric axes, ratios included.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ import pandas as pd
 import sympy
 
 from lrs.errors import InvalidInput
+from lrs.generate import InstanceSpec
 from phase_diagrams.grid import SweepSpec, target
 from phase_diagrams.table import Trials
-from theory import assumptions, limits
+from theory import assumptions, calibration, limits
 
 Parameters = Mapping[str, np.ndarray]
+SIZES = ("t", "m", "d", "r", "k")
 
 
 def _counting(p: Parameters) -> np.ndarray:
@@ -54,7 +56,36 @@ _LIMITS = {
 NAMES = ("theorem", *_LIMITS)
 
 
-def theorem_overlay(constants: Mapping[str, float] | None = None) -> Overlay:
+@dataclass(frozen=True)
+class RegionConstants:
+    """Constants of the theorem's region for one solver, and where they are from.
+
+    Attributes
+    ----------
+    values : mapping or None
+        ``C_total`` and ``C_task``; None when there are none for this solver.
+    source : str
+        In words: given, measured on the solver, or why there are none.
+    """
+
+    values: Mapping[str, float] | None
+    source: str
+
+
+def region_constants(solver: str, given: Mapping[str, float] | None = None) -> RegionConstants:
+    """The constants given, else those frozen for this solver by ``lrs calibrate``, else none."""
+    if given:
+        return RegionConstants(given, "given")
+    try:
+        frozen = {n: c.value for n, c in calibration.calibrations(solver).items() if c.value is not None}
+    except InvalidInput as error:
+        return RegionConstants(None, str(error))
+    if set(frozen) != {"C_total", "C_task"}:
+        return RegionConstants(None, f"calibration of {solver!r} certified only {', '.join(frozen) or 'no constant'}")
+    return RegionConstants(frozen, f"measured on {solver}")
+
+
+def theorem_overlay(constants: Mapping[str, float] | None = None, source: str = "") -> Overlay:
     """The informal theorem's region, m t ≥ C_total k d r⁴ and m ≥ C_task max(k, r³).
 
     Parameters
@@ -62,6 +93,8 @@ def theorem_overlay(constants: Mapping[str, float] | None = None) -> Overlay:
     constants : mapping, optional
         ``C_total`` and ``C_task``. The paper states neither; without them both are 1, the line shows the shape of the
         bound only, and its label says so.
+    source : str
+        Where the constants are from, for the label.
     """
     given = dict(constants or {})
     unknown = sorted(set(given) - {"C_total", "C_task"})
@@ -79,16 +112,19 @@ def theorem_overlay(constants: Mapping[str, float] | None = None) -> Overlay:
     at = [(symbols[n], v) for n, v in values.items()]
     expression = sympy.Max(total.subs(at) / symbols["t"], task.subs(at))
     rows = sympy.lambdify([symbols[n] for n in names], expression, "numpy")
-    source = (
+    title = (
         f"theorem with C_total = {values['C_total']:g}, C_task = {values['C_task']:g}"
+        + (f" ({source})" if source else "")
         if given
         else "shape of the theorem (constants 1, not calibrated)"
     )
-    return Overlay("theorem", source, lambda p: rows(*(p[n] for n in names)), "#0072B2", "-")
+    return Overlay("theorem", title, lambda p: rows(*(p[n] for n in names)), "#0072B2", "-")
 
 
-def overlays(names: Sequence[str], constants: Mapping[str, float] | None = None) -> tuple[Overlay, ...]:
-    """The overlays of these names, in this order.
+def overlays(
+    names: Sequence[str], constants: Mapping[str, float] | None = None, source: str = ""
+) -> tuple[Overlay, ...]:
+    """The overlays of these names, in this order; constants and their source as in `theorem_overlay`.
 
     Raises
     ------
@@ -98,13 +134,13 @@ def overlays(names: Sequence[str], constants: Mapping[str, float] | None = None)
     for name in names:
         if name not in NAMES:
             raise InvalidInput(f"overlay: {name!r} is not known; choose from {', '.join(NAMES)}")
-    return tuple(theorem_overlay(constants) if n == "theorem" else _LIMITS[n] for n in dict.fromkeys(names))
+    return tuple(theorem_overlay(constants, source) if n == "theorem" else _LIMITS[n] for n in dict.fromkeys(names))
 
 
 def parameters_at(spec: SweepSpec, coordinates: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """t, m, d, r and k as real numbers where the axes have these (broadcasting, possibly fractional) values."""
     given = {**spec.fixed, **coordinates}
-    done = {n: np.asarray(v, dtype=float) for n, v in given.items() if n in ("t", "m", "d", "r", "k")}
+    done = {n: np.asarray(v, dtype=float) for n, v in given.items() if n in SIZES}
     ratios = [n for n in given if "/" in n]
     while ratios:  # a specification has no circle of ratios, so every pass resolves at least one
         for name in [n for n in ratios if n.partition("/")[2] in done]:
@@ -122,18 +158,73 @@ def margin(overlay: Overlay, parameters: Parameters) -> np.ndarray:
         return np.log(parameters["m"]) - np.log(np.asarray(overlay.rows(parameters), dtype=float))
 
 
-def violations(trials: Trials, constants: Mapping[str, float]) -> pd.DataFrame:
-    """Trials inside the theorem's region that were not recovered: each one refutes the solver or the constants.
+@dataclass(frozen=True)
+class Promise:
+    """What became of the trials inside the theorem's region.
 
-    Only noiseless cells count, for the informal theorem says nothing else.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of these trials with ``margin`` (ln of how far inside), deepest first.
+    Attributes
+    ----------
+    inside : int
+        Trials inside it.
+    broken : pandas.DataFrame
+        The rows of those that were not recovered with ``margin`` (ln of how far inside), deepest first.
+    sources : mapping
+        Solver → constants and where they are from.
     """
+
+    inside: int
+    broken: pd.DataFrame
+    sources: Mapping[str, RegionConstants]
+
+    @property
+    def made(self) -> bool:
+        """Whether there are constants for any solver; without them nothing is promised."""
+        return any(c.values for c in self.sources.values())
+
+    @property
+    def sentence(self) -> str:
+        """The count in words."""
+        if not self.made:
+            return "no constants of the theorem's region for these solvers, so no failure can be called a violation"
+        if self.inside == 0:
+            return "no trial of this sweep lies inside the theorem's region"
+        text = f"{len(self.broken)} of {self.inside} trials inside the theorem's region were not recovered"
+        measured = [name for name, c in self.sources.items() if c.values and c.source != "given"]
+        if measured:
+            text += f" (measured constants promise more than {calibration.DEFAULT_TEST.p1:.0%}, not all)"
+        return text
+
+
+def promise(
+    trials: Trials, constants: Mapping[str, float] | None = None, solvers: Sequence[str] | None = None
+) -> Promise:
+    """Trials inside the theorem's region, and those of them that were not recovered.
+
+    Only trials of the paper's own model count (no noise, coherent U, confined supports, …): of the others the informal
+    theorem, and the constants measured on that model, say nothing.
+
+    Parameters
+    ----------
+    trials : Trials
+    constants : mapping, optional
+        For every solver; default: those frozen for each.
+    solvers : sequence of str, optional
+        Default: all of the sweep.
+    """
+    sources = {name: region_constants(name, constants) for name in solvers or trials.spec.solvers}
     frame = trials.possible
-    frame = frame[(frame["noise"] == 0) & ~frame["success"]]
-    p = {n: frame[n].to_numpy(float) for n in ("t", "m", "d", "r", "k")}
-    frame = frame.assign(margin=margin(theorem_overlay(constants), p))
-    return frame[frame["margin"] >= 0].sort_values("margin", ascending=False, kind="stable")
+    ordinary = np.ones(len(frame), dtype=bool)
+    for extra in fields(InstanceSpec):
+        if extra.default is not MISSING and extra.name in frame and extra.name not in SIZES:
+            usual = frame[extra.name].isna() if extra.default is None else frame[extra.name] == extra.default
+            ordinary &= usual.to_numpy(bool)
+    frame = frame[ordinary]
+    parts = []
+    for name, found in sources.items():
+        rows = frame[frame["solver"] == name] if found.values else frame.iloc[:0]
+        p = {n: rows[n].to_numpy(float) for n in SIZES}
+        parts.append(rows.assign(margin=margin(theorem_overlay(found.values), p)))
+    inside = pd.concat(parts)
+    inside = inside[inside["margin"] >= 0]
+    broken = inside[~inside["success"]].sort_values("margin", ascending=False, kind="stable")
+    return Promise(len(inside), broken, sources)

@@ -21,7 +21,7 @@ from phase_diagrams import identity, plot
 from phase_diagrams.boundary import boundary
 from phase_diagrams.canvas import STYLE, slices, subtitle
 from phase_diagrams.duel import duel
-from phase_diagrams.overlays import overlays, violations
+from phase_diagrams.overlays import Promise, overlays, promise
 from phase_diagrams.scaling import ScalingFit, comparison, fit_scaling
 from phase_diagrams.table import VOLATILE, Trials
 
@@ -63,7 +63,8 @@ def report(
     folder : str
         How the reader's command line calls the sweep; appears in replay lines.
     constants : mapping, optional
-        ``C_total`` and ``C_task`` of the theorem's region; without them no violation can be claimed.
+        ``C_total`` and ``C_task`` of the theorem's region; default: those frozen for each solver. For a solver without
+        constants no violation can be claimed.
     confidence : float
 
     Raises
@@ -73,14 +74,14 @@ def report(
     """
     spec = trials.spec
     found = boundary(trials, confidence=confidence) if any(a.numeric for a in spec.axes) else None
-    broken = violations(trials, constants) if constants else None
+    kept = promise(trials, constants)
     axes = " × ".join(a.name for a in spec.axes)
     parts = [
         f"<h1>Recovery over {_text(axes)}</h1>",
         f"<p>{_text(_summary(trials))}</p>",
-        _violations(broken, folder),
+        _violations(kept, folder),
         "<h2>Maps</h2>",
-        *(_maps(trials, solver, constants, confidence, broken) for solver in spec.solvers),
+        *(_maps(trials, solver, kept, confidence) for solver in spec.solvers),
     ]
     if found is not None:
         table = found.table()[["solver", *found.others, "text", "scale", "trials", "irregular"]]
@@ -173,24 +174,23 @@ def _image(figure: Figure, caption: str, wide: bool = False) -> str:
 def _maps(
     trials: Trials,
     solver: str,
-    constants: Mapping[str, float] | None,
+    kept: Promise,
     confidence: float,
-    broken: pd.DataFrame | None,
 ) -> str:
-    spec = trials.spec
+    spec, constants = trials.spec, kept.sources[solver]
     figures = []
     cuts = slices(spec)
     for at in cuts[:MOST_SLICES]:
         where = f", {subtitle(spec, at)}"
         drawable = len(spec.axes) > 1 and spec.axes[0].numeric and spec.axes[1].numeric
-        names = (["theorem"] if constants else []) + ["counting", "donoho-tanner"]
+        names = (["theorem"] if constants.values else []) + ["counting", "donoho-tanner"]
         figure = plot.success_map(
             trials,
             solver,
             at=at,
-            overlays=overlays(names, constants) if drawable else (),
+            overlays=overlays(names, constants.values, constants.source) if drawable else (),
             confidence=confidence,
-            marked=broken,
+            marked=kept.broken if constants.values else None,
         )
         figures.append(_image(figure, f"Share of replicates recovered by {solver}{where}"))
         if len(spec.axes) > 1:
@@ -203,19 +203,17 @@ def _maps(
     return f'<h3>{_text(solver)}</h3><div class="figures">{"".join(figures)}</div>{rest}'
 
 
-def _violations(broken: pd.DataFrame | None, folder: str) -> str:
-    if broken is None:
-        return (
-            "<p>The constants of the theorem's region were not given (--constants C_total=…,C_task=…), so no failure can "
-            "be called a violation.</p>"
-        )
-    if broken.empty:
-        return "<p>No trial inside the theorem's region (with the constants given) failed.</p>"
-    lines = replay_lines(broken, folder)
-    more = f"\n… and {len(broken) - LONGEST_LIST} more" if len(broken) > LONGEST_LIST else ""
+def _violations(kept: Promise, folder: str) -> str:
+    sentence = _text(kept.sentence[0].upper() + kept.sentence[1:])
+    if not kept.made:
+        return f"<p>{sentence} (constants: --constants C_total=…,C_task=…, or lrs calibrate).</p>"
+    if kept.broken.empty:
+        return f"<p>{sentence}.</p>"
+    lines = replay_lines(kept.broken, folder)
+    more = f"\n… and {len(lines) - LONGEST_LIST} more" if len(lines) > LONGEST_LIST else ""
     return (
-        f'<div class="alarm"><p>{len(broken)} trials inside the theorem\'s region (with the constants given) were not '
-        f"recovered, the deepest first:</p><pre>{_text(chr(10).join(lines[:LONGEST_LIST]))}{more}</pre></div>"
+        f'<div class="alarm"><p>{sentence}; the deepest first:</p>'
+        f"<pre>{_text(chr(10).join(lines[:LONGEST_LIST]))}{more}</pre></div>"
     )
 
 

@@ -8,8 +8,9 @@ from lrs.errors import InvalidInput
 from phase_diagrams import Axis
 from phase_diagrams.boundary import boundary
 from phase_diagrams.canvas import position, save, slices, values_at
-from phase_diagrams.overlays import NAMES, margin, overlays, parameters_at, theorem_overlay, violations
+from phase_diagrams.overlays import NAMES, margin, overlays, parameters_at, promise, region_constants, theorem_overlay
 from phase_diagrams.plot import MODES, failure_map, failure_modes, quantity_map, success_map
+from theory import constants
 
 FIXED = {"d": 40, "r": 2, "t": 60}
 
@@ -82,19 +83,43 @@ def test_overlays_follow_ratio_axes():
 
 def test_violations_are_the_failures_inside_the_region_deepest_first(trials):
     constants = {"C_total": 1.0, "C_task": 1.0}
-    found = violations(trials, constants)
+    kept = promise(trials, constants)
+    found = kept.broken
     frame = trials.frame
     needed = np.maximum(frame["k"] * 40 * 16 / 60, np.maximum(frame["k"], 8))
     assert len(found) == ((frame["m"] >= needed) & ~frame["success"]).sum() > 0
+    assert kept.inside == (frame["m"] >= needed).sum()
+    assert kept.sentence.startswith(f"{len(found)} of {kept.inside} trials")
     assert found["margin"].is_monotonic_decreasing
     figure = success_map(trials, marked=found)
     assert any("violation" in t for t in texts(figure))
-    assert violations(trials, {"C_total": 1e6, "C_task": 1.0}).empty
+    assert promise(trials, {"C_total": 1e6, "C_task": 1.0}).inside == 0
 
 
 def test_noisy_cells_cannot_violate_the_noiseless_theorem():
     trials = make_trials(["m=10:50:20", "noise=0.1,0.2"], FIXED | {"k": 1}, lambda p, s: 100, replicates=1)
-    assert violations(trials, {"C_total": 1, "C_task": 1}).empty
+    assert promise(trials, {"C_total": 1, "C_task": 1}).inside == 0
+
+
+def test_structured_instances_are_outside_the_theorem():
+    trials = make_trials(["m=10:50:20", "coherence=0,0.9"], FIXED | {"k": 1}, lambda p, s: 100, replicates=1)
+    kept = promise(trials, {"C_total": 0.1, "C_task": 0.1})
+    assert kept.inside == len(kept.broken) == 3
+    assert set(kept.broken["coherence"]) == {0}
+
+
+def test_frozen_constants_are_those_of_the_lock_file():
+    frozen = region_constants("amht")
+    assert frozen.values == {n: c.value for n, c in constants("amht").items()}
+    assert frozen.source == "measured on amht"
+    assert region_constants("amht", {"C_total": 2, "C_task": 3}).source == "given"
+
+
+def test_a_solver_without_constants_is_promised_nothing(trials):
+    assert "no constants of 'iht'" in region_constants("iht").source
+    kept = promise(trials)
+    assert not kept.made
+    assert kept.inside == 0
 
 
 def test_unfinished_cells_are_split_and_impossible_ones_hatched():
