@@ -148,8 +148,11 @@ class PaperAMHT:
         stagnant = state.stagnant + 1 if state.residual > state.best * (1 - 1e-3) else 0
         return replace(state, iteration=state.iteration + 1, best=min(state.best, state.residual), stagnant=stagnant)
 
-    def terminate(self, state: PaperState) -> Status | None:
-        """DIVERGED, CONVERGED at the rounding floor, STALLED when the residual no longer falls, or None to go on."""
+    def terminate(self, state: PaperState, noise: float = 0.0) -> Status | None:
+        """DIVERGED, CONVERGED at the rounding floor, or None to go on.
+
+        When the residual no longer falls: CONVERGED for noisy data, STALLED for exact ones.
+        """
         finite = all(np.isfinite(a).all() for a in (state.U, state.W, state.B)) and np.isfinite(state.residual)
         if not finite or state.residual > DIVERGED:
             return Status.DIVERGED
@@ -159,7 +162,7 @@ class PaperAMHT:
         if state.residual <= self.tolerance or (state.stagnant >= 3 and state.residual < 1e-12):
             return Status.CONVERGED
         if state.stagnant >= PATIENCE:
-            return Status.STALLED
+            return Status.CONVERGED if noise > 0 else Status.STALLED
         if state.iteration >= self.max_iterations:
             return Status.ITERATION_CAP
         return None
@@ -249,7 +252,7 @@ class PaperAMHT:
         while status is None:
             try:
                 state = self.step(engines[state.iteration % len(engines)], state)
-                status = self.terminate(state)
+                status = self.terminate(state, problem.noise)
             except np.linalg.LinAlgError:  # NaN or overflow inside a factorisation
                 status = Status.DIVERGED
             if status is not Status.DIVERGED:

@@ -310,6 +310,13 @@ def test_paper_preset_ends_as_diverged_when_rows_are_too_few():
         assert np.isfinite(solution.model.theta).all()
 
 
+def test_paper_preset_converges_to_the_noise():
+    instance = generate(InstanceSpec(t=40, m=150, d=20, r=1, k=1, noise=0.1), 0)
+    solution = solve(instance.problem, AMHT.paper())
+    assert solution.status is Status.CONVERGED
+    assert errors(instance, solution) < 0.03
+
+
 def test_paper_preset_with_fresh_samples_uses_every_row_once():
     instance = generate(InstanceSpec(t=40, m=1600, d=30, r=1, k=1), 1)
     data = instance.problem.data
