@@ -61,7 +61,10 @@ def verify(
         Path | None, typer.Option(metavar="DIR", help="Folder for report.html, verdicts.json, trials.jsonl.")
     ] = None,
     mutants: Annotated[
-        bool, typer.Option("--mutants", help="Check the broken solvers and print the kill matrix.")
+        bool, typer.Option("--mutants", help="Check the broken solvers and print which claim refutes which.")
+    ] = False,
+    every_claim: Annotated[
+        bool, typer.Option("--every-claim", help="With --mutants: go on after the first claim that refutes one.")
     ] = False,
     replay: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Run one trial again, as the line under a witness says.")
@@ -81,6 +84,8 @@ def verify(
         return _replay(solver, claims, replay, budget, as_json)
     if mutants and solver:
         raise InvalidInput("mutants: checks the broken solvers of the suite; leave --solver out")
+    if every_claim and not mutants:
+        raise InvalidInput("every-claim: only with --mutants; any other solver is checked against every claim anyway")
     names = _mutant_specs() if mutants else list(dict.fromkeys(solver or ["amht"]))
     accepted = read_expected(expected) if expected is not None else ()
     _check_expected(accepted, names)
@@ -105,6 +110,7 @@ def verify(
                     jobs=jobs,
                     ledger=book,
                     expected=accepted,
+                    hunt=_intended(name) if mutants and not every_claim else None,
                     progress=bar,
                     record=None if record is None else record(name),
                 )
@@ -286,6 +292,13 @@ def _mutant_specs() -> list[str]:
     from property_tests.mutants import MUTANTS
 
     return [f"property_tests.mutants:{name}" for name in MUTANTS]
+
+
+def _intended(spec: str) -> tuple[str, ...]:
+    """Claims that are meant to refute a mutant."""
+    from property_tests.mutants import MUTANTS
+
+    return MUTANTS[spec.partition(":")[2]].expected
 
 
 def _kills(reports: Sequence[Report]) -> dict[str, Any]:

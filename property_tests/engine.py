@@ -507,7 +507,9 @@ class Examination:
         return failed >= need
 
     def shrink(self) -> Configuration | None:
-        """The simplest failing configuration Hypothesis finds."""
+        """The simplest failing configuration Hypothesis finds; None without a budget for it."""
+        if not self.budget.shrink:
+            return None
         seed = search.seed_of("shrink", str(self.seed))
         return search.shrink(self.strategy, self.budget.shrink, seed, self._fails)
 
@@ -613,6 +615,7 @@ def examine(
     progress: Callable[[Progress], None] = _nothing,
     record: Callable[[Trial], None] = _nothing,
     earlier: dict[str, Verdict] | None = None,
+    until_refuted: bool = False,
 ) -> list[Result]:
     """Every chosen claim on one solver, each after those it rests on; time is measured last.
 
@@ -634,6 +637,8 @@ def examine(
         Told after every batch, and of every trial.
     earlier : mapping of name to Verdict, optional
         Verdicts known already (of claims that are not in ``chosen``); added to.
+    until_refuted : bool
+        Try the claims exactly in the order given and end with the first that is refuted.
 
     Raises
     ------
@@ -648,7 +653,7 @@ def examine(
             raise InvalidInput(f"{name}: expected an error rate in (0, 1), got {value!r}")
     verdicts = {} if earlier is None else earlier
     results: list[Result] = []
-    in_time_order = sorted(chosen, key=lambda c: isinstance(c.kind, Timing))
+    in_time_order = list(chosen) if until_refuted else sorted(chosen, key=lambda c: isinstance(c.kind, Timing))
     for position, claim in enumerate(in_time_order):
         blocking = [n for n in claim.requires if verdicts.get(n) in (Verdict.REFUTED, Verdict.BLOCKED)]
         missing = claim.missing_traits(bench.traits)
@@ -688,6 +693,8 @@ def examine(
                 raise Interrupted(results) from None
         verdicts[claim.name] = result.verdict
         results.append(result)
+        if until_refuted and result.verdict is Verdict.REFUTED:
+            break
     return results
 
 

@@ -526,8 +526,8 @@ class Peeks:
 @dataclass(frozen=True, kw_only=True)
 class Quadratic(Textbook):
     def step(self, batch: Batch, state: State) -> State:
-        # Distances between all pairs of tasks, which nothing uses.
-        flat = batch.X.reshape(batch.t, -1)
+        # Distances between all pairs of tasks, which nothing uses; of every fourth number, or a check takes minutes.
+        flat = batch.X.reshape(batch.t, -1)[:, ::4]
         for row in flat:
             ((flat - row) ** 2).sum()
         return super().step(batch, state)

@@ -16,7 +16,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -379,6 +379,7 @@ def check_solver(
     ledger: str | Path | Ledger | None = None,
     expected: Sequence[Expected] = (),
     name: str | None = None,
+    hunt: Sequence[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     record: Callable[[Trial], None] | None = None,
 ) -> Report:
@@ -406,6 +407,9 @@ def check_solver(
     expected : sequence of Expected
     name : str, optional
         What the report calls the solver.
+    hunt : sequence of str, optional
+        Names of claims to try first, before those they rest on; the run ends with the first
+        refutation, whose witness is not shrunk.
     progress, record : callable, optional
         Told after every batch, and of every trial.
 
@@ -422,6 +426,11 @@ def check_solver(
     chosen = claims(claims_matching, theorem=theorem) if isinstance(claims_matching, str) else tuple(claims_matching)
     known = {c.name for c in manifest}
     run = with_requirements(chosen, [*manifest, *(c for c in chosen if c.name not in known)])
+    plan = budget_of(budget)
+    if hunt is not None:
+        # Who is known to be broken needs no small witness, and failing calls are the slow ones.
+        plan = replace(plan, shrink=0, confirm=1)
+        run.sort(key=lambda c: hunt.index(c.name) if c.name in hunt else len(hunt))
     subject = Subject.of(solver, name)
     mine = tuple(e for e in expected if fnmatchcase(subject.name, e.solver))
     for e in mine:
@@ -429,7 +438,6 @@ def check_solver(
             raise InvalidInput(f"expected: no claim of this run matches {e.claim!r}; `lrs claims` lists them")
     where = region_of(solver, theorem) if region is None else region
     workers = default_jobs() if jobs is None else jobs
-    plan = budget_of(budget)
     start = time.perf_counter()
     book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     interrupted = False
@@ -445,6 +453,7 @@ def check_solver(
                     beta=beta,
                     seed=seed,
                     ledger=book,
+                    until_refuted=hunt is not None,
                     **{n: f for n, f in (("progress", progress), ("record", record)) if f is not None},  # type: ignore[arg-type]
                 )
             except Interrupted as stop:

@@ -53,7 +53,9 @@ def suite(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "xdist"])
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["one process", "xdist"]
+)
 def test_verdicts_become_outcomes_and_one_summary(suite, workers):
     done = pytest_in(suite, "--junitxml=junit.xml", *workers)
     out = done.stdout
@@ -79,6 +81,7 @@ def test_verdicts_become_outcomes_and_one_summary(suite, workers):
     assert '"verdict": "CONFIRMED"' in verdict
 
 
+@pytest.mark.slow
 def test_the_conformance_suite_ships(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "mine.py").write_text(
@@ -97,6 +100,7 @@ def test_the_conformance_suite_ships(tmp_path):
     assert "the solver prints: 'hello'" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_misspelt_claim_or_solver_is_one_readable_error(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     done = pytest_in(tmp_path, "--pyargs", "property_tests.conformance", "--lrs-claims", "nothing/*")

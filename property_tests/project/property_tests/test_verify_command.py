@@ -66,6 +66,7 @@ def test_an_open_claim_exits_with_3(monkeypatch):
         (["--alpha", "2"], "alpha: expected an error rate"),
         (["--expected", "missing.toml"], "missing.toml cannot be read"),
         (["--mutants", "--solver", "amht"], "leave --solver out"),
+        (["--every-claim"], "every-claim: only with --mutants"),
         (["--replay", "{}", "--claims", "conduct/answers"], "replay: not the text of a trial"),
     ],
 )
@@ -245,6 +246,7 @@ def test_the_list_of_claims_is_complete(capsys):
 
 
 # ------------------------------------------------------------------ mutants
+@pytest.mark.slow
 def test_the_kill_matrix_says_who_survived(capsys, monkeypatch, tmp_path):
     from property_tests import mutants
 
@@ -258,8 +260,15 @@ def test_the_kill_matrix_says_who_survived(capsys, monkeypatch, tmp_path):
     assert document["mutants"]["killed"] == {"input_modified": ["conduct/input-unmodified"]}
     assert document["mutants"]["survived"] == ["seed_ignored"]
     assert document["mutants"]["named"] == 1
+    tried = {s["solver"].partition(":")[2]: [c["claim"] for c in s["claims"]] for s in document["solvers"]}
+    both = ["conduct/answers", "conduct/input-unmodified"]
+    # The claim that is meant to refute comes first and ends the hunt, before the one it rests on.
+    assert tried == {"input_modified": both[1:], "seed_ignored": both}
     assert json.loads((tmp_path / "verdicts.json").read_text()) == document
     assert "report: " in err
+    assert run([*arguments, "--every-claim", "--json"]) == 1
+    first = json.loads(capsys.readouterr().out)["solvers"][0]
+    assert [c["claim"] for c in first["claims"]] == both
     assert run([*arguments, "--ledger", str(tmp_path / "ledger.jsonl")]) == 1
     out = capsys.readouterr().out
     assert out.startswith("1 of 2 mutants refuted, 1 of them by the claim that is meant to.")
