@@ -138,6 +138,7 @@ class Traits:
     sparse: bool = True  # models b
     warm_start: bool = False  # uses problem.warm_start
     ragged: bool = True  # takes tasks of different sizes
+    private: bool = False  # an `lrs.PrivateAMHT`, whose settings and ledger are in Solution.info["account"]
     thresholds: bool = False  # shows its threshold Δ (t,) or (t, T) in Iterate.info["threshold"]
 
 

@@ -24,9 +24,10 @@ from scipy.special import betaincinv, ndtri
 
 from lrs.errors import InvalidInput
 from lrs.private.accounting import Release, epsilon_of, rho_for
-from lrs.private.clip import Clip
+from lrs.private.clip import Clip, propose_clip
 from lrs.private.noise import NoiseSource, SeededNoise
 from lrs.private.server import Request, Schedule, Server, Transcript
+from lrs.private.solver import PrivateAMHT
 from lrs.private.statistics import (
     Kind,
     Statistics,
@@ -35,6 +36,8 @@ from lrs.private.statistics import (
     normal_statistics,
     sensitivity,
 )
+from lrs.problem import Problem
+from lrs.solver import Callback, Solution
 
 
 # ---------------------------------------------------------------------------------------------- users under control
@@ -94,6 +97,28 @@ def ordinary_users(number: int, clip: Clip, d: int, r: int, m: int, rng: np.rand
         )
         for _ in range(number)
     ]
+
+
+# ---------------------------------------------------------------------------------------------- a solver to verify
+def private_amht(problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
+    """`lrs.PrivateAMHT` at (8, 1e-6) with levels for data of unit scale: ``lrs verify property_tests.privacy:private_amht``.
+
+    The noise is seeded from ``rng``, so that a trial can be repeated; it is not private.
+    """
+    clip = propose_clip(
+        d=problem.d,
+        feature_scale=1,
+        weight_scale=1,
+        rank=problem.rank,
+        sparse_scale=1,
+        sparsity=problem.sparsity,
+        noise=problem.noise,
+    )
+    seed = int(rng.integers(2**31))
+    return PrivateAMHT(epsilon=8.0, delta=1e-6, clip=clip, insecure_seed=seed)(problem, rng=rng, callback=callback)
+
+
+private_amht.traits = PrivateAMHT.traits  # type: ignore[attr-defined]
 
 
 # ---------------------------------------------------------------------------------------------- mechanisms

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import ClassVar, cast, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -60,7 +61,7 @@ class PrivateAMHT:
     -----
     ``solution.model`` holds all users' parameters, as the simulation sees them; it refuses to be saved.
     ``solution.info["server"]`` is the `ServerModel`, the only thing that may be published with the
-    ``solution.info["transcript"]``. ``solution.residual`` is *not* private.
+    ``solution.info["transcript"]``; ``solution.info["account"]`` is the ledger with the settings as JSON text. ``solution.residual`` is *not* private.
     """
 
     epsilon: float | None = None
@@ -77,7 +78,7 @@ class PrivateAMHT:
     population: int | None = None
     block: int = 2000
     insecure_seed: int | None = None
-    traits: ClassVar[Traits] = Traits(exact=False)
+    traits: ClassVar[Traits] = Traits(exact=False, private=True)
 
     def __post_init__(self) -> None:
         check_target(self.epsilon, self.delta, self.rho)
@@ -98,6 +99,20 @@ class PrivateAMHT:
             raise InvalidInput(f"start_share: expected a share in [0, 1), got {self.start_share!r}")
         if not 0 < self.a_share < 1:
             raise InvalidInput(f"a_share: expected a share in (0, 1), got {self.a_share!r}")
+
+    def settings(self) -> dict[str, Any]:
+        """All parameters as plain values: with them `from_settings` makes the same solver. They are public, but for a seed."""
+        assert isinstance(self.clip, Clip)
+        start = None if self.start is None else np.asarray(self.start).tolist()
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("clip", "start")}
+        return {**plain, "clip": self.clip.to_dict(), "start": start}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> PrivateAMHT:
+        """Inverse of `settings`."""
+        start = settings["start"]
+        changed = {"clip": Clip(**settings["clip"]), "start": None if start is None else np.array(start)}
+        return cls(**{**settings, **changed})
 
     def check_ready(self) -> None:
         """Refuse to run without clip levels or without a target."""
@@ -135,7 +150,12 @@ class PrivateAMHT:
             Status.FIXED_ROUNDS,
             self.rounds,
             relative_residual(problem, model),
-            info={"server": server, "transcript": transcript, "privacy": server.privacy},
+            info={
+                "server": server,
+                "transcript": transcript,
+                "privacy": server.privacy,
+                "account": json.dumps({"settings": self.settings(), "privacy": server.privacy}),
+            },
         )
 
     def train(
@@ -231,7 +251,7 @@ class PrivateAMHT:
 class PrivAltMin(PrivateAMHT):
     """The same without personal parts, k = 0: private alternating minimisation (Jain et al. 2021)."""
 
-    traits: ClassVar[Traits] = Traits(exact=False, sparse=False)
+    traits: ClassVar[Traits] = Traits(exact=False, sparse=False, private=True)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
         return super().__call__(

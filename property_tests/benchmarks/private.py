@@ -1,25 +1,41 @@
-"""Utility of the private variant: how the error falls with ε and t, what A costs against the gradient, and the large run.
+"""Utility of the private variant: how the error falls with ε and t, what A costs against the gradient, the large run, and
+the map of the error over ε and t with the users that the theory asks for.
 
 python -m property_tests.benchmarks.private slopes
+python -m property_tests.benchmarks.private noise
 python -m property_tests.benchmarks.private dimension
 python -m property_tests.benchmarks.private large --t 100000
+python -m property_tests.benchmarks.private map --t 16000 --seeds 3 -o FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
 from lrs import InstanceSpec, LRSModel, MultiTaskData, generate, metrics, solve
 from lrs.baselines import TaskRidge
-from lrs.private import Clip, PrivAltMin, PrivateAMHT, propose_clip
+from lrs.private import (
+    Clip,
+    Cohort,
+    PrivAltMin,
+    PrivateAMHT,
+    Request,
+    Schedule,
+    SeededNoise,
+    Server,
+    propose_clip,
+    rho_for,
+)
 
 DELTA = 1e-6
 
@@ -80,20 +96,115 @@ def table(name: str, values: Sequence[float], error: Callable[[float], float]) -
 
 
 def slopes(seeds: int) -> None:
-    """Subspace error against ε at fixed t, and against t at fixed ε, where noise and not sampling limits it."""
+    """Subspace error against ε at fixed t, and against t at fixed ε, where noise and not sampling limits it.
+
+    Sampling limits the start to about 0.027 at t = 20,000, and that falls as 1/√t only: many users and a small ε keep it
+    below the error of the noise, 0.02 to 0.15 here, and t ε ≥ 2500 keeps the error off its ceiling at 1.
+    """
     spec = InstanceSpec(t=1, m=20, d=20, r=2, k=2)
     clip = levels(20, 2, 2)
 
     def median(epsilon: float, t: int) -> float:
         solver = PrivateAMHT(epsilon=epsilon, delta=DELTA, clip=clip, rounds=1)
-        return statistics.median(
+        found = [subspace_error(replace(solver, insecure_seed=s), Users(spec, t, seed=s), s) for s in range(seeds)]
+        print("| " + " | ".join(f"{e:.3e}" for e in found), flush=True)
+        return statistics.median(found)
+
+    print("ε at t = 100000")
+    table("ε", [0.025, 0.05, 0.1, 0.2], lambda e: median(e, 100_000))
+    print("t at ε = 0.05")
+    table("t", [50_000, 100_000, 200_000], lambda t: median(0.05, int(t)))
+
+
+def noise_slopes(seeds: int) -> None:
+    """What the noise alone does to the private start: its U against that of the same users without noise, in ε and in t.
+
+    Sampling and clipping are in both and cancel. Medians over the seeds, each with 5 draws of the noise per user set.
+    """
+    spec, clip = InstanceSpec(t=1, m=20, d=20, r=2, k=2), levels(20, 2, 2)
+    epsilons, numbers = (0.1, 0.2, 0.4, 0.8, 1.6), (8000, 16_000, 32_000, 64_000)
+    budgets = {e: rho_for(e, DELTA) for e in epsilons}
+    errors: dict[tuple[float, int], list[float]] = {}
+    for s in range(seeds):
+        moment, seen = np.zeros((20, 20)), 0
+        for data in Users(spec, numbers[-1], seed=s):
+            moment += Cohort(data).answer(Request(0, "moment", np.eye(20, 2), clip, 2))["moment"]
+            seen += data.t
+            if seen not in numbers:
+                continue
+            free = noisy_start(moment, clip, np.inf, 0)
+            for (e, rho), draw in itertools.product(budgets.items(), range(5)):
+                U = noisy_start(moment, clip, rho, 1000 * s + draw)
+                errors.setdefault((e, seen), []).append(metrics.subspace_distance(U, free))
+    print("ε at t = 64000")
+    table("ε", epsilons, lambda e: statistics.median(errors[e, 64_000]))
+    print("t at ε = 0.4")
+    table("t", numbers, lambda t: statistics.median(errors[0.4, int(t)]))
+
+
+def noisy_start(moment: np.ndarray, clip: Clip, rho: float, seed: int) -> np.ndarray:
+    """U of the private start that a server with budget ρ makes of the exact sum."""
+    schedule = Schedule(clip=clip, rho=rho, rounds=1, sparsity=2, start_share=0.5)
+    return Server(schedule, np.eye(20, 2), SeededNoise(seed)).receive([{"moment": moment}])
+
+
+MAP_EPSILONS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+MAP_USERS = (500, 1000, 2000, 4000, 8000, 16_000)
+TOLERANCE = 0.1
+
+
+def utility_map(folder: Path, seeds: int, largest: int) -> None:
+    """Subspace error over (ε, t ≤ largest) at d = 20, r = 2, k = 2, m = 20, with the users needed for τ = 0.1; CSV, PNG, SVG."""
+    from theory.private_plan import PrivatePlan, plan_users
+
+    spec, clip = InstanceSpec(t=1, m=20, d=20, r=2, k=2), levels(20, 2, 2)
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [t for t in MAP_USERS if t <= largest]
+    errors = np.empty((len(numbers), len(MAP_EPSILONS)))
+    lines = ["epsilon,t,median_subspace_error,seeds"]
+    for (i, t), (j, epsilon) in itertools.product(enumerate(numbers), enumerate(MAP_EPSILONS)):
+        solver = PrivateAMHT(epsilon=epsilon, delta=DELTA, clip=clip)
+        errors[i, j] = statistics.median(
             subspace_error(replace(solver, insecure_seed=s), Users(spec, t, seed=s), s) for s in range(seeds)
         )
+        lines.append(f"{epsilon:g},{t},{errors[i, j]:.4g},{seeds}")
+        print(lines[-1], flush=True)
+    (folder / "utility_map.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    needs = [
+        {need.source: need.amount for need in plan_users(PrivatePlan(d=20, r=2, k=2, epsilon=e, delta=DELTA))}
+        for e in MAP_EPSILONS
+    ]
+    draw_map(
+        folder / "utility_map",
+        numbers,
+        errors,
+        [n["users needed"] for n in needs],
+        [n["A above its noise"] for n in needs],
+    )
 
-    print("ε at t = 20000")
-    table("ε", [0.04, 0.08, 0.16, 0.32], lambda e: median(e, 20000))
-    print("t at ε = 0.1")
-    table("t", [8000, 16000, 32000, 64000], lambda t: median(0.1, int(t)))
+
+def draw_map(
+    stem: Path, numbers: Sequence[int], errors: np.ndarray, needed: Sequence[float], usable: Sequence[float]
+) -> None:
+    """Heat map of the error with its measured contour at τ and the derived lines."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    axes = figure.subplots()
+    mesh = axes.pcolormesh(MAP_EPSILONS, numbers, errors, norm=LogNorm(0.005, 1), cmap="viridis_r", shading="nearest")
+    figure.colorbar(mesh, ax=axes, label="subspace error (median)")
+    axes.set(xscale="log", yscale="log", xlabel="ε (δ = 1e-6)", ylabel="users t")
+    axes.contour(MAP_EPSILONS, numbers, errors, levels=[TOLERANCE], colors="white", linewidths=2.5)
+    axes.plot([], [], color="white", linewidth=2.5, label=f"measured error {TOLERANCE:g}")
+    limits = axes.get_xlim(), axes.get_ylim()
+    axes.plot(MAP_EPSILONS, needed, color="#D55E00", linewidth=2.5, label=f"users needed for τ = {TOLERANCE:g} [D]")
+    if min(usable) <= limits[1][1]:
+        axes.plot(MAP_EPSILONS, usable, "--", color="black", linewidth=2, label="A above its noise [D]")
+    axes.set(xlim=limits[0], ylim=limits[1], title="Private AMHT-LRS: d = 20, r = 2, k = 2, m = 20, 4 rounds")
+    axes.legend(loc="lower left", framealpha=0.9, facecolor="#BBBBBB")
+    for suffix in (".png", ".svg"):
+        figure.savefig(stem.with_suffix(suffix), dpi=150)
 
 
 def dimension(seeds: int) -> None:
@@ -153,15 +264,18 @@ def row(name: str, epsilon: str, model: LRSModel, truth: LRSModel, seconds: floa
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("slopes", "dimension", "large"))
+    parser.add_argument("what", choices=("slopes", "noise", "dimension", "large", "map"))
     parser.add_argument("--t", type=int, default=100_000)
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="folder of the map's files")
     options = parser.parse_args(arguments)
     if options.what == "large":
         large(options.t, options.noise)
+    elif options.what == "map":
+        utility_map(options.output, options.seeds, options.t)
     else:
-        {"slopes": slopes, "dimension": dimension}[options.what](options.seeds)
+        {"slopes": slopes, "noise": noise_slopes, "dimension": dimension}[options.what](options.seeds)
 
 
 if __name__ == "__main__":

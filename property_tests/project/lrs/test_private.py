@@ -545,3 +545,17 @@ def test_command_line_insecure_seed_marks_the_result(run, instance_file):
     assert first["privacy"]["secure_noise"] is False
     assert first["metrics"] == second["metrics"]
     assert first["seed"] == 3
+
+
+def test_settings_make_the_same_solver_again():
+    solver = private(rounds=3, groups=True, insecure_seed=5, start=np.eye(12, 2))
+    again = PrivateAMHT.from_settings(json.loads(json.dumps(solver.settings())))
+    assert again.settings() == solver.settings()
+    problem = generate(SPEC, 3).problem
+    assert np.array_equal(solve(problem, solver).model.U, solve(problem, again).model.U)
+
+
+def test_account_is_text_and_holds_no_user():
+    account = json.loads(solve(generate(SPEC, 3).problem, private(insecure_seed=1)).info["account"])
+    assert account["privacy"]["epsilon"] <= account["settings"]["epsilon"] == 1.0
+    assert set(account) == {"settings", "privacy"}
