@@ -98,8 +98,8 @@ def table(name: str, values: Sequence[float], error: Callable[[float], float]) -
 def slopes(seeds: int) -> None:
     """Subspace error against ε at fixed t, and against t at fixed ε, where noise and not sampling limits it.
 
-    Sampling limits the start to about 0.027 at t = 20,000, and that falls as 1/√t only: many users and a small ε keep it
-    below the error of the noise, 0.02 to 0.15 here, and t ε ≥ 2500 keeps the error off its ceiling at 1.
+    Sampling leaves about 0.027 of the start at t = 20,000, and that falls as 1/√t only: many users and a small ε keep it
+    below the error of the noise. `noise_slopes` takes it out altogether.
     """
     spec = InstanceSpec(t=1, m=20, d=20, r=2, k=2)
     clip = levels(20, 2, 2)

@@ -20,7 +20,11 @@ CLIP = Clip(x=1.0, y=1.0, xb=1.0, w=1.0)
 TRIALS = {"noise halved": 400}
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+#: Audited on every run; the others with the slow tests.
+FAST = ("noise halved", "clip after summation", "seed reused between rounds")
+
+
+@pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in MUTANTS])
 def test_every_mutant_is_refuted(name):
     result = audit(MUTANTS[name], trials=TRIALS.get(name, 120))
     assert result.refuted, result.sentence
