@@ -45,7 +45,7 @@ STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 11,
     "figure.dpi": 120,
-    "savefig.dpi": 150,
+    "savefig.dpi": 120,
     "svg.hashsalt": "lrs-toolkit",
 }
 

@@ -73,7 +73,7 @@ def _map(
     run_by = " ".join(f"--solver {s}" for s in solvers)
     sweep = f"--x m={m} --y {axis}={values} --fixed {held} --nested m --replicates {replicates} {run_by} {options}"
     shown = solvers if pictures is None else pictures
-    only = "" if tuple(shown) == tuple(solvers) else " ".join(f" --solver {s}" for s in shown)
+    only = "" if tuple(shown) == tuple(solvers) else "".join(f" --solver {s}" for s in shown)
     lines = f" --overlay {overlay}" if overlay else ""
     return Entry(
         name,

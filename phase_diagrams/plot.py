@@ -375,6 +375,8 @@ def duel_map(trials: Trials, result: Duel, *, at: Mapping[str, Value] | None = N
             if boundary_line(ax, spec, found, solver, at, dashes=style):
                 text = f"50 % boundary of {solver} along {result.axis}, with its {100 * result.confidence:g} % band"
                 handles.append(Line2D([], [], color="black", ls=style, lw=2, label=text))
+        if cells["difference"].isna().any() or len(cells) < len(spec.x.values) * len(spec.axes[1].values):
+            handles.append(Line2D([], [], ls="none", label="white: no instance that both were run on"))
         handles.append(
             Line2D([], [], ls="none", label=f"A / B: differs at false-discovery rate {result.rate:g} (exact McNemar)")
         )

@@ -8,7 +8,7 @@ from synthetic_trials import make_trials
 
 from lrs.errors import InvalidInput
 from phase_diagrams.plot import collapse_figure
-from phase_diagrams.scaling import comparison, critical_levels, effective_exponents, fit_scaling, references
+from phase_diagrams.scaling import Exponent, comparison, critical_levels, effective_exponents, fit_scaling, references
 
 
 def law(p, solver=0):
@@ -89,9 +89,23 @@ def test_a_transition_sharper_than_the_grid_still_has_an_interval():
 def test_comparison_says_where_the_theorem_is_pessimistic(fits):
     table = comparison(fits[0]).set_index("factor")
     assert table.loc["r", "total: k d r⁴/t"] == 4
-    assert table.loc["r", "verdict"] == "grows slower: the theorem is pessimistic here"
-    assert table.loc["t", "verdict"] == "grows faster than the theorem allows"
+    assert table.loc["r", "verdict"].startswith("between the theorem's bounds: slower than the steepest (4)")
+    assert table.loc["t", "verdict"].startswith("between the theorem's bounds: slower than the steepest (0)")
     assert 0 < table.loc["k", "counting limit r + k + r(d − r)/t"] < 1
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "words"),
+    [
+        (0.1, 0.3, "grows faster than the theorem allows"),
+        (-0.1, 0.3, "agrees with the theorem's steepest bound"),
+        (-0.5, -0.1, "between the theorem's bounds"),
+        (-1.5, -0.5, "agrees with the theorem's flattest bound"),
+        (-2.0, -1.5, "grows slower than each"),
+    ],
+)
+def test_exponent_in_words(lower, upper, words):
+    assert Exponent("t", (lower + upper) / 2, lower, upper).against([-1, 0, 0]).startswith(words)
 
 
 def test_effective_exponents_of_a_power_law_are_its_exponents(fits):
