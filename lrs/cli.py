@@ -11,7 +11,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -60,7 +60,7 @@ def report(kind: str, message: str, style: str) -> None:
     stderr().print(Text(f"lrs: {kind}: {line}", style=style), soft_wrap=True)
 
 
-def build_app(points: Iterable[EntryPoint] | None = None) -> typer.Typer:
+def build_app(points: Iterable[Any] | None = None) -> typer.Typer:
     """The command with all verbs of the entry points (default: the installed ones).
 
     The verbs of this distribution come first. A plug-in that does not import, does not register, or repeats a verb is
@@ -99,7 +99,7 @@ def build_app(points: Iterable[EntryPoint] | None = None) -> typer.Typer:
     return app
 
 
-def _distribution(point: EntryPoint) -> str | None:
+def _distribution(point: Any) -> str | None:  # Any: the importlib_metadata backport, once imported, has its own class
     return point.dist.name if point.dist is not None else None
 
 

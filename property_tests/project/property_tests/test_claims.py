@@ -16,8 +16,11 @@ UNTIMED = [c for c in ALL if not isinstance(c.kind, Timing)]
 @pytest.mark.parametrize("claim", UNTIMED, ids=lambda c: c.name)
 def test_the_textbook_solver_keeps_it(claim):
     found = outcomes(TEXTBOOK, claim, 2)
+    if claim.name.startswith("private/"):  # test_private_claims.py has a private solver; this one must not be asked
+        assert found is None
+        return
     if found is None:
-        assert claim.name.startswith(("thresholds/", "private/"))
+        assert claim.name.startswith("thresholds/")
         found = outcomes(PLAIN, claim, 2)
     assert all(o.ok for o in found), [o.note for o in found if not o.ok]
     assert all(o.margin >= 0 for o in found)
