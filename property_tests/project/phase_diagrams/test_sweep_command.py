@@ -145,7 +145,7 @@ def test_impossible_cells_are_drawn_and_not_crashed_on(tmp_path, lrs):
     code, out, _ = lrs("sweep", *arguments, "--workers", 0, "--out", tmp_path / "s")
     assert code == 0
     assert "k=9  × × ×" in out
-    assert "4 impossible" in out
+    assert "4 impossible" in " ".join(out.split())  # wherever the line is broken
     code, _, err = lrs("replay", tmp_path / "s", "m=1,k=9", 0)
     assert code == 2
     assert "k: 9 is outside 0 … d = 4" in err
