@@ -165,7 +165,11 @@ def find_model(
     for _ in range(ROUNDS):
         for make in (_nonlinear_solver, z3.Solver):
             solver = make() if make is z3.Solver else make(z3)
-            solver.set("timeout", max(1, int(1000 * timeout)))
+            if timeout < 1:
+                # z3's clock can crash the process when it strikes within milliseconds; its count of steps cannot.
+                solver.set("rlimit", max(1, int(1e6 * timeout)))
+            else:
+                solver.set("timeout", int(1000 * timeout))
             solver.add(*formulas, *translation.conditions)
             answer = solver.check()
             if answer != z3.unknown:
