@@ -43,6 +43,15 @@ def design_covariance(data: MultiTaskData) -> Float[np.ndarray, "d d"]:
     return ((1 - share) * S + share * np.eye(d)) * np.outer(scale, scale)
 
 
+def weighted_gram(data: MultiTaskData, row_weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, "d d"]:
+    """Σ_j weight_j x_jx_jᵀ over the rows, block by block."""
+    gram = np.zeros((data.d, data.d))
+    for lo in range(0, data.n, BLOCK):
+        block = data.X[lo : lo + BLOCK]
+        gram += (block * row_weight[lo : lo + BLOCK, None]).T @ block
+    return gram
+
+
 def moments_subspace(
     engine: Engine, rank: int, covariance: Float[np.ndarray, "d d"], tasks: np.ndarray | None = None
 ) -> Float[np.ndarray, "d r"]:
@@ -61,9 +70,7 @@ def moments_subspace(
         weight = weight * kept
     M = (engine.correlation * weight[:, None]).T @ engine.correlation
     row_weight = data.y**2 * np.repeat(weight, data.counts)
-    for lo in range(0, data.n, BLOCK):
-        block = data.X[lo : lo + BLOCK]
-        M -= (block * row_weight[lo : lo + BLOCK, None]).T @ block
+    M -= weighted_gram(data, row_weight)
     # C⁻¹MC⁻¹ in the metric C: eigenvectors of L⁻¹ M L⁻ᵀ mapped back by L⁻ᵀ, with C = LLᵀ.
     L = np.linalg.cholesky(covariance)
     inner = linalg.solve_triangular(L, linalg.solve_triangular(L, M, lower=True).T, lower=True)

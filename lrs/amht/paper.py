@@ -19,7 +19,7 @@ from jaxtyping import Float
 from scipy import sparse
 
 from lrs import kernels
-from lrs.amht.initialization import design_covariance, moments_subspace, random_subspace
+from lrs.amht.initialization import BLOCK, design_covariance, moments_subspace, random_subspace
 from lrs.amht.schedule import GeometricSchedule, OracleSchedule, Progress, Schedule
 from lrs.amht.subspace_step import least_squares_subspace, orthonormalise
 from lrs.errors import InvalidInput
@@ -207,8 +207,8 @@ class PaperAMHT:
         engine.W[...] = state.W
         # V = Σ_i X_iᵀ target_i w_iᵀ, block by block so that no second array of the size of X is made.
         V = np.zeros_like(state.U)
-        for lo in range(0, data.n, 4096):
-            rows = slice(lo, lo + 4096)
+        for lo in range(0, data.n, BLOCK):
+            rows = slice(lo, lo + BLOCK)
             V += data.X[rows].T @ (target[rows, None] * state.W[data.groups[rows]])
         U = least_squares_subspace(engine, V, design_covariance(data))
         if not np.isfinite(U).all():

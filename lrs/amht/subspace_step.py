@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
+from lrs.amht.initialization import weighted_gram
 from lrs.kernels.engine import Engine
 
 #: A direction of the weights' second moment below this share of the largest is not updated (over-specified rank).
@@ -97,10 +98,7 @@ def dense_normal_matrix(engine: Engine, weight: Float[np.ndarray, " t"]) -> Floa
     for a in range(r):
         for b in range(a + 1):
             row = np.repeat(weight * engine.W[:, a] * engine.W[:, b], data.counts)
-            block = np.zeros((d, d))
-            for lo in range(0, data.n, 4096):
-                rows = data.X[lo : lo + 4096]
-                block += (rows * row[lo : lo + 4096, None]).T @ rows
+            block = weighted_gram(data, row)
             A[a * d : (a + 1) * d, b * d : (b + 1) * d] = block
             A[b * d : (b + 1) * d, a * d : (a + 1) * d] = block
     return A
