@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -221,14 +221,14 @@ def _nested_shifts(trials: Trials, a: str, b: str, confidence: float) -> tuple[t
     def shift(rows: pd.DataFrame, at: Mapping[str, Value], log: bool = False) -> Shift:
         with np.errstate(divide="ignore", invalid="ignore"):
             la, ua, lb, ub = (
-                (np.log(np.maximum(rows[c], 0)) if log else rows[c]).to_numpy(float)
-                for c in ("lower_a", "upper_a", "lower_b", "upper_b")
+                np.log(np.maximum(ends, 0)) if log else ends
+                for ends in (rows[c].to_numpy(float) for c in ("lower_a", "upper_a", "lower_b", "upper_b"))
             )
             fit = fit_threshold_intervals(la - ub, ua - lb, confidence=confidence)
         x50, lower, upper = (float(np.exp(v)) if log else v for v in (fit.x50, fit.lower, fit.upper))
         return Shift(at, x50, lower, upper, fit.trials)
 
-    groups = joined.groupby(others, sort=False) if others else [((), joined)]
+    groups: Iterable[tuple[Any, pd.DataFrame]] = joined.groupby(others, sort=False) if others else [((), joined)]
     shifts = tuple(
         shift(rows, dict(zip(others, key if isinstance(key, tuple) else (key,), strict=True))) for key, rows in groups
     )

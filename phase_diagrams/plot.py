@@ -403,7 +403,7 @@ def collapse_figure(sweeps: Trials | Sequence[Trials], fit: ScalingFit) -> Figur
     with mpl.rc_context(STYLE):
         figure, panels = new_figure((11.5, 4.4), len(units))
         for ax, (title, unit) in zip(panels, units.items(), strict=True):
-            for i, point in fit.points.iterrows():
+            for i, (_, point) in enumerate(fit.points.iterrows()):
                 rows = levels[np.logical_and.reduce([levels[n] == point[n] for n in names])]
                 ends = np.unique(np.r_[rows["lower"], rows["upper"]])
                 ends = ends[(ends > 0) & np.isfinite(ends)]
@@ -411,7 +411,7 @@ def collapse_figure(sweeps: Trials | Sequence[Trials], fit: ScalingFit) -> Figur
                     ((rows["upper"] <= m).sum() + 0.5 * ((rows["lower"] < m) & (rows["upper"] > m)).sum()) / len(rows)
                     for m in ends
                 ]
-                ax.plot(ends / unit[int(i)], share, ".-", lw=0.9, ms=4, color=colours(norm(point[shade])), alpha=0.8)
+                ax.plot(ends / unit[i], share, ".-", lw=0.9, ms=4, color=colours(norm(point[shade])), alpha=0.8)
             found = np.isfinite(x50) & (x50 > 0)
             spread = float(np.std(np.log(x50[found] / unit[found]))) if found.any() else float("nan")
             ax.set_xscale("log")

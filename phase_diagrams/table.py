@@ -204,7 +204,7 @@ def _with_parameters(frame: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:
     added: dict[str, Any] = {"success": frame["outcome"].eq(Outcome.RECOVERED.value).to_numpy(dtype=bool)}
     names = [a.name for a in spec.axes]
     for name in (*names, *(p for p in PARAMETERS if p not in names)):
-        values = [(c.coordinates if name in names else c.parameters)[name] for c in spec.cells]
+        values: list[Any] = [(c.coordinates if name in names else c.parameters)[name] for c in spec.cells]
         if name in INTEGERS:
             column: Any = pd.array(values, dtype="Int64").take(cell)
             added[name] = column.to_numpy(dtype=np.int64) if all(v is not None for v in values) else column
@@ -272,8 +272,8 @@ def to_xarray(trials: Trials) -> Any:
         else pd.DataFrame(columns=["sum", "count"])
     )
     index = pd.MultiIndex.from_product([spec.solvers, range(len(spec.cells))])
-    counts = counts.reindex(index, fill_value=0).to_numpy(dtype=float)
-    recovered, tried = counts[:, 0].reshape(shape), counts[:, 1].reshape(shape)
+    filled = counts.reindex(index, fill_value=0).to_numpy(dtype=float)
+    recovered, tried = filled[:, 0].reshape(shape), filled[:, 1].reshape(shape)
     with np.errstate(invalid="ignore"):
         rate = recovered / tried
     variables = {"success_rate": rate, "recovered": recovered, "trials": tried}
