@@ -164,8 +164,9 @@ def _judge(row: Row, solution: Any, instance: Instance, spec: SweepSpec) -> Row:
     if not isinstance(solution, Solution):
         raise TypeError(f"the solver returned {type(solution).__name__}, expected lrs.Solution")
     model, truth = solution.model, instance.truth
-    theta = metrics.theta_error(model, truth)
-    tasks = metrics.tasks_recovered(model, truth, spec.success.tolerance)
+    errors = metrics.Comparison(model, truth)
+    theta = errors.theta_error
+    tasks = errors.tasks_recovered(spec.success.tolerance)
     if not math.isfinite(theta):
         outcome = Outcome.NON_FINITE
     elif spec.success.recovered(theta, tasks):
@@ -183,7 +184,7 @@ def _judge(row: Row, solution: Any, instance: Instance, spec: SweepSpec) -> Row:
         theta_error=theta,
         subspace_distance=metrics.subspace_distance(model.U, truth.U),
         tasks_recovered=tasks,
-        support_precision=metrics.support_precision(model, truth),
-        support_recall=metrics.support_recall(model, truth),
+        support_precision=errors.support_precision,
+        support_recall=errors.support_recall,
         residual=float(solution.residual),
     )
