@@ -30,14 +30,15 @@ private_error = declare(
 start_noise = A_s**2 / sqrt(rho_dp)
 a_noise = A_w**2 * A_x**2 * sqrt(2 * L / rho_dp)
 v_noise = A_x * A_w * (A_y + A_xb) * sqrt(2 * L / rho_dp)
-#: Smallest eigenvalue of Σ wwᵀ, and of A for rows of unit covariance.
-signal = t * lambda_r / r
+#: r times the smallest eigenvalue of Σ wwᵀ, and of A for rows of unit covariance. Bounds are written t λ_r ≥ …, a form in which
+#: the relations between them can be decided.
+signal = t * lambda_r
 
 start_small = Predicate(
     "start beside its noise",
-    tau * signal,
+    signal,
     ">=",
-    start_noise * sqrt(2 * d),
+    start_noise * sqrt(2 * d) * r / tau,
     DERIVED,
     Status.DERIVED,
     meaning="Symmetric noise of norm s√(2d) turns the leading eigenvectors by at most its share of the gap (Davis–Kahan).",
@@ -46,25 +47,25 @@ a_usable = Predicate(
     "A above its noise",
     signal,
     ">=",
-    a_noise * sqrt(2 * d * r),
+    a_noise * sqrt(2 * d * r) * r,
     DERIVED,
     Status.DERIVED,
     meaning="The released A stays invertible: its smallest eigenvalue exceeds the norm s√(2dr) of symmetric noise.",
 )
 a_small = Predicate(
     "error from the noise of A",
-    tau * signal,
+    signal,
     ">=",
-    a_noise * sqrt(r / 2) * (sqrt(d) + sqrt(r)),
+    a_noise * sqrt(r / 2) * (sqrt(d) + sqrt(r)) * r / tau,
     DERIVED,
     Status.DERIVED,
     meaning="The noise of A times vec U has entries of size s√(r/2); a d × r matrix of them has norm √d + √r.",
 )
 v_small = Predicate(
     "error from the noise of V",
-    tau * signal,
+    signal,
     ">=",
-    v_noise * (sqrt(d) + sqrt(r)),
+    v_noise * (sqrt(d) + sqrt(r)) * r / tau,
     DERIVED,
     Status.DERIVED,
     meaning="Noise of d × r independent entries has norm s(√d + √r).",

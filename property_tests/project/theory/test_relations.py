@@ -69,6 +69,7 @@ WITNESSES = {
     "amht-informal": (1, 1, 1),
     "amht-formal": (1, 1, 3),
     "amht-noisy": (1, 1, 3),
+    "amht-private": (1, 1, None),
     "sparse-vector-lemma": (1, 1, 12),
     "new-task": (3, 1, 6),
     "low-rank-only": (1, 1, 6),
