@@ -6,20 +6,23 @@ Read beside the outer step ℓ (restated by third parties; the formal text is no
 2. for each task, w ← ((XU)ᵀXU)⁻¹(XU)ᵀ(y − X b);
 3. A = Σ_i w_iw_iᵀ ⊗ X_iᵀX_i,  V = Σ_i X_iᵀ(y_i − X_ib_i) w_iᵀ,  U ← vec⁻¹(A⁻¹ vec V),  U ← QR(U).
 
-After the QR step w would have to become R w; it is re-solved before it is used again, which is the same.
+After the QR step w would have to become R w; it is re-solved before it is used again, which is the same. Tasks of many
+rows are read through their compressed rows (`lrs.amht.compression`), which give the same steps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import sparse
 
 from lrs import kernels
-from lrs.amht.initialization import BLOCK, design_covariance, moments_subspace, random_subspace
+from lrs.amht.compression import Samples
+from lrs.amht.initialization import BLOCK, moments_subspace, random_subspace
 from lrs.amht.schedule import GeometricSchedule, OracleSchedule, Progress, Schedule
 from lrs.amht.subspace_step import least_squares_subspace, orthonormalise
 from lrs.errors import InvalidInput
@@ -123,7 +126,7 @@ class PaperAMHT:
         return kernels.warm_up()
 
     # ------------------------------------------------------------------ init / step / terminate
-    def init(self, problem: Problem, engine: Engine, rng: np.random.Generator) -> PaperState:
+    def init(self, problem: Problem, samples: Samples, rng: np.random.Generator) -> PaperState:
         """U from the moments, at random or from the warm start; w = 0 and b = 0 unless the start is warm."""
         t, d, r = problem.t, problem.d, problem.rank
         W, B = np.zeros((t, r)), np.zeros((t, d))
@@ -134,17 +137,20 @@ class PaperAMHT:
         elif self.initialization == "random":
             U = random_subspace(d, r, rng)
         else:
-            U = moments_subspace(engine, r, design_covariance(engine.data))
-        rest = engine.data.y - _stacked_product(engine.data, W @ U.T + B)
-        residual = float(np.linalg.norm(rest)) / (float(np.sqrt(engine.energy.sum())) or 1.0)
-        return PaperState(U, W, B, residual, _task_rms(engine.data, rest))
+            with Engine(
+                samples.data, r, 0, self.threads
+            ) as engine:  # pairs of rows: not to be had from compressed ones
+                U = moments_subspace(engine, r, samples.covariance)
+        rest = _rest(samples, W @ U.T + B)
+        residual = float(np.linalg.norm(rest)) / (float(np.linalg.norm(samples.data.y)) or 1.0)
+        return PaperState(U, W, B, residual, _task_rms(samples, rest))
 
-    def step(self, engine: Engine, state: PaperState) -> PaperState:
+    def step(self, samples: Samples, state: PaperState) -> PaperState:
         """One outer step: sparse step, weight step, subspace step."""
-        state = self.sparse_step(engine, state)
-        state = self.weight_step(engine, state)
-        state = self.subspace_step(engine, state)
-        state = self.weight_step(engine, state)
+        state = self.sparse_step(samples, state)
+        state = self.weight_step(samples, state)
+        state = self.subspace_step(samples, state)
+        state = self.weight_step(samples, state)
         stagnant = state.stagnant + 1 if state.residual > state.best * (1 - 1e-3) else 0
         return replace(state, iteration=state.iteration + 1, best=min(state.best, state.residual), stagnant=stagnant)
 
@@ -168,11 +174,12 @@ class PaperAMHT:
         return None
 
     # ------------------------------------------------------------------ the three steps
-    def sparse_step(self, engine: Engine, state: PaperState) -> PaperState:
+    def sparse_step(self, samples: Samples, state: PaperState) -> PaperState:
         """OptimizeSparseVector of every task, from the present b."""
-        data, schedule = engine.data, self._schedule()
+        engine, schedule = samples.engine, self._schedule()
         shared, B = state.W @ state.U.T, state.B.copy()
-        rms = _task_rms(data, data.y - _stacked_product(data, shared + B))
+        rms = _task_rms(samples, _rest(samples, shared + B))
+        length = 1.0 / samples.counts
         rounds, steps = (self.inner_steps, 1) if schedule.every_inner_step else (1, self.inner_steps)
         thresholds, bounds = [], state.bounds
         for _ in range(rounds):
@@ -180,37 +187,36 @@ class PaperAMHT:
             bounds = tuple(np.ascontiguousarray(b, dtype=np.float64) for b in schedule(progress))
             alpha, beta, gamma = bounds
             scaled = beta / np.sqrt(max(engine.k, 1))
-            thresholds.append(engine.threshold_steps(shared, B, alpha, scaled, gamma.copy(), self.c1, steps))
+            thresholds.append(engine.threshold_steps(shared, B, length, alpha, scaled, gamma.copy(), self.c1, steps))
             if engine.k == 0:
                 B[:] = 0.0
         return replace(state, B=B, thresholds=np.concatenate(thresholds, axis=1), bounds=bounds)
 
-    def weight_step(self, engine: Engine, state: PaperState) -> PaperState:
+    def weight_step(self, samples: Samples, state: PaperState) -> PaperState:
         """w ← ((XU)ᵀXU)⁻¹(XU)ᵀ(y − X b)."""
-        data = engine.data
-        target = data.y - _stacked_product(data, state.B)
+        data = samples.engine.data
+        target = _rest(samples, state.B)
         XU = data.X @ state.U
         W = np.empty_like(state.W)
-        for i in range(data.t):
-            rows = slice(data.offsets[i], data.offsets[i + 1])
-            W[i] = np.linalg.lstsq(XU[rows], target[rows], rcond=None)[0]
+        for tasks, rows in _by_count(data):
+            W[tasks] = _least_squares(XU[rows], target[rows])
         rest = target - np.einsum("nr,nr->n", XU, W[data.groups])
-        scale = float(np.sqrt(engine.energy.sum()))
+        scale = float(np.linalg.norm(data.y))
         return replace(state, W=W, residual=float(np.linalg.norm(rest)) / (scale or 1.0))
 
-    def subspace_step(self, engine: Engine, state: PaperState) -> PaperState:
+    def subspace_step(self, samples: Samples, state: PaperState) -> PaperState:
         """U ← QR(vec⁻¹(A⁻¹ vec V))."""
+        engine, data = samples.engine, samples.engine.data
         if engine.r == 0:
             return state
-        data = engine.data
-        target = data.y - _stacked_product(data, state.B)
+        target = _rest(samples, state.B)
         engine.W[...] = state.W
         # V = Σ_i X_iᵀ target_i w_iᵀ, block by block so that no second array of the size of X is made.
         V = np.zeros_like(state.U)
         for lo in range(0, data.n, BLOCK):
             rows = slice(lo, lo + BLOCK)
             V += data.X[rows].T @ (target[rows, None] * state.W[data.groups[rows]])
-        U = least_squares_subspace(engine, V, design_covariance(data))
+        U = least_squares_subspace(engine, V, samples.covariance)
         if not np.isfinite(U).all():
             return replace(state, U=np.full_like(U, np.nan))
         return replace(state, U=orthonormalise(U))
@@ -230,28 +236,28 @@ class PaperAMHT:
         data = problem.data
         parts = _disjoint_parts(data, self.max_iterations) if self.fresh_samples else [data]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            engines = [Engine(part, problem.rank, problem.sparsity, self.threads) for part in parts]
+            samples = [Samples.of(part, problem.rank, problem.sparsity, self.threads) for part in parts]
             try:
-                return self._run(problem, engines, rng, callback, compile_seconds)
+                return self._run(problem, samples, rng, callback, compile_seconds)
             finally:
-                for engine in engines:
-                    engine.close()
+                for part in samples:
+                    part.engine.close()
 
     def _run(
         self,
         problem: Problem,
-        engines: list[Engine],
+        samples: list[Samples],
         rng: np.random.Generator,
         callback: Callback | None,
         compile_seconds: float,
     ) -> Solution:
-        state = self.init(problem, engines[0], rng)
+        state = self.init(problem, samples[0], rng)
         last = state
         self._show(problem, state, callback)
         status = None
         while status is None:
             try:
-                state = self.step(engines[state.iteration % len(engines)], state)
+                state = self.step(samples[state.iteration % len(samples)], state)
                 status = self.terminate(state, problem.noise)
             except np.linalg.LinAlgError:  # NaN or overflow inside a factorisation
                 status = Status.DIVERGED
@@ -277,17 +283,33 @@ def _model(problem: Problem, state: PaperState) -> LRSModel:
     return LRSModel(state.U, state.W, sparse.csr_array(state.B), data.task_names, data.feature_names)
 
 
-def _task_rms(data: MultiTaskData, rest: Float[np.ndarray, " n"]) -> Float[np.ndarray, " t"]:
-    return np.sqrt(np.add.reduceat(rest**2, data.offsets[:-1]) / data.counts)
+def _task_rms(samples: Samples, rest: Float[np.ndarray, " n"]) -> Float[np.ndarray, " t"]:
+    return np.sqrt(np.add.reduceat(rest**2, samples.engine.data.offsets[:-1]) / samples.counts)
 
 
-def _stacked_product(data: MultiTaskData, theta: Float[np.ndarray, "t d"]) -> Float[np.ndarray, " n"]:
-    """X_iθ⁽ⁱ⁾ of every task, stacked."""
-    out = np.empty(data.n)
-    for i in range(data.t):
-        rows = slice(data.offsets[i], data.offsets[i + 1])
-        np.dot(data.X[rows], theta[i], out=out[rows])
-    return out
+def _rest(samples: Samples, theta: Float[np.ndarray, "t d"]) -> Float[np.ndarray, " n"]:
+    """y_i − X_iθ⁽ⁱ⁾ of every task, stacked."""
+    data = samples.engine.data
+    rest = data.y.copy()
+    for lo in range(0, data.n, BLOCK):
+        rows = slice(lo, lo + BLOCK)
+        rest[rows] -= np.einsum("nd,nd->n", data.X[rows], theta[data.groups[rows]])
+    return rest
+
+
+def _by_count(data: MultiTaskData) -> Iterator[tuple[Int[np.ndarray, " n"], Int[np.ndarray, "n m"]]]:
+    """Tasks with the same number of rows, and their rows."""
+    for count in np.unique(data.counts):
+        tasks = np.flatnonzero(data.counts == count)
+        yield tasks, data.offsets[tasks, None] + np.arange(count)
+
+
+def _least_squares(XU: Float[np.ndarray, "n m r"], target: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n r"]:
+    """The shortest minimisers of ‖target − XU w‖, for a stack of tasks of one size."""
+    # The pseudoinverse of the triangle, not of XU: a rank below r is met all the same, at an SVD of r rows.
+    Q, R = np.linalg.qr(XU)
+    right = Q.swapaxes(1, 2) @ target[..., None]
+    return (np.linalg.pinv(R, rcond=max(XU.shape[1:]) * np.finfo(float).eps) @ right)[..., 0]
 
 
 def _disjoint_parts(data: MultiTaskData, parts: int) -> list[MultiTaskData]:

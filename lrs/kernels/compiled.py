@@ -371,7 +371,7 @@ def first_pass(X, y, offsets, tasks, lo, hi, square, correlation):
 
 
 @_jit
-def threshold_steps(X, y, offsets, tasks, lo, hi, shared, B, alpha, beta, gamma, c1, steps, used):
+def threshold_steps(X, y, offsets, tasks, lo, hi, shared, B, length, alpha, beta, gamma, c1, steps, used):
     d = X.shape[1]
     longest = 0
     for n in range(lo, hi):
@@ -395,7 +395,7 @@ def threshold_steps(X, y, offsets, tasks, lo, hi, shared, B, alpha, beta, gamma,
             _correlate(Xi, residual, gradient)
             threshold = alpha[i] + c1 * (gamma[i] + beta[i])
             for c in range(d):
-                v = B[i, c] - gradient[c] / m
+                v = B[i, c] - length[i] * gradient[c]
                 B[i, c] = v if abs(v) > threshold else 0.0
             gamma[i] = 2.0 * threshold
             used[i, step] = threshold

@@ -159,17 +159,17 @@ def first_pass(X, y, offsets, tasks, lo, hi, square, correlation):
         correlation[i] = X[rows].T @ y[rows]
 
 
-def threshold_steps(X, y, offsets, tasks, lo, hi, shared, B, alpha, beta, gamma, c1, steps, used):
-    """OptimizeSparseVector of every task: ``steps`` times c = b − (1/m) Xᵀ(X b + X v − y); b ← HT(c, Δ); γ ← 2Δ.
+def threshold_steps(X, y, offsets, tasks, lo, hi, shared, B, length, alpha, beta, gamma, c1, steps, used):
+    """OptimizeSparseVector of every task: ``steps`` times c = b − η Xᵀ(X b + X v − y); b ← HT(c, Δ); γ ← 2Δ.
 
-    ``shared`` (t, d) holds v = U w, ``B`` (t, d) is updated in place, Δ = α + c₁(γ + β) with ``beta`` given as β/√k;
+    ``shared`` (t, d) holds v = U w, ``B`` (t, d) is updated in place, ``length`` (t,) holds η (the paper: 1/m), Δ = α + c₁(γ + β) with ``beta`` given as β/√k;
     ``used`` (t, steps) receives the thresholds.
     """
     for i in tasks[lo:hi]:
         rows = slice(offsets[i], offsets[i + 1])
         Xi, yi = X[rows], y[rows]
         for step in range(steps):
-            c = B[i] - Xi.T @ (Xi @ B[i] + Xi @ shared[i] - yi) / len(yi)
+            c = B[i] - length[i] * Xi.T @ (Xi @ B[i] + Xi @ shared[i] - yi)
             threshold = alpha[i] + c1 * (gamma[i] + beta[i])
             B[i] = np.where(np.abs(c) > threshold, c, 0.0)
             gamma[i] = 2 * threshold

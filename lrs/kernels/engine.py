@@ -145,15 +145,16 @@ class Engine:
         self,
         shared: Float[np.ndarray, "t d"],
         B: Float[np.ndarray, "t d"],
+        length: Float[np.ndarray, " t"],
         alpha: Float[np.ndarray, " t"],
         beta: Float[np.ndarray, " t"],
         gamma: Float[np.ndarray, " t"],
         c1: float,
         steps: int,
     ) -> Float[np.ndarray, "t s"]:
-        """OptimizeSparseVector of all tasks, ``B`` and ``gamma`` in place; the thresholds used."""
+        """OptimizeSparseVector of all tasks with steps of ``length``, ``B`` and ``gamma`` in place; the thresholds used."""
         used = np.zeros((self.data.t, steps))
-        fixed = (shared, B, alpha, beta, gamma, c1, steps, used)
+        fixed = (shared, B, length, alpha, beta, gamma, c1, steps, used)
         self._run("threshold_steps", self.all_tasks, lambda _: fixed)
         return used
 
@@ -200,4 +201,4 @@ def exercise() -> None:
         engine.fit(np.eye(4)[:, :1], swaps=1)
         engine.hessian_product(np.ones((4, 1)), np.ones(2))
         zeros, ones = np.zeros((2, 4)), np.ones(2)
-        engine.threshold_steps(zeros, zeros.copy(), ones, ones, ones.copy(), 0.25, 1)
+        engine.threshold_steps(zeros, zeros.copy(), ones, ones, ones, ones.copy(), 0.25, 1)

@@ -122,10 +122,11 @@ def test_threshold_steps_equal_their_definition(case, steps):
     data, U, k, rng = make(case)
     shared = rng.standard_normal((data.t, data.d)) * 0.1
     alpha, beta, gamma = rng.random((3, data.t)) + 0.01
+    length = rng.random(data.t) / data.counts
 
     def work(engine):
         B, g = np.zeros((data.t, data.d)), gamma.copy()
-        used = engine.threshold_steps(shared, B, alpha, beta, g, 0.25, steps)
+        used = engine.threshold_steps(shared, B, length, alpha, beta, g, 0.25, steps)
         return B, g, used
 
     (plain, _), (fast, _) = both(data, U.shape[1], k, work)
