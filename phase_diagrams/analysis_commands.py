@@ -31,7 +31,7 @@ Constants = Annotated[
     ),
 ]
 
-PICTURES = ("success", "failures", "iterations", "rate")
+PICTURES = ("success", "failures", "iterations", "rate", "subspace_distance")
 
 
 def register(app: typer.Typer) -> None:
@@ -192,10 +192,13 @@ def plot(
     folder: Folder,
     overlay: Annotated[
         str | None,
-        typer.Option("--overlay", metavar="NAMES", help="theorem,counting,donoho-tanner,identifiability"),
+        typer.Option("--overlay", metavar="NAMES", help="theorem,counting,donoho-tanner,identifiability,private"),
     ] = None,
     what: Annotated[
-        str | None, typer.Option("--what", help="success,failures,iterations,rate; default all there are.")
+        str | None,
+        typer.Option(
+            "--what", help="success,failures,iterations,rate,subspace_distance; default: what says something."
+        ),
     ] = None,
     solver: Annotated[list[str] | None, typer.Option("--solver", help="Default: all of the sweep.")] = None,
     along: Along = None,
@@ -231,7 +234,11 @@ def plot(
         name
         for name in PICTURES
         if name == "success"
-        or (len(trials.spec.axes) > 1 and (name != "rate" or trials.possible["rate"].notna().any()))
+        or (
+            len(trials.spec.axes) > 1
+            and (name != "rate" or trials.possible["rate"].notna().any())
+            and (name != "subspace_distance" or trials.spec.success.criterion == "subspace")
+        )
     ]
     written: list[Path] = []
     cuts = canvas.slices(trials.spec)
@@ -250,7 +257,7 @@ def plot(
                 elif picture == "failures":
                     figure = core.failure_map(trials, name, at=at)
                 else:
-                    figure = core.quantity_map(trials, picture, name, at=at)
+                    figure = core.quantity_map(trials, picture, name, at=at, overlays=lines_of)
                 written += canvas.save(figure, target / f"{picture}-{_file_name(name)}{suffix}")
     lines = replay_lines(kept.broken, str(folder)) if kept is not None and kept.made else None
     if as_json:

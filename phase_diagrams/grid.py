@@ -1,7 +1,7 @@
 """What a sweep is: its axes, its fixed parameters and the cells they span.
 
 An axis is any parameter of `lrs.InstanceSpec` (``m``, ``k``, ``noise``, ``x_law``, …) or a ratio ``a/b`` of two sizes:
-``m/d = 0.5`` sets m to the nearest integer of 0.5·d. Ranges are written ``start:stop:step``, stop included when a step
+``m/d = 0.5`` sets m to the nearest integer of 0.5·d; ``epsilon`` and ``delta`` are the target of the private solvers of the sweep. Ranges are written ``start:stop:step``, stop included when a step
 lands on it.
 """
 
@@ -23,12 +23,16 @@ import numpy as np
 
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
+from lrs.private import PrivateAMHT
+from lrs.private.accounting import check_target
 from lrs.solver import load_solver
 from phase_diagrams import identity
 
 Value = int | float | str | None
 
 PARAMETERS = tuple(f.name for f in fields(InstanceSpec))
+#: Target of private solvers, which is no part of an instance: every target sees the same data.
+PRIVACY = ("epsilon", "delta")
 REQUIRED = ("t", "m", "d", "r", "k")
 INTEGERS = frozenset({"t", "m", "d", "r", "k", "duplicates", "w_rank", "zeta"})
 WORDS = frozenset({"b_law", "x_law"})
@@ -42,7 +46,7 @@ ADAPTIVE_REPLICATES = 1000
 # ---------------------------------------------------------------------------------------------- names and values
 def check_name(name: str, role: str) -> str:
     """The name of a parameter or of a ratio of two sizes, or a refusal with the nearest known one."""
-    if name in PARAMETERS:
+    if name in PARAMETERS or name in PRIVACY:
         return name
     numerator, slash, denominator = name.partition("/")
     if slash:
@@ -54,7 +58,7 @@ def check_name(name: str, role: str) -> str:
         if numerator == denominator:
             raise InvalidInput(f"{role}: {name!r} is always 1; name two different sizes")
         return name
-    near = difflib.get_close_matches(name, PARAMETERS, 1, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*PARAMETERS, *PRIVACY], 1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(PARAMETERS)}"
     raise InvalidInput(f"{role}: no parameter named {name!r}; {hint} (ratios such as m/d are allowed too)")
 
@@ -65,8 +69,8 @@ def target(name: str) -> str:
 
 
 def success_increases(name: str) -> bool:
-    """Whether recovery becomes easier along an axis: with more rows or tasks; every other parameter makes it harder."""
-    return target(name) in ("m", "t")
+    """Whether recovery becomes easier along an axis: with more rows, tasks or budget; every other parameter makes it harder."""
+    return target(name) in ("m", "t", *PRIVACY)
 
 
 def parse_value(name: str, text: str, role: str) -> Value:
@@ -194,9 +198,10 @@ class Success:
 
     Parameters
     ----------
-    criterion : "all", "theta" or float
+    criterion : "all", "theta", "subspace" or float
         ``all``: every task has relative error ‖θ̂ − θ*‖₂/‖θ*‖₂ ≤ tolerance; ``theta``: the relative error of all
-        parameters together, ‖Θ̂ − Θ*‖_F/‖Θ*‖_F, is; a number f in (0, 1]: at least that fraction of the tasks is.
+        parameters together, ‖Θ̂ − Θ*‖_F/‖Θ*‖_F, is; ``subspace``: the sine of the largest angle between the subspaces is;
+        a number f in (0, 1]: at least that fraction of the tasks is.
     tolerance : float
     """
 
@@ -205,12 +210,12 @@ class Success:
 
     def __post_init__(self) -> None:
         criterion = self.criterion
-        if isinstance(criterion, str) and criterion not in ("all", "theta"):
+        if isinstance(criterion, str) and criterion not in ("all", "theta", "subspace"):
             try:
                 criterion = float(criterion)
             except ValueError:
                 raise InvalidInput(
-                    f"success: {self.criterion!r} is none of all, theta or a fraction of tasks such as 0.99"
+                    f"success: {self.criterion!r} is none of all, theta, subspace or a fraction of tasks such as 0.99"
                 ) from None
         if not isinstance(criterion, str):
             if not 0 < criterion <= 1:
@@ -221,10 +226,10 @@ class Success:
             raise InvalidInput(f"tolerance: expected a positive number, got {self.tolerance!r}")
         object.__setattr__(self, "tolerance", float(self.tolerance))
 
-    def recovered(self, theta_error: float, tasks_recovered: float) -> bool:
-        """The verdict on one trial from its two errors."""
-        if self.criterion == "theta":
-            return theta_error <= self.tolerance
+    def recovered(self, theta_error: float, tasks_recovered: float, subspace_distance: float = math.inf) -> bool:
+        """The verdict on one trial from its errors."""
+        if self.criterion in ("theta", "subspace"):
+            return (theta_error if self.criterion == "theta" else subspace_distance) <= self.tolerance
         return tasks_recovered >= (1.0 if self.criterion == "all" else float(self.criterion))
 
 
@@ -290,6 +295,8 @@ class Cell:
         None when no such instance exists.
     reason : str
         Why it does not exist; empty when it does.
+    target : mapping
+        ``epsilon`` and ``delta`` for the private solvers; empty in a sweep without them.
     """
 
     index: int
@@ -297,6 +304,7 @@ class Cell:
     parameters: Mapping[str, Value]
     spec: InstanceSpec | None = field(repr=False)
     reason: str = ""
+    target: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -352,6 +360,12 @@ class SweepSpec:
         if len(set(self.solvers)) < len(self.solvers):
             raise InvalidInput(f"solvers: {', '.join(self.solvers)} names one of them twice")
         owners: dict[str, str] = {}
+        asked = [name for name in PRIVACY if name in (*names, *self.fixed)]
+        if len(asked) == 1:
+            other_half = "delta" if asked[0] == "epsilon" else "epsilon"
+            raise InvalidInput(
+                f"{other_half}: missing; a private target is both, epsilon=… and delta=…, as an axis or as --fixed"
+            )
         for name in (*names, *self.fixed):
             other = owners.get(target(name))
             if other == name:
@@ -461,12 +475,15 @@ class SweepSpec:
         for name in self._ratio_order:
             numerator, _, denominator = name.partition("/")
             given[numerator] = math.floor(given.pop(name) * given[denominator] + 0.5)
+        target = {name: given.pop(name) for name in PRIVACY if name in given}
         try:
             spec = InstanceSpec.from_dict(given)
+            if target:
+                check_target(target["epsilon"], target["delta"], None)
         except InvalidInput as error:
             defaults: dict[str, Any] = {f.name: f.default for f in fields(InstanceSpec) if f.name not in REQUIRED}
             return Cell(index, coordinates, {**defaults, **given}, None, str(error))
-        return Cell(index, coordinates, spec.to_dict(), spec)
+        return Cell(index, coordinates, spec.to_dict(), spec, target=target)
 
     def find_cell(self, text: str) -> Cell:
         """A cell by its index, or by coordinates such as ``m=20,k=3``."""
@@ -523,9 +540,17 @@ class SweepSpec:
         return identity.digest(self.canonical())
 
     def check_solvers(self) -> None:
-        """Refuse a solver that cannot be loaded before a single trial is run."""
-        for name in self.solvers:
-            load_solver(name)
+        """Refuse a solver that cannot be loaded, or lacks its target, before a single trial is run."""
+        private = [name for name in self.solvers if isinstance(load_solver(name), PrivateAMHT)]
+        targeted = "epsilon" in (*(a.name for a in self.axes), *self.fixed)
+        if private and not targeted:
+            raise InvalidInput(
+                f"epsilon: the solver {private[0]!r} needs a target, as axes or as --fixed epsilon=1,delta=1e-6"
+            )
+        if targeted and not private:
+            raise InvalidInput(
+                f"epsilon: none of the solvers {', '.join(self.solvers)} takes a target; pass --solver private-amht"
+            )
 
 
 def differences(old: SweepSpec, new: SweepSpec) -> list[str]:

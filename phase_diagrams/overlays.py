@@ -1,4 +1,4 @@
-"""Lines to compare a map with: the theorem's region, the counting limit, Donoho–Tanner, identifiability.
+"""Lines to compare a map with: the theorem's region, the counting limit, Donoho–Tanner, identifiability, private users.
 
 Each overlay is a margin over the parameters, ln(m / rows it asks for): positive where it holds. A line of a picture is
 its zero contour, which works for any pair of numeric axes, ratios included.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ import sympy
 
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
-from phase_diagrams.grid import SweepSpec, target
+from phase_diagrams.grid import PRIVACY, SweepSpec, target
 from phase_diagrams.table import Trials
 from theory import assumptions, calibration, limits
+from theory.private_plan import PrivatePlan, plan_users
 
 Parameters = Mapping[str, np.ndarray]
 SIZES = ("t", "m", "d", "r", "k")
@@ -37,6 +39,24 @@ def _identifiability(p: Parameters) -> np.ndarray:
     return np.where(p["t"] >= p["r"], p["r"] + p["k"] + 1.0, np.inf)
 
 
+@lru_cache(maxsize=10_000)
+def _users_needed(d: int, r: int, k: int, epsilon: float, delta: float) -> float:
+    if epsilon <= 0 or not 0 < delta < 1:  # the margin of a picture, half a cell beyond the first target
+        return float("inf")
+    plan = PrivatePlan(d=d, r=r, k=k, epsilon=epsilon, delta=delta)
+    return next(need.amount for need in plan_users(plan) if need.source == "users needed")
+
+
+def _private(p: Parameters) -> np.ndarray:
+    if any(name not in p for name in PRIVACY):
+        raise InvalidInput("overlay: private needs a sweep with a target, epsilon and delta")
+    sizes = [np.rint(p[n]).astype(int) for n in ("d", "r", "k")]
+    points = zip(*(a.ravel().tolist() for a in (*sizes, *(p[n] for n in PRIVACY))), strict=True)
+    users = np.array([_users_needed(*point) for point in points]).reshape(p["t"].shape)
+    # Asked of the users, whatever m is: in rows per user this is m times the share of the users that is missing.
+    return np.asarray(p["m"] * users / p["t"])
+
+
 @dataclass(frozen=True)
 class Overlay:
     """A yardstick: rows per task it asks for, and what a reader should know about it."""
@@ -52,6 +72,9 @@ _LIMITS = {
     "counting": Overlay("counting", "counting limit: below it no solver can be right", _counting, "#000000", "--"),
     "donoho-tanner": Overlay("donoho-tanner", "Donoho–Tanner: ℓ₁ with U known", _donoho_tanner, "#D55E00", "-."),
     "identifiability": Overlay("identifiability", "identifiability: m = r + k + 1", _identifiability, "#CC79A7", ":"),
+    "private": Overlay(
+        "private", "users needed for a subspace error of 0.1, noise alone [D]", _private, "#D55E00", "-"
+    ),
 }
 NAMES = ("theorem", *_LIMITS)
 
@@ -138,9 +161,9 @@ def overlays(
 
 
 def parameters_at(spec: SweepSpec, coordinates: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """t, m, d, r and k as real numbers where the axes have these (broadcasting, possibly fractional) values."""
+    """t, m, d, r and k, and a private target, as real numbers where the axes have these (broadcasting, possibly fractional) values."""
     given = {**spec.fixed, **coordinates}
-    done = {n: np.asarray(v, dtype=float) for n, v in given.items() if n in SIZES}
+    done = {n: np.asarray(v, dtype=float) for n, v in given.items() if n in (*SIZES, *PRIVACY)}
     ratios = [n for n in given if "/" in n]
     while ratios:  # a specification has no circle of ratios, so every pass resolves at least one
         for name in [n for n in ratios if n.partition("/")[2] in done]:

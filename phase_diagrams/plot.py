@@ -300,9 +300,14 @@ def failure_map(trials: Trials, solver: str | None = None, *, at: Mapping[str, V
 
 
 def quantity_map(
-    trials: Trials, column: str, solver: str | None = None, *, at: Mapping[str, Value] | None = None
+    trials: Trials,
+    column: str,
+    solver: str | None = None,
+    *,
+    at: Mapping[str, Value] | None = None,
+    overlays: Sequence[Overlay] = (),
 ) -> Figure:
-    """Median of ``iterations``, ``rate`` (factor per outer step) or an error in every cell.
+    """Median of ``iterations``, ``rate`` (factor per outer step) or an error in every cell, with yardsticks.
 
     Raises
     ------
@@ -346,6 +351,7 @@ def quantity_map(
             handles = boundary_line(ax, spec, boundary(trials), solver, at)
         else:
             handles = []
+        handles += _overlay_lines(ax, spec, at, overlays)
         cells = select(cell_counts(trials), at)
         handles += hatch_impossible(ax, grid_of(spec, cells[cells["solver"] == solver], "possible").astype(bool))
         frame_axes(ax, spec.axes[0], spec.axes[1])

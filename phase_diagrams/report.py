@@ -142,6 +142,8 @@ def _summary(trials: Trials) -> str:
 
 
 def _criterion(criterion: str | float) -> str:
+    if criterion == "subspace":
+        return "the sine of the largest angle between the subspaces is"
     if criterion == "theta":
         return "the relative error of all parameters together is"
     if criterion == "all":

@@ -13,6 +13,7 @@ import numpy as np
 from lrs import metrics
 from lrs.errors import InvalidInput
 from lrs.generate import generate
+from lrs.private.options import for_study
 from lrs.problem import Instance
 from lrs.solver import Iterate, Solution, Status, load_solver
 from phase_diagrams import identity
@@ -141,13 +142,15 @@ class Runner:
             assert errors is not None
             errors.append(metrics.theta_error(iterate.model, instance.truth))
 
-        key = identity.solver_key(spec.seed, spec.cells[trial.cell].parameters, trial.replicate)
+        cell = spec.cells[trial.cell]
+        rng = np.random.default_rng(identity.solver_key(spec.seed, cell.parameters, trial.replicate))
         row = Row(trial.cell, trial.replicate, spec.solvers[trial.solver], Outcome.RAISED)
         start = time.perf_counter()
         try:
-            solution = self.solvers[trial.solver](
-                instance.problem, rng=np.random.default_rng(key), callback=None if errors is None else trace
-            )
+            solver = self.solvers[trial.solver]
+            if cell.target and cell.spec is not None:
+                solver = for_study(solver, cell.spec, rng, **cell.target)
+            solution = solver(instance.problem, rng=rng, callback=None if errors is None else trace)
             seconds = round(time.perf_counter() - start, 6)
             judged = _judge(row, solution, instance, spec)
         except Exception as error:  # whatever a solver raises is a result of the sweep, not an end of it
@@ -167,9 +170,10 @@ def _judge(row: Row, solution: Any, instance: Instance, spec: SweepSpec) -> Row:
     errors = metrics.Comparison(model, truth)
     theta = errors.theta_error
     tasks = errors.tasks_recovered(spec.success.tolerance)
+    distance = metrics.subspace_distance(model.U, truth.U)
     if not math.isfinite(theta):
         outcome = Outcome.NON_FINITE
-    elif spec.success.recovered(theta, tasks):
+    elif spec.success.recovered(theta, tasks, distance):
         outcome = Outcome.RECOVERED
     elif solution.status is Status.DIVERGED:
         outcome = Outcome.NON_FINITE
@@ -182,7 +186,7 @@ def _judge(row: Row, solution: Any, instance: Instance, spec: SweepSpec) -> Row:
         status=solution.status.value,
         iterations=int(solution.iterations),
         theta_error=theta,
-        subspace_distance=metrics.subspace_distance(model.U, truth.U),
+        subspace_distance=distance,
         tasks_recovered=tasks,
         support_precision=errors.support_precision,
         support_recall=errors.support_recall,

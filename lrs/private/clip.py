@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lrs.errors import InvalidInput
+from lrs.generate import InstanceSpec
 
 _MEANING = {
     "x": "‖x‖ of a row",
@@ -128,6 +129,19 @@ def propose_clip(
         w=weight_scale * (np.sqrt(rank) + 1.0),
         y=3.3 * float(response),
         xb=3.3 * float(personal) or 1e-3 * float(response),
+    )
+
+
+def clip_of(spec: InstanceSpec) -> Clip:
+    """Levels for generated data: `propose_clip` at the scales of the generator, which are public."""
+    return propose_clip(
+        d=spec.d,
+        feature_scale=1.0,
+        weight_scale=1.0,
+        rank=spec.r,
+        sparse_scale=spec.b_scale,
+        sparsity=spec.k,
+        noise=spec.noise,
     )
 
 

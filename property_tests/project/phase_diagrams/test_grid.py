@@ -70,7 +70,7 @@ def test_a_range_includes_its_stop_when_a_step_lands_on_it(start, steps, step):
         ({"solvers": ["amht", "amht"]}, "twice"),
         ({"replicates": 0}, "at least 1"),
         ({"seed": -1}, "at least 0"),
-        ({"success": "most"}, "all, theta or a fraction"),
+        ({"success": "most"}, "all, theta, subspace or a fraction"),
         ({"success": "1.5"}, "lies in"),
         ({"tolerance": -1.0}, "positive"),
         ({"nested": "k"}, "only m"),
