@@ -139,11 +139,10 @@ def _take(name: str, values: np.ndarray, keep: np.ndarray) -> Any:
 
 
 def _keys(columns: Any, spec: SweepSpec) -> np.ndarray:
-    """One integer per trial, in the order of the table."""
-    order = {name: i for i, name in enumerate(spec.solvers)}
-    solver = np.array([order[name] for name in columns["solver"]], dtype=np.int64)
+    """One integer per trial, in the order of the table; negative for a solver that the sweep does not have."""
+    solver = pd.Index(spec.solvers).get_indexer(columns["solver"])
     cell, replicate = np.asarray(columns["cell"]), np.asarray(columns["replicate"])
-    return (cell * spec.replicates + replicate) * len(order) + solver
+    return np.where(solver < 0, -1, (cell * spec.replicates + replicate) * len(spec.solvers) + solver)
 
 
 def _once(columns: dict[str, np.ndarray], spec: SweepSpec) -> tuple[np.ndarray, int]:
@@ -152,7 +151,7 @@ def _once(columns: dict[str, np.ndarray], spec: SweepSpec) -> tuple[np.ndarray, 
     Which copy stays does not depend on the order of the shards.
     """
     keys = _keys(columns, spec)
-    inside = (columns["cell"] < len(spec.cells)) & (columns["replicate"] < spec.replicates)
+    inside = (columns["cell"] < len(spec.cells)) & (columns["replicate"] < spec.replicates) & (keys >= 0)
     order = np.flatnonzero(inside)
     order = order[np.argsort(keys[order], kind="stable")]
     sorted_keys = keys[order]
