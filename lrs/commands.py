@@ -234,7 +234,10 @@ def solve(
     }
     if server is not None:
         document["privacy"] = server.privacy
-        document["not_private"] = ["residual", "metrics", "training", "held_out"]
+        # Counts too: that a user takes part is what the guarantee hides.
+        document["not_private"] = [
+            *("data", "short_tasks", "seconds", "residual", "metrics", "training", "held_out", "storage")
+        ]
         document["seed"] = None if server.secure else key
     if as_json:
         print_json(document)
@@ -316,6 +319,11 @@ def _print_solution(document: Mapping[str, Any]) -> None:
     seed = "" if document["seed"] is None else f", seed {document['seed']}"
     rows.append(("solver", f"{document['solver']}{seed}: {document['iterations']} steps, {timing}"))
     rows.append(("status", f"{document['status']}. {document['message']}"))
+    if document["status"] == Status.STALLED.value and document["metrics"] is None and document["noise"] == 0:
+        size = f"{document['training']['rmse']:.2g}"
+        rows.append(
+            ("advice", f"an exact fit was asked for; data with noise want --noise σ, here --noise {size} or less")
+        )
     rows.append(("residual", f"{document['residual']:.3g} (‖y − ŷ‖ / ‖y‖ on the rows fitted)"))
     for name, value in (document["metrics"] or {}).items():
         rows.append((name.replace("_", " "), f"{value:.3g}"))
@@ -343,7 +351,10 @@ def _print_privacy(server: ServerModel) -> None:
         [
             ("privacy", server.ledger.sentence(server.delta)),
             ("noise", _noise(server)),
-            ("not private", "the residual and the errors above; only the server model and U may be published"),
+            (
+                "not private",
+                "the counts, the residual and the errors above; only the server model and U may be published",
+            ),
         ]
     )
 

@@ -23,8 +23,9 @@ import numpy as np
 from scipy.special import betaincinv, ndtri
 
 from lrs.errors import InvalidInput
+from lrs.generate import InstanceSpec
 from lrs.private.accounting import Release, epsilon_of, rho_for
-from lrs.private.clip import Clip, propose_clip
+from lrs.private.clip import Clip, clip_of
 from lrs.private.noise import NoiseSource, SeededNoise
 from lrs.private.server import Request, Schedule, Server, Transcript
 from lrs.private.solver import PrivateAMHT
@@ -105,15 +106,8 @@ def private_amht(problem: Problem, *, rng: np.random.Generator, callback: Callba
 
     The noise is seeded from ``rng``, so that a trial can be repeated; it is not private.
     """
-    clip = propose_clip(
-        d=problem.d,
-        feature_scale=1,
-        weight_scale=1,
-        rank=problem.rank,
-        sparse_scale=1,
-        sparsity=problem.sparsity,
-        noise=problem.noise,
-    )
+    spec = InstanceSpec(t=1, m=1, d=problem.d, r=problem.rank, k=problem.sparsity, noise=problem.noise)
+    clip = clip_of(spec)
     seed = int(rng.integers(2**31))
     return PrivateAMHT(epsilon=8.0, delta=1e-6, clip=clip, insecure_seed=seed)(problem, rng=rng, callback=callback)
 

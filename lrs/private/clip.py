@@ -70,7 +70,8 @@ class Clip:
             name, equals, value = (piece.strip() for piece in part.partition("="))
             if not equals or name not in _MEANING or name in levels:
                 raise InvalidInput(
-                    f"clip: {part.strip()!r} is not one of {', '.join(f'{n}=LEVEL' for n in _MEANING)}, each at most once"
+                    f"clip: {part.strip()!r} is not one of {', '.join(f'{n}=LEVEL' for n in _MEANING)}, each at most once; "
+                    "levels are numbers fixed beforehand, as reading them off the data would need a budget"
                 )
             try:
                 levels[name] = float(value)

@@ -1,26 +1,26 @@
-"""Utility of the private variant: how the error falls with ε and t, what A costs against the gradient, the large run, and
-the map of the error over ε and t with the users that the theory asks for.
+"""Utility of the private variant: how the error falls with ε and t, what A costs against the gradient, and the large run.
 
 python -m property_tests.benchmarks.private slopes
 python -m property_tests.benchmarks.private noise
 python -m property_tests.benchmarks.private dimension
 python -m property_tests.benchmarks.private large --t 100000
-python -m property_tests.benchmarks.private map --t 16000 --seeds 3 -o FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.stats import t as t_law
 
 from lrs import InstanceSpec, LRSModel, MultiTaskData, generate, metrics, solve
 from lrs.baselines import TaskRidge
@@ -33,16 +33,17 @@ from lrs.private import (
     Schedule,
     SeededNoise,
     Server,
-    propose_clip,
+    clip_of,
     rho_for,
 )
+from lrs.private.statistics import Statistics
 
 DELTA = 1e-6
 
 
 def levels(d: int, r: int, k: int) -> Clip:
     """Clip levels from the publicly known scales of the generator."""
-    return propose_clip(d=d, feature_scale=1, weight_scale=1, rank=r, sparse_scale=1, sparsity=k)
+    return clip_of(InstanceSpec(t=1, m=1, d=d, r=r, k=k))
 
 
 @dataclass(frozen=True)
@@ -95,25 +96,111 @@ def table(name: str, values: Sequence[float], error: Callable[[float], float]) -
     print(f"slope of ln(error) in ln({name}): {slope(values, errors):+.3f}")
 
 
-def slopes(seeds: int) -> None:
-    """Subspace error against ε at fixed t, and against t at fixed ε, where noise and not sampling limits it.
+def train_together(servers: Mapping[Any, tuple[Server, int]], users: Users) -> None:
+    """Play the rounds of many servers, each with the first so many of the same users, in one pass over the users per round."""
+    while True:
+        asked = {key: request for key, (server, _) in servers.items() if (request := server.request()) is not None}
+        if not asked:
+            return
+        totals: dict[Any, Statistics] = {key: {} for key in asked}
+        seen = 0
+        for data in users:
+            cohort, seen = Cohort(data), seen + data.t
+            moment = None
+            for key, request in asked.items():
+                if seen > servers[key][1]:
+                    continue
+                if request.kind == "moment":  # the same for every server: it depends on no U
+                    answer = moment = cohort.answer(request) if moment is None else moment
+                else:
+                    answer = cohort.answer(request)
+                for name, value in answer.items():
+                    totals[key][name] = totals[key].get(name, 0.0) + value
+        for key in asked:
+            servers[key][0].receive([totals[key]])
 
-    Sampling leaves about 0.027 of the start at t = 20,000, and that falls as 1/√t only: many users and a small ε keep it
-    below the error of the noise. `noise_slopes` takes it out altogether.
+
+@dataclass(frozen=True)
+class Regime:
+    """Where the noise decides the error of the whole mechanism: small beside 1, large beside what the same users leave without it.
+
+    Attributes
+    ----------
+    start : float or None
+        Subspace error of a public start; None for the private one.
+    rounds : int
+    epsilons : tuple of float
+        At the largest number of users.
+    users : tuple of int
+        At the largest ε.
     """
-    spec = InstanceSpec(t=1, m=20, d=20, r=2, k=2)
-    clip = levels(20, 2, 2)
 
-    def median(epsilon: float, t: int) -> float:
-        solver = PrivateAMHT(epsilon=epsilon, delta=DELTA, clip=clip, rounds=1)
-        found = [subspace_error(replace(solver, insecure_seed=s), Users(spec, t, seed=s), s) for s in range(seeds)]
-        print("| " + " | ".join(f"{e:.3e}" for e in found), flush=True)
-        return statistics.median(found)
+    name: str
+    start: float | None
+    rounds: int
+    epsilons: tuple[float, ...]
+    users: tuple[int, ...]
 
-    print("ε at t = 100000")
-    table("ε", [0.025, 0.05, 0.1, 0.2], lambda e: median(e, 100_000))
-    print("t at ε = 0.05")
-    table("t", [50_000, 100_000, 200_000], lambda t: median(0.05, int(t)))
+
+#: The private start decides where t ε is small, the rounds where a public start is far from what they reach.
+REGIMES = (
+    Regime("private start", None, 1, (0.005, 0.01, 0.02), (200_000, 400_000, 800_000)),
+    Regime("rounds from a public start", 0.2, 4, (0.5, 1.0, 2.0), (50_000, 100_000, 200_000)),
+)
+
+
+def slopes(seeds: int) -> None:
+    """Slopes of the whole mechanism's subspace error in ε, √ρ and t, each with a 95 % t-interval over the seeds."""
+    for regime in REGIMES:
+        regime_slopes(regime, seeds)
+
+
+def regime_slopes(regime: Regime, seeds: int) -> None:
+    spec, clip = InstanceSpec(t=1, m=20, d=20, r=2, k=2), levels(20, 2, 2)
+    largest, most = max(regime.users), max(regime.epsilons)
+    runs = [(e, largest) for e in regime.epsilons] + [(most, t) for t in regime.users[:-1]]
+    runs += [(np.inf, t) for t in regime.users]
+    errors = np.empty((seeds, len(runs)))
+    for s in range(seeds):
+        users = Users(spec, largest, block=2000, seed=s)
+        start = public_start(users.U, regime.start, s)
+        share = 0.5 if regime.start is None else 0.0
+        servers = {}
+        for number, (e, t) in enumerate(runs):
+            schedule = Schedule(clip=clip, rho=rho_for(e, DELTA), rounds=regime.rounds, sparsity=2, start_share=share)
+            servers[number] = Server(schedule, start, SeededNoise(10 * s + number)), t
+        train_together(servers, users)
+        errors[s] = [metrics.subspace_distance(server.U, users.U) for server, _ in servers.values()]
+    print(f"\n{regime.name}: {regime.rounds} rounds, {seeds} seeds")
+    for (e, t), column in zip(runs, errors.T, strict=True):
+        print(f"| ε = {e:g} | t = {t:,} | {np.median(column):.3e} |")
+    n = len(regime.epsilons)
+    along_t = [*range(n, n + len(regime.users) - 1), n - 1]
+    roots = [math.sqrt(rho_for(e, DELTA)) for e in regime.epsilons]
+    report_slope("ε", regime.epsilons, errors[:, :n])
+    report_slope("√ρ", roots, errors[:, :n])
+    report_slope("t", regime.users, errors[:, along_t])
+    print(f"√ρ itself has slope {slope(regime.epsilons, roots):+.3f} in ln(ε)", flush=True)
+
+
+def public_start(U: np.ndarray, error: float | None, seed: int) -> np.ndarray:
+    """An orthonormal start at this subspace error from U; a random one for None."""
+    noise = np.random.default_rng([seed, 1]).standard_normal(U.shape)
+    if error is None:
+        return np.linalg.qr(noise)[0]
+    noise -= U @ (U.T @ noise)
+    return np.linalg.qr(U + math.tan(math.asin(error)) * noise / np.linalg.norm(noise, 2))[0]
+
+
+def report_slope(name: str, x: Sequence[float], errors: np.ndarray) -> None:
+    """Mean of the seeds' slopes, with its t-interval."""
+    found = np.array([slope(x, row) for row in errors])
+    half = (
+        float(t_law.ppf(0.975, len(found) - 1)) * found.std(ddof=1) / math.sqrt(len(found))
+        if len(found) > 1
+        else math.inf
+    )
+    print(f"slope of ln(error) in ln({name}): {found.mean():+.3f} ± {half:.3f}")
 
 
 def noise_slopes(seeds: int) -> None:
@@ -146,65 +233,6 @@ def noisy_start(moment: np.ndarray, clip: Clip, rho: float, seed: int) -> np.nda
     """U of the private start that a server with budget ρ makes of the exact sum."""
     schedule = Schedule(clip=clip, rho=rho, rounds=1, sparsity=2, start_share=0.5)
     return Server(schedule, np.eye(20, 2), SeededNoise(seed)).receive([{"moment": moment}])
-
-
-MAP_EPSILONS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-MAP_USERS = (500, 1000, 2000, 4000, 8000, 16_000)
-TOLERANCE = 0.1
-
-
-def utility_map(folder: Path, seeds: int, largest: int) -> None:
-    """Subspace error over (ε, t ≤ largest) at d = 20, r = 2, k = 2, m = 20, with the users needed for τ = 0.1; CSV, PNG, SVG."""
-    from theory.private_plan import PrivatePlan, plan_users
-
-    spec, clip = InstanceSpec(t=1, m=20, d=20, r=2, k=2), levels(20, 2, 2)
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = [t for t in MAP_USERS if t <= largest]
-    errors = np.empty((len(numbers), len(MAP_EPSILONS)))
-    lines = ["epsilon,t,median_subspace_error,seeds"]
-    for (i, t), (j, epsilon) in itertools.product(enumerate(numbers), enumerate(MAP_EPSILONS)):
-        solver = PrivateAMHT(epsilon=epsilon, delta=DELTA, clip=clip)
-        errors[i, j] = statistics.median(
-            subspace_error(replace(solver, insecure_seed=s), Users(spec, t, seed=s), s) for s in range(seeds)
-        )
-        lines.append(f"{epsilon:g},{t},{errors[i, j]:.4g},{seeds}")
-        print(lines[-1], flush=True)
-    (folder / "utility_map.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    needs = [
-        {need.source: need.amount for need in plan_users(PrivatePlan(d=20, r=2, k=2, epsilon=e, delta=DELTA))}
-        for e in MAP_EPSILONS
-    ]
-    draw_map(
-        folder / "utility_map",
-        numbers,
-        errors,
-        [n["users needed"] for n in needs],
-        [n["A above its noise"] for n in needs],
-    )
-
-
-def draw_map(
-    stem: Path, numbers: Sequence[int], errors: np.ndarray, needed: Sequence[float], usable: Sequence[float]
-) -> None:
-    """Heat map of the error with its measured contour at τ and the derived lines."""
-    from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 5), layout="constrained")
-    axes = figure.subplots()
-    mesh = axes.pcolormesh(MAP_EPSILONS, numbers, errors, norm=LogNorm(0.005, 1), cmap="viridis_r", shading="nearest")
-    figure.colorbar(mesh, ax=axes, label="subspace error (median)")
-    axes.set(xscale="log", yscale="log", xlabel="ε (δ = 1e-6)", ylabel="users t")
-    axes.contour(MAP_EPSILONS, numbers, errors, levels=[TOLERANCE], colors="white", linewidths=2.5)
-    axes.plot([], [], color="white", linewidth=2.5, label=f"measured error {TOLERANCE:g}")
-    limits = axes.get_xlim(), axes.get_ylim()
-    axes.plot(MAP_EPSILONS, needed, color="#D55E00", linewidth=2.5, label=f"users needed for τ = {TOLERANCE:g} [D]")
-    if min(usable) <= limits[1][1]:
-        axes.plot(MAP_EPSILONS, usable, "--", color="black", linewidth=2, label="A above its noise [D]")
-    axes.set(xlim=limits[0], ylim=limits[1], title="Private AMHT-LRS: d = 20, r = 2, k = 2, m = 20, 4 rounds")
-    axes.legend(loc="lower left", framealpha=0.9, facecolor="#BBBBBB")
-    for suffix in (".png", ".svg"):
-        figure.savefig(stem.with_suffix(suffix), dpi=150)
 
 
 def dimension(seeds: int) -> None:
@@ -264,16 +292,13 @@ def row(name: str, epsilon: str, model: LRSModel, truth: LRSModel, seconds: floa
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("slopes", "noise", "dimension", "large", "map"))
+    parser.add_argument("what", choices=("slopes", "noise", "dimension", "large"))
     parser.add_argument("--t", type=int, default=100_000)
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="folder of the map's files")
     options = parser.parse_args(arguments)
     if options.what == "large":
         large(options.t, options.noise)
-    elif options.what == "map":
-        utility_map(options.output, options.seeds, options.t)
     else:
         {"slopes": slopes, "noise": noise_slopes, "dimension": dimension}[options.what](options.seeds)
 

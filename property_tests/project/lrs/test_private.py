@@ -480,6 +480,7 @@ def test_a_warm_start_has_no_budget():
         ("x=1,y=1,xb=1,w=big", "level of w must be a number"),
         ("x=1,x=2,y=1,xb=1,w=1", "at most once"),
         ("z=1", "'z=1' is not one of"),
+        ("auto", "reading them off the data would need a budget"),
     ],
 )
 def test_clip_levels_that_do_not_parse(text, message):
@@ -511,6 +512,10 @@ def test_command_line_contract(run, instance_file, tmp_path):
     assert {"epsilon", "delta", "rho", "neighbours", "releases"} <= set(document["privacy"])
     assert 0.99 < document["privacy"]["epsilon"] <= 1
     assert document["seed"] is None
+    assert {"data", "storage", "metrics", "residual"} <= set(document["not_private"])
+    assert sum(r["rho"] for r in document["privacy"]["releases"]) == pytest.approx(document["privacy"]["rho"])
+    with np.load(server) as arrays:  # no array has an axis for users
+        assert {name: arrays[name].ndim for name in arrays} == {"U": 2, "header": 1}
     assert ServerModel.load(server).U.shape == (8, 1)
     code, _, err = run("predict", server, instance_file)
     assert code == 2
