@@ -184,6 +184,13 @@ def test_solve_reports_in_words(run: Callable, csv_file: Path, instance_file: Pa
     assert "theta error" in run("solve", instance_file).out
 
 
+def test_a_noisy_table_without_noise_is_told_about_the_option(run: Callable, frame: pd.DataFrame, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    frame.assign(score=frame["score"] + 0.3 * rng.standard_normal(len(frame))).to_csv(tmp_path / "n.csv", index=False)
+    assert "--noise" in run("solve", "n.csv", *TABLE).out
+    assert "--noise" not in run("solve", "n.csv", *TABLE, "--noise", 0.3).out
+
+
 def test_short_tasks_are_counted(run: Callable, frame: pd.DataFrame, tmp_path: Path):
     short = frame[~((frame["school"] < 3) & (frame.groupby("school").cumcount() > 0))]
     short.to_csv(tmp_path / "short.csv", index=False)
