@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from theory.measurement import Measured
-    from theory.predicate import Check
     from theory.theorems import Report, Unevaluated
+    from theory.verdict import Check
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
 
@@ -200,7 +200,7 @@ def _table(title: str, report: Report, measured: Measured) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from theory.predicate import Check
+    from theory.verdict import Check
 
     table = Table(title=title, title_justify="left", expand=False)
     for column in ("assumption", "formula", "values", "margin", "verdict", "from"):

@@ -19,7 +19,7 @@ from sympy import Integer, Rational
 
 from lrs.errors import InvalidInput
 from theory import symbols
-from theory.predicate import Implies, Predicate, Statement, Verdict
+from theory.predicate import Implies, Predicate, Statement
 from theory.readers.smt import Translation
 from theory.symbols import (
     Status,
@@ -36,6 +36,7 @@ from theory.symbols import (
     zeta,
 )
 from theory.theorems.base import Theorem
+from theory.verdict import Verdict
 
 #: Default limit per question in seconds.
 TIMEOUT = 10.0

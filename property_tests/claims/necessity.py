@@ -8,7 +8,7 @@ from property_tests import strategies
 from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, register
 from theory.fixtures import FIXTURES, parameter_error
 from theory.measurement import measure
-from theory.predicate import Verdict
+from theory.verdict import Verdict
 
 #: A parameter error above this is a failure to recover.
 MISSED = 1e-3

@@ -11,8 +11,9 @@ import sympy
 from lrs.errors import InvalidInput
 from theory import symbols
 from theory.measurement import Measured
-from theory.predicate import And, Check, Predicate, Statement, Verdict, decisive
+from theory.predicate import And, Predicate, Statement
 from theory.symbols import Constant, Status
+from theory.verdict import Check, Verdict, decisive
 
 
 @dataclass(frozen=True)

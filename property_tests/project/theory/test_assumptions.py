@@ -15,7 +15,8 @@ from lrs.solver import solve
 from theory import assumptions as a
 from theory.fixtures import FIXTURES, annihilated_matrix, parameter_error
 from theory.measurement import PARAMETER_QUANTITIES, measure, measure_design, measure_parameters
-from theory.predicate import And, Verdict
+from theory.predicate import And
+from theory.verdict import Verdict
 
 SPEC = InstanceSpec(t=80, m=20, d=40, r=2, k=3)
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from lrs.errors import InvalidInput
 from theory import symbols
-from theory.predicate import And, Check, Implies, Not, Or, Predicate, Statement, Verdict
+from theory.predicate import And, Implies, Not, Or, Predicate, Statement
 from theory.symbols import Constant, Status, d, delta, k, m, r, sigma, t
+from theory.verdict import Check, Verdict
 
 
 def predicate(name: str, lhs: object, relation: str, rhs: object, **options: object) -> Predicate:

@@ -18,10 +18,11 @@ import sympy
 from lrs.errors import InvalidInput, MissingExtra
 from theory import assumptions as a
 from theory import symbols
-from theory.predicate import Predicate, Statement, Verdict
+from theory.predicate import Predicate, Statement
 from theory.readers import enclosures
 from theory.symbols import Constant, Quantity, Status
 from theory.theorems import available_theorems, load_theorem
+from theory.verdict import Verdict
 
 #: Every relation of every theorem and every necessary condition, once.
 ALL = {

@@ -11,13 +11,14 @@ pytest.importorskip("z3")
 from lrs.errors import InvalidInput
 from theory import assumptions as a
 from theory import symbols
-from theory.predicate import And, Predicate, Verdict
+from theory.predicate import And, Predicate
 from theory.questions import TOPICS, catalogue, induction, monotonicity
 from theory.relation_graph import draw, graph
 from theory.relations import FACTS, Relation, RelationStatus, at_least, find_model, premise, prove, satisfiability
 from theory.symbols import Status, d, k, m, r, t
 from theory.theorems import available_theorems, load_theorem
 from theory.theorems.base import Theorem
+from theory.verdict import Verdict
 
 QUICK = [q for topic in ("induction", "implication", "k = 0", "necessity") for q in TOPICS[topic]()]
 LONG = [q for topic in ("monotonicity", "redundancy") for q in TOPICS[topic]()]

@@ -12,10 +12,11 @@ from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from theory import symbols
 from theory.measurement import Measured, measure
-from theory.predicate import Statement, Verdict
+from theory.predicate import Statement
 from theory.symbols import Constant, Status
 from theory.theorems import Theorem, available_theorems, load_theorem
 from theory.theorems.base import constant_limit
+from theory.verdict import Verdict
 
 ALL = [load_theorem(name) for name in available_theorems()]
 
