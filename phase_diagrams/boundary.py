@@ -19,6 +19,7 @@ from phase_diagrams.threshold import (
     binomial_interval,
     fit_threshold,
     fit_threshold_intervals,
+    sequential_level,
 )
 
 __all__ = [
@@ -144,7 +145,8 @@ def boundary(trials: Trials, along: str | None = None, *, confidence: float = 0.
     """The level of 50 % success on every line of the grid.
 
     Along m (or m/d) every replicate is one critical level m*, bracketed by what was tried, because its data at m rows
-    are the first m rows of its data at m + 1; along any other axis the trials are independent draws.
+    are the first m rows of its data at m + 1; along any other axis the trials are independent draws. The intervals of
+    an adaptive sweep allow for its having looked before it stopped (`sequential_level`).
 
     Parameters
     ----------
@@ -178,14 +180,15 @@ def boundary(trials: Trials, along: str | None = None, *, confidence: float = 0.
             .agg(["sum", "count"])
             .reset_index()
         )
+    options: dict[str, Any] = {"confidence": confidence, "link": link}
+    if spec.sampling.precision is not None:
+        options["level"] = sequential_level(confidence, spec.sampling.nested is not None)
     points = []
     for key, group in table.groupby(["solver", *others], observed=True, dropna=False, sort=False):
         fit = (
-            fit_threshold_intervals(group["lower"], group["upper"], confidence=confidence, link=link)
+            fit_threshold_intervals(group["lower"], group["upper"], **options)
             if nested
-            else fit_threshold(
-                group[axis.name], group["sum"], group["count"], confidence=confidence, link=link, increasing=increasing
-            )
+            else fit_threshold(group[axis.name], group["sum"], group["count"], increasing=increasing, **options)
         )
         solver, *values = key if isinstance(key, tuple) else (key,)
         irregular = int((~group["monotone"].astype(bool)).sum()) if nested else 0

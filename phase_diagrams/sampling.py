@@ -32,7 +32,7 @@ from scipy import special, stats
 from lrs.errors import InvalidInput
 from phase_diagrams.grid import SweepSpec, success_increases
 from phase_diagrams.journal import cannot_write, experiment, write_atomically
-from phase_diagrams.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals
+from phase_diagrams.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals, sequential_level
 from phase_diagrams.trial import Trial
 
 Known = Mapping[Trial, bool]
@@ -40,10 +40,12 @@ Owns = Callable[[int, int], bool]
 
 #: Number of the random streams of this module; appended to the sweep's seed.
 AUDIT_STREAM, EXPLORATION_STREAM = 2_000, 2_001
-FIRST_ROUND = 8
-SMALLEST_ROUND = 6
+#: Trials of the first round of a line, and the fewest of a later one. Bisected replicates begin with two, because only
+#: those that follow know where to start and need about three solves instead of log₂(levels).
+FIRST_ROUND, FIRST_REPLICATES = 8, 2
+SMALLEST_ROUND, SMALLEST_REPLICATES = 6, 3
 #: Before that many trials (nested: replicates) a narrow interval is luck more often than knowledge.
-FEWEST_TRIALS, FEWEST_REPLICATES = 30, 8
+FEWEST_TRIALS, FEWEST_REPLICATES = 30, 5
 #: A round adds this share of what was spent: few looks at the data, each of which is a chance to stop by luck.
 GROWTH = 0.5
 
@@ -217,26 +219,18 @@ class CurvePosterior:
             a, b, c = a + aa[:, best], b + ab[:, best], c + bb[:, best]
         return chosen
 
-    def trials_needed(self, half_width: float, confidence: float) -> np.ndarray:
+    def trials_needed(self, half_width: float, level: float) -> np.ndarray:
         """Quantiles .1, .5, .9 of the number of well-placed trials that give ± half_width.
 
         A trial at 18 % or 82 % success has information 0.145/s² about x₅₀; exploration, rounding to levels and the early
         rounds leave about three quarters of it.
         """
-        z = stats.norm.ppf((1 + stopping_confidence(confidence)) / 2)
+        z = stats.norm.ppf((1 + level) / 2)
         needed = np.maximum((z * self.scale / half_width) ** 2 / (0.75 * 0.145), FEWEST_TRIALS)
         order = np.argsort(needed)
         cumulative = np.cumsum(self.weight[order])
         picks = np.minimum(np.searchsorted(cumulative, [0.1, 0.5, 0.9]), len(order) - 1)
         return needed[order][picks]
-
-
-def stopping_confidence(confidence: float) -> float:
-    """Level of the interval that must be narrow enough to stop: half the error of the one that is reported.
-
-    A rule that stops when an interval is narrow stops more often where it is narrow by luck; the stricter level pays for it.
-    """
-    return (1 + confidence) / 2
 
 
 class AdaptiveRounds:
@@ -311,7 +305,8 @@ class AdaptiveRounds:
         for state in states:
             room = self.spec.replicates - state.spent
             if self.spec.sampling.nested is not None:
-                count = min(max(4, math.ceil(GROWTH * state.spent)), room)
+                smallest = SMALLEST_REPLICATES if state.spent else FIRST_REPLICATES
+                count = min(max(smallest, math.ceil(GROWTH * state.spent)), room)
                 start = self._start(state)
                 chosen += [[state.line, state.spent + i, state.solver, start] for i in range(count)]
             else:
@@ -379,18 +374,20 @@ class AdaptiveRounds:
 
     def _state(self, line: int, solver: int, known: Known) -> LineState:
         sampling = self.spec.sampling
-        options: dict[str, Any] = {"confidence": sampling.confidence, "increasing": self.increasing}
+        options: dict[str, Any] = {
+            "confidence": sampling.confidence,
+            "increasing": self.increasing,
+            "level": sequential_level(sampling.confidence, sampling.nested is not None),
+        }
         if sampling.nested is not None:
             brackets = self._brackets(line, solver, known)
             fit = fit_threshold_intervals([b[0] for b in brackets], [b[1] for b in brackets], **options)
-            strict, spent, fewest = fit, len(brackets), FEWEST_REPLICATES
+            spent, fewest = len(brackets), FEWEST_REPLICATES
         else:
             successes, trials = self._counts(line, solver, known)
             fit = fit_threshold(self.values[line], successes, trials, **options)
-            options["confidence"] = stopping_confidence(sampling.confidence)
-            strict = fit_threshold(self.values[line], successes, trials, **options)
             spent, fewest = int(trials.sum()), FEWEST_TRIALS
-        finished, reason = self._verdict(strict, spent, fewest, self.values[line])
+        finished, reason = self._verdict(fit, spent, fewest, self.values[line])
         return LineState(line, solver, fit, spent, finished, reason)
 
     def _verdict(self, fit: ThresholdFit, spent: int, fewest: int, values: np.ndarray) -> tuple[bool, str]:
@@ -464,7 +461,8 @@ class Planner:
             if state.finished:
                 continue
             posterior = self.rounds.posterior(state.line, state.solver, known)
-            needed = posterior.trials_needed(float(sampling.precision or 1), sampling.confidence)
+            level = sequential_level(sampling.confidence, sampling.nested is not None)
+            needed = posterior.trials_needed(float(sampling.precision or 1), level)
             if sampling.nested is not None:
                 # A replicate whose m* is seen has information 1/(3 s²) about x₅₀; about five solves find m*.
                 needed = np.maximum(needed * 0.75 * 0.145 * 3, FEWEST_REPLICATES)

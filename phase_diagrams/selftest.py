@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from phase_diagrams.boundary import boundary
 from phase_diagrams.grid import Axis, Sampling, SweepSpec
 from phase_diagrams.runner import Engine, sweep
 from phase_diagrams.synthetic import Synthetic, medium, sharp, wide
-from phase_diagrams.table import Trials, load
-from phase_diagrams.threshold import ThresholdFit, binomial_interval, fit_threshold, fit_threshold_intervals
+from phase_diagrams.table import load
+from phase_diagrams.threshold import binomial_interval
 
 SOLVERS: dict[str, Callable[[], Synthetic]] = {"wide": wide, "medium": medium, "sharp": sharp}
 DIMENSION = 4
@@ -85,21 +86,6 @@ def specification(design: str, transition: str, lines: int, seed: int) -> SweepS
     )
 
 
-def line_fits(trials: Trials) -> list[ThresholdFit]:
-    """One fit per line: of brackets where a replicate was tried at several m, of coins where it never was."""
-    sampling = trials.spec.sampling
-    other = [a.name for a in trials.spec.axes if a.name != trials.spec.threshold_axis.name]
-    fits = []
-    if sampling.precision is not None and sampling.nested is None:
-        for _, line in trials.possible.groupby(other):
-            counts = line.groupby("m")["success"].agg(["sum", "count"])
-            fits.append(fit_threshold(counts.index, counts["sum"], counts["count"], confidence=sampling.confidence))
-        return fits
-    for _, line in trials.thresholds().groupby(other):
-        fits.append(fit_threshold_intervals(line["lower"], line["upper"], confidence=sampling.confidence))
-    return fits
-
-
 def selftest(engine: Callable[[], Engine], lines: int, seed: int = 0) -> list[Result]:
     """Run every design on every transition; ``engine`` makes a fresh engine for each sweep."""
     results = []
@@ -109,7 +95,7 @@ def selftest(engine: Callable[[], Engine], lines: int, seed: int = 0) -> list[Re
             with tempfile.TemporaryDirectory(prefix="lrs-selftest-") as folder:
                 sweep(spec, Path(folder) / "sweep", engine())
                 trials = load(Path(folder) / "sweep")
-            fits = line_fits(trials)
+            fits = [point.fit for point in boundary(trials, confidence=spec.sampling.confidence).points]
             truth = solver().boundary(DIMENSION)
             covered = sum(fit.lower <= truth <= fit.upper for fit in fits)
             low, high = binomial_interval([covered], [len(fits)])

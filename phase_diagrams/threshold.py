@@ -177,6 +177,16 @@ def critical_deviance(n: int, parameters: int, confidence: float) -> float:
     return n * float(np.log1p(stats.f.ppf(confidence, 1, left) / left)) if left > 0 else np.inf
 
 
+def sequential_level(confidence: float, nested: bool) -> float:
+    """Level at which the interval of an adaptive sweep, which looked at its data before it stopped, covers ``confidence``.
+
+    A rule that stops when an interval is narrow stops more often where it is narrow by luck. At the nominal level .95 the
+    intervals of simulated sweeps covered .88 to .96 for single trials and .92 to .95 for bisected replicates, whose
+    brackets say more about the width of the transition; a quarter and a half of the error make up for it.
+    """
+    return 1 - (1 - confidence) / (2 if nested else 4)
+
+
 class _Intervals:
     """Observations lo < x* ≤ hi with weights, split into those with one finite end and those with two."""
 
@@ -388,6 +398,7 @@ def fit_threshold(
     confidence: float = 0.95,
     link: Link = "logit",
     increasing: bool = True,
+    level: float | None = None,
 ) -> ThresholdFit:
     """Level of 50 % success from counts of independent trials.
 
@@ -402,6 +413,9 @@ def fit_threshold(
     link : {'logit', 'probit'}
     increasing : bool
         Whether success grows with the level (m) or falls with it (k, r).
+    level : float, optional
+        For trials that were placed, and whose number was chosen, by what earlier ones showed: `sequential_level`. The
+        deviance is then compared with `critical_deviance` at that level instead of χ²₁ at ``confidence``.
 
     Returns
     -------
@@ -427,7 +441,7 @@ def fit_threshold(
     hi = np.r_[x, np.full(len(x), np.inf)]
     weight = np.r_[wins, losses]
     keep = weight > 0
-    critical = float(stats.chi2.ppf(confidence, 1))
+    critical = float(stats.chi2.ppf(confidence, 1)) if level is None else critical_deviance(round(n.sum()), 1, level)
     return _fit(lo[keep], hi[keep], weight[keep], confidence, link, increasing, critical)
 
 
@@ -438,6 +452,7 @@ def fit_threshold_intervals(
     confidence: float = 0.95,
     link: Link = "logit",
     increasing: bool = True,
+    level: float | None = None,
 ) -> ThresholdFit:
     """Level of 50 % success from replicates whose own critical level is known up to an interval (nested bisection).
 
@@ -447,6 +462,8 @@ def fit_threshold_intervals(
         For every replicate, the most favourable level that failed (NaN or infinite: none did) and the least favourable
         level that succeeded (NaN or infinite: none did). The trials of one replicate on nested data are not
         independent, so they must not be counted one by one in `fit_threshold`.
+    level : float, optional
+        For replicates whose number was chosen by what earlier ones showed: `sequential_level`.
 
     Returns
     -------
@@ -472,7 +489,7 @@ def fit_threshold_intervals(
         )
     informative = np.isfinite(lo) | np.isfinite(hi)
     n = int(informative.sum())
-    critical = critical_deviance(n, 1, confidence)
+    critical = critical_deviance(n, 1, confidence if level is None else level)
     return _fit(lo[informative], hi[informative], np.ones(n), confidence, link, increasing, critical)
 
 
