@@ -76,14 +76,6 @@ class Users:
         return generate(replace(self.spec, t=1, m=1), [self.seed]).truth.U
 
 
-def subspace_error(solver: PrivateAMHT, users: Users, seed: int) -> float:
-    spec = users.spec
-    server, _ = solver.train(
-        users, d=spec.d, rank=spec.r, sparsity=spec.k, rng=np.random.default_rng([seed, 1]), population=users.t
-    )
-    return metrics.subspace_distance(server.U, users.U)
-
-
 def slope(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
@@ -114,10 +106,15 @@ def train_together(servers: Mapping[Any, tuple[Server, int]], users: Users) -> N
                     answer = moment = cohort.answer(request) if moment is None else moment
                 else:
                     answer = cohort.answer(request)
-                for name, value in answer.items():
-                    totals[key][name] = totals[key].get(name, 0.0) + value
+                add(totals[key], answer)
         for key in asked:
             servers[key][0].receive([totals[key]])
+
+
+def add(total: Statistics, answer: Statistics) -> None:
+    """Add an answer to a running total."""
+    for name, value in answer.items():
+        total[name] = total[name] + value if name in total else value
 
 
 @dataclass(frozen=True)
@@ -235,27 +232,38 @@ def noisy_start(moment: np.ndarray, clip: Clip, rho: float, seed: int) -> np.nda
     return Server(schedule, np.eye(20, 2), SeededNoise(seed)).receive([{"moment": moment}])
 
 
-def dimension(seeds: int) -> None:
-    """Privacy error of one round from the truth as public start, k = 0: A and V against one gradient, as d grows."""
-    for release in ("normal", "gradient"):
-        print(f"release {release}")
+def dimension(seeds: int, draws: int = 20) -> None:
+    """Privacy error of one round from the truth as public start, k = 0: A and V against one gradient, as d grows.
 
-        def error(d: float, release: str = release) -> float:
-            n = int(d)
-            spec = InstanceSpec(t=1, m=2 * n, d=n, r=2, k=0)
-            # At the truth every gradient is zero, so its level is public knowledge of the residual: take that of w x y.
-            clip = levels(n, 2, 0)
-            clip = replace(clip, gradient=clip.x * clip.w * clip.y)
-            found = []
-            for s in range(seeds):
-                users = Users(spec, 20000, seed=s, block=1000)
-                solver = PrivAltMin(
-                    epsilon=8.0, delta=DELTA, clip=clip, rounds=1, release=release, start=users.U, insecure_seed=s
-                )
-                found.append(subspace_error(solver, users, s))
-            return statistics.median(found)
-
-        table("d", [8, 16, 32, 64], error)
+    The exact sums of a set of users are the same for every draw of the noise; a seed's error is the median of its draws.
+    """
+    sizes, t = (8, 16, 32, 64), 20_000
+    errors = {release: np.empty((seeds, len(sizes))) for release in ("normal", "gradient")}
+    for s, (column, d) in itertools.product(range(seeds), enumerate(sizes)):
+        users = Users(InstanceSpec(t=1, m=2 * d, d=d, r=2, k=0), t, seed=s, block=1000)
+        # At the truth every gradient is zero, so its level is public knowledge of the residual: take that of w x y.
+        clip = levels(d, 2, 0)
+        clip = replace(clip, gradient=clip.x * clip.w * clip.y)
+        schedules = {}
+        for release in errors:
+            solver = PrivAltMin(epsilon=8.0, delta=DELTA, clip=clip, rounds=1, release=release, start=users.U)
+            schedules[release] = solver._schedule(solver._budget()[0], d, 2, 0, t)
+        totals: dict[str, Statistics] = {release: {} for release in schedules}
+        for cohort in map(Cohort, users):
+            for release, schedule in schedules.items():
+                request = Server(schedule, users.U, SeededNoise(0)).request()
+                assert request is not None
+                add(totals[release], cohort.answer(request))
+        for release, schedule in schedules.items():
+            found = [
+                Server(schedule, users.U, SeededNoise(1000 * s + n)).receive([totals[release]]) for n in range(draws)
+            ]
+            errors[release][s, column] = statistics.median(metrics.subspace_distance(U, users.U) for U in found)
+    for release, found_errors in errors.items():
+        print(f"\nrelease {release}, {seeds} seeds")
+        for d, column_of_d in zip(sizes, found_errors.T, strict=True):
+            print(f"| d = {d} | {np.median(column_of_d):.3e} |")
+        report_slope("d", sizes, found_errors)
 
 
 def large(t: int, noise: float) -> None:
