@@ -1,0 +1,36 @@
+"""What bisection and adaptive rounds save: the comparison itself, on a solver whose boundary is known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from phase_diagrams import economy
+from phase_diagrams.engines import Inline
+
+#: The synthetic solver wants one task and r = 0, k = d; lines differ in d, so k stands for it.
+MAP = {"x": "m=6:45", "y": "k=2,4", "fixed": "d/k=1,r=0,t=1", "solvers": "phase_diagrams.synthetic:sharp"}
+
+
+@pytest.fixture
+def sweeps(tmp_path, monkeypatch):
+    monkeypatch.setattr(economy, "MAP", MAP)
+    adaptive = economy.run(tmp_path / "adaptive", Inline(), nested="m", precision=economy.PRECISION, replicates=200)
+    return adaptive, economy.run(tmp_path / "uniform", Inline(), replicates=economy.REPLICATES)
+
+
+def test_the_same_boundary_for_fewer_solves(sweeps):
+    lines = economy.compare(*sweeps)
+    assert [line.k for line in lines] == [2, 4]
+    for line, truth in zip(lines, (24.0, 28.0), strict=True):
+        assert line.agree
+        assert line.adaptive.width / 2 <= economy.PRECISION
+        assert line.adaptive.lower - 1 <= truth <= line.adaptive.upper + 1
+        assert line.grid[1] % 40 == 0  # every level, a whole number of replicates
+        assert economy.FEWEST * 40 <= line.grid[1] <= economy.REPLICATES * 40
+        assert line.solves < line.grid[1] / 3
+
+
+def test_a_precision_that_no_number_of_replicates_gives_is_not_a_number(sweeps):
+    assert math.isnan(economy.cheapest(sweeps[1], 1, precision=1e-6))
