@@ -18,7 +18,7 @@ from phase_diagrams.boundary import BoundaryPoint, boundary, boundary_axis, nest
 from phase_diagrams.grid import Value
 from phase_diagrams.table import Trials
 from phase_diagrams.threshold import ThresholdStatus, fit_threshold_intervals
-from phase_diagrams.trial import draw
+from phase_diagrams.trial import aimed, draw
 
 
 @dataclass(frozen=True)
@@ -292,8 +292,10 @@ def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence
     spec = trials.spec
 
     def run(name: str, problem: Any, key: tuple[int, ...]) -> float:
+        rng = np.random.default_rng(key)
+        solver = aimed(solvers[name], cell, rng)
         start = time.perf_counter()
-        solvers[name](problem, rng=np.random.default_rng(key), callback=None)
+        solver(problem, rng=rng, callback=None)
         return time.perf_counter() - start
 
     spent = []

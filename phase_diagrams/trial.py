@@ -15,7 +15,7 @@ from lrs.errors import InvalidInput
 from lrs.generate import generate
 from lrs.private.options import for_study
 from lrs.problem import Instance
-from lrs.solver import Iterate, Solution, Status, load_solver
+from lrs.solver import Iterate, Solution, Solver, Status, load_solver
 from phase_diagrams import identity
 from phase_diagrams.grid import Cell, SweepSpec
 
@@ -90,6 +90,14 @@ def draw(spec: SweepSpec, cell: Cell, replicate: int) -> Instance:
     return generate(cell.spec, identity.instance_key(spec.seed, cell.parameters, replicate))
 
 
+def aimed(solver: Solver, cell: Cell, rng: np.random.Generator) -> Solver:
+    """The solver with the private target of the cell; as it is where there is none, or when it takes none."""
+    if not cell.target or cell.spec is None:
+        return solver
+    configured: Solver = for_study(solver, cell.spec, rng, **cell.target)
+    return configured
+
+
 def geometric_rate(errors: Sequence[float]) -> float:
     """Factor by which the error shrinks per outer step, NaN when fewer than three steps show it.
 
@@ -147,9 +155,7 @@ class Runner:
         row = Row(trial.cell, trial.replicate, spec.solvers[trial.solver], Outcome.RAISED)
         start = time.perf_counter()
         try:
-            solver = self.solvers[trial.solver]
-            if cell.target and cell.spec is not None:
-                solver = for_study(solver, cell.spec, rng, **cell.target)
+            solver = aimed(self.solvers[trial.solver], cell, rng)
             solution = solver(instance.problem, rng=rng, callback=None if errors is None else trace)
             seconds = round(time.perf_counter() - start, 6)
             judged = _judge(row, solution, instance, spec)

@@ -12,8 +12,11 @@ from lrs.cli import run
 from lrs.generate import InstanceSpec
 from lrs.private import clip_of, epsilon_of
 from lrs.private.options import for_study
+from phase_diagrams.duel import time_both
+from phase_diagrams.engines import Inline
 from phase_diagrams.grid import Success, SweepSpec, build
 from phase_diagrams.overlays import margin, overlays, parameters_at
+from phase_diagrams.runner import sweep
 from phase_diagrams.table import load
 from phase_diagrams.trial import Runner, Trial, draw
 from theory.private_plan import PrivatePlan, plan_users
@@ -53,8 +56,8 @@ def test_the_target_reaches_the_private_solver_only():
 
 
 def test_budget_decides_and_trials_repeat():
-    sweep = spec()
-    rows = [[Runner(sweep, "test").run(Trial(cell, 0, 0)) for cell in (1, 3)] for _ in range(2)]
+    chosen = spec()
+    rows = [[Runner(chosen, "test").run(Trial(cell, 0, 0)) for cell in (1, 3)] for _ in range(2)]
     assert [row.outcome for row in rows[0]] == ["not recovered", "recovered"]
     assert [r.subspace_distance for r in rows[0]] == [r.subspace_distance for r in rows[1]]
 
@@ -95,12 +98,12 @@ def test_success_by_subspace():
 
 
 def test_the_line_is_at_the_users_of_the_plan():
-    sweep = spec(x="epsilon=1,2")
+    chosen = spec(x="epsilon=1,2")
     (overlay,) = overlays(["private"])
     needed = {e: plan_users(PrivatePlan(d=6, r=1, k=1, epsilon=e, delta=1e-6))[-1].amount for e in (1.0, 2.0)}
     assert needed[1.0] > needed[2.0]
     for epsilon, users in needed.items():
-        at = parameters_at(sweep, {"epsilon": epsilon, "t": np.array([users, 2 * users, 0.5 * users])})
+        at = parameters_at(chosen, {"epsilon": epsilon, "t": np.array([users, 2 * users, 0.5 * users])})
         assert margin(overlay, at) == pytest.approx([0, np.log(2), -np.log(2)])
     with pytest.raises(InvalidInput, match="private needs a sweep with a target"):
         margin(overlay, parameters_at(build({"x": "m=8,9", "fixed": "d=6,r=1,k=1,t=9"}), {"m": np.array([8])}))
@@ -116,6 +119,15 @@ def test_verbs(tmp_path, capsys):
     capsys.readouterr()
     assert run(["plot", str(folder), "--what", "subspace_distance", "--overlay", "private", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["written"]) == 2
+
+
+def test_private_solvers_are_timed_with_their_target(tmp_path):
+    folder = tmp_path / "sweep"
+    chosen = spec(
+        x="epsilon=500,1000", y="t=100,400", success="subspace", tolerance=0.9, solvers=["private-amht", "priv-altmin"]
+    )
+    sweep(chosen, folder, Inline())
+    assert time_both(load(folder), "private-amht", "priv-altmin", instances=2).seconds_a > 0
 
 
 def test_a_study_spends_its_target():
