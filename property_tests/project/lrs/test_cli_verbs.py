@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from lrs import Instance, InstanceSpec, LRSModel, commands, generate, metrics
+from lrs.commands.shared import SPLIT_STREAM
 from lrs.datasets import load_data
 
 TABLE = ("--task", "school", "--target", "score", "--rank", "1", "--sparsity", "1")
@@ -160,7 +161,7 @@ def test_solve_never_fits_the_rows_held_out(run: Callable, frame: pd.DataFrame, 
     frame = frame.sort_values("school", kind="stable").reset_index(drop=True)
     frame.to_csv(tmp_path / "a.csv", index=False)
     data = load_data(tmp_path / "a.csv", task="school", target="score")
-    _, mask = data.split(0.75, np.random.default_rng([0, commands.SPLIT_STREAM]))
+    _, mask = data.split(0.75, np.random.default_rng([0, SPLIT_STREAM]))
     frame.loc[np.flatnonzero(~mask)[7], "score"] += 1000.0
     frame.to_csv(tmp_path / "b.csv", index=False)
     one, two = (documents(run, "solve", name, *TABLE) for name in ("a.csv", "b.csv"))
@@ -418,7 +419,9 @@ def test_solvers_are_listed_with_what_they_do(run: Callable):
 
 
 def test_a_broken_solver_hides_no_other(run: Callable, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(commands, "available_solvers", lambda: {"amht": "lrs.amht:AMHT", "theirs": "absent:x"})
+    monkeypatch.setattr(
+        "lrs.commands.describe.available_solvers", lambda: {"amht": "lrs.amht:AMHT", "theirs": "absent:x"}
+    )
     entries = {entry["name"]: entry for entry in documents(run, "solvers")["solvers"]}
     assert entries["amht"]["error"] is None
     assert "no solver named 'theirs'" in entries["theirs"]["error"]

@@ -1,0 +1,19 @@
+"""The verbs of the ground floor: generate, solve, predict, adapt, solvers, info.
+
+pandas and rich's tables are imported inside the verbs, so that ``lrs --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from lrs.commands.apply import adapt, predict
+from lrs.commands.describe import info, solvers
+from lrs.commands.generate import generate
+from lrs.commands.solve import solve
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the root."""
+    for verb in (generate, solve, predict, adapt, solvers, info):
+        app.command()(verb)

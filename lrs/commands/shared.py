@@ -1,0 +1,139 @@
+"""What the verbs have in common: their options, the files they take, and the words of their reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from lrs import datasets, metrics
+from lrs.cli import stdout
+from lrs.errors import InvalidInput
+from lrs.model import LRSModel
+from lrs.private.model import ServerModel
+from lrs.problem import Instance, MultiTaskData
+
+#: Second key of the stream that splits rows into training and held-out; the first is the seed.
+SPLIT_STREAM = 1
+
+Force = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
+TaskColumn = Annotated[str | None, typer.Option("--task", metavar="COLUMN", help="Column naming the task of each row.")]
+TargetColumn = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file (.npz) written by solve or adapt.")]
+Train = Annotated[float | None, typer.Option("--train", metavar="FRACTION", help="Share of every task's rows to fit.")]
+
+
+def output_file(path: Path, suffix: str, force: bool) -> Path:
+    """The file that will be written; refused now rather than after the work is done."""
+    if path.suffix != suffix:
+        path = path.with_name(path.name + suffix)
+    if path.is_dir():
+        raise InvalidInput(f"{path}: is a folder; name a file in it")
+    if path.exists() and not force:
+        raise InvalidInput(f"{path}: exists already; choose another name or pass --force")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"{path}: the folder {path.parent} does not exist; create it first")
+    return path
+
+
+def load_input(
+    file: Path, task: str | None, target: str | None, features: str | None
+) -> tuple[MultiTaskData, Instance | None]:
+    """The data of a file, and the instance when it is one."""
+    chosen = None if features is None else [name.strip() for name in features.split(",") if name.strip()]
+    if datasets.file_kind(file) == "instance":
+        datasets.refuse_columns(file, task=task, target=target, features=chosen)
+        instance = Instance.load(file)
+        return instance.problem.data, instance
+    return datasets.load_data(file, task=task, target=target, features=chosen), None
+
+
+def split_rows(data: MultiTaskData, train: float, seed: int) -> tuple[MultiTaskData, np.ndarray]:
+    """Training rows, and the mask that tells them from the held-out ones."""
+    if not 0 < train <= 1:
+        raise InvalidInput(f"train: expected a fraction in (0, 1], got {train:g}")
+    if train == 1:
+        return data, np.ones(data.n, dtype=bool)
+    return data.split(train, np.random.default_rng([seed, SPLIT_STREAM]))
+
+
+def errors_on(model: LRSModel, data: MultiTaskData, mask: np.ndarray) -> dict[str, Any] | None:
+    """Errors on the rows of ``mask``; None when there are none."""
+    if not mask.any():
+        return None
+    return error_figures(data.y[mask], model.predict(data.X[mask], data.groups[mask]))
+
+
+def error_figures(y: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+    """Explained variance and RMSE."""
+    explained = metrics.explained_variance(y, predicted)
+    return {"rows": len(y), "explained_variance": explained, "rmse": metrics.rmse(y, predicted)}
+
+
+def describe_errors(errors: Any) -> str:
+    """`error_figures` in words."""
+    return (
+        f"explained variance {errors['explained_variance']:.2%}, RMSE {errors['rmse']:.4g} on {errors['rows']:,} rows"
+    )
+
+
+def storage_document(model: LRSModel) -> dict[str, Any]:
+    """Numbers stored, against one dense model per task."""
+    stored, dense = model.n_parameters, model.n_parameters_dense
+    return {"parameters": stored, "dense_parameters": dense, "saved": 1 - stored / dense}
+
+
+def data_document(data: MultiTaskData) -> dict[str, Any]:
+    """Size of a data set."""
+    low, high = int(data.counts.min()), int(data.counts.max())
+    return {"tasks": data.t, "rows": data.n, "features": data.d, "rows_min": low, "rows_max": high}
+
+
+def instance_document(instance: Instance) -> dict[str, Any]:
+    """What an instance is, without its arrays."""
+    problem = instance.problem
+    return {
+        "data": data_document(problem.data),
+        "rank": problem.rank,
+        "sparsity": problem.sparsity,
+        "noise": problem.noise,
+        "seed": instance.seed,
+        "spec": None if instance.spec is None else instance.spec.to_dict(),
+    }
+
+
+def describe_data(data: Mapping[str, Any]) -> str:
+    """`data_document` in words."""
+    low, high = data["rows_min"], data["rows_max"]
+    each = f"{low} each" if low == high else f"{low} to {high} each"
+    return f"{data['tasks']:,} tasks, {data['rows']:,} rows ({each}), {data['features']} features"
+
+
+def shape(data: MultiTaskData) -> str:
+    """Size of a data set in words."""
+    return describe_data(data_document(data))
+
+
+def print_line(text: str) -> None:
+    """One line on standard output, never wrapped."""
+    stdout().print(text, soft_wrap=True, markup=False)
+
+
+def print_pairs(rows: list[tuple[str, str]]) -> None:
+    """Names and values in two columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in rows:
+        table.add_row(Text(name, style="bold"), Text(value))
+    stdout().print(table)
+
+
+def noise_sentence(server: ServerModel) -> str:
+    """Whether the noise of a private run protects anybody."""
+    return "secure" if server.secure else "SEEDED: this result is not private to anyone who can guess the seed"

@@ -1,0 +1,286 @@
+"""`lrs solve`: fit the model to a file and report the errors."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lrs import datasets, metrics
+from lrs import solve as run_solver
+from lrs.cli import print_json, report, stderr
+from lrs.commands.shared import (
+    Force,
+    Json,
+    TargetColumn,
+    TaskColumn,
+    Train,
+    data_document,
+    describe_data,
+    describe_errors,
+    errors_on,
+    load_input,
+    noise_sentence,
+    output_file,
+    print_pairs,
+    split_rows,
+    storage_document,
+)
+from lrs.errors import InvalidInput
+from lrs.private.model import ServerModel
+from lrs.private.options import configure as configure_private
+from lrs.problem import Problem
+from lrs.solver import Callback, Iterate, Solution, Status, load_solver
+
+#: Heading of the options of private solvers in the help.
+PRIVATE = "Private solvers"
+
+#: Share of every task's rows that a table's model is trained on unless --train says otherwise.
+TABLE_TRAIN = 0.75
+
+
+def solve(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz) or table (.csv, .csv.gz, .parquet).")],
+    rank: Annotated[
+        int | None, typer.Option("--rank", "-r", help="Shared directions r; an instance knows its own.")
+    ] = None,
+    sparsity: Annotated[
+        int | None,
+        typer.Option("--sparsity", "-k", help="Personal coordinates k of a task; an instance knows its own."),
+    ] = None,
+    solver: Annotated[
+        str, typer.Option("--solver", metavar="NAME", help="Name that `lrs solvers` lists, or module:attribute.")
+    ] = "amht",
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the solver and of the split; 0 by default.", show_default=False)
+    ] = None,
+    task: TaskColumn = None,
+    target: TargetColumn = None,
+    features: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,…", help="Feature columns of a table, separated by commas; default: all others."),
+    ] = None,
+    intercept: Annotated[bool, typer.Option("--intercept", help="Append a constant feature.")] = False,
+    noise: Annotated[
+        float | None, typer.Option(help="Standard deviation σ of the noise; default: the instance's, or 0.")
+    ] = None,
+    train: Train = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads, for solvers that have this option.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Private solvers: user-level target ε.", rich_help_panel=PRIVATE)
+    ] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="Private solvers: δ of the target.", rich_help_panel=PRIVATE)
+    ] = None,
+    rho: Annotated[
+        float | None, typer.Option(help="Private solvers: target as zCDP ρ.", rich_help_panel=PRIVATE)
+    ] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(metavar="x=…,y=…,xb=…,w=…", help="Private solvers: clip levels.", rich_help_panel=PRIVATE),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Private solvers: fixed number of rounds.", rich_help_panel=PRIVATE)
+    ] = None,
+    neighbours: Annotated[
+        str | None, typer.Option(help="Private solvers: add-remove or replace-one.", rich_help_panel=PRIVATE)
+    ] = None,
+    insecure_seed: Annotated[
+        bool,
+        typer.Option("--insecure-seed", help="Let --seed fix the noise: not private.", rich_help_panel=PRIVATE),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Model file (.npz) to write.")
+    ] = None,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Fit the model to a file and report the errors.
+
+    An instance is fitted on all of its rows and compared with its truth. A table is fitted on 75 % of every task's rows
+    and judged on the others (--train 1 fits all of them). Exits with 1 when the solver ran but diverged. A private solver
+    writes the server's model: U and the privacy ledger, nothing of any user.
+    """
+    output = None if output is None else output_file(output, ".npz", force)
+    configured = configure_private(
+        _configured(solver, threads),
+        solver,
+        seed=seed,
+        insecure_seed=insecure_seed,
+        clip=clip,
+        epsilon=epsilon,
+        delta=delta,
+        rho=rho,
+        rounds=rounds,
+        neighbours=neighbours,
+    )
+    key = 0 if seed is None else seed
+    data, instance = load_input(file, task, target, features)
+    if intercept:
+        if instance is not None:
+            raise InvalidInput("intercept: an instance has its own truth, without a constant feature; leave it out")
+        data = datasets.with_intercept(data)
+    if instance is not None:
+        given = instance.problem
+        rank = given.rank if rank is None else rank
+        sparsity = given.sparsity if sparsity is None else sparsity
+        noise = given.noise if noise is None else noise
+    if rank is None or sparsity is None:
+        name, symbol = ("rank", "r") if rank is None else ("sparsity", "k")
+        raise InvalidInput(f"{name}: a table does not say its {name}; pass --{name} {symbol}")
+    training, mask = split_rows(data, train if train is not None else 1.0 if instance is not None else TABLE_TRAIN, key)
+    problem = Problem(training, rank, sparsity, noise or 0.0)
+    solution = _run(problem, configured, solver, key)
+    model = solution.model
+    server = solution.info.get("server")
+    diverged = solution.status is Status.DIVERGED
+    if output is not None and not diverged:
+        (server or model).save(output, overwrite=force)
+    document: dict[str, Any] = {
+        "command": "solve",
+        "file": file,
+        "solver": solver,
+        "seed": key,
+        "rank": problem.rank,
+        "sparsity": problem.sparsity,
+        "noise": problem.noise,
+        "data": data_document(data),
+        "short_tasks": int((training.counts < rank + sparsity).sum()),
+        "status": solution.status.value,
+        "message": solution.message,
+        "iterations": solution.iterations,
+        "seconds": solution.seconds,
+        "compile_seconds": solution.info.get("compile_seconds"),
+        "residual": solution.residual,
+        "metrics": None if instance is None else metrics.summary(model, instance.truth),
+        "training": errors_on(model, data, mask),
+        "held_out": errors_on(model, data, ~mask),
+        "storage": storage_document(model),
+        "output": None if diverged else output,
+    }
+    if server is not None:
+        document["privacy"] = server.privacy
+        # Counts too: that a user takes part is what the guarantee hides.
+        document["not_private"] = [
+            *("data", "short_tasks", "seconds", "residual", "metrics", "training", "held_out", "storage")
+        ]
+        document["seed"] = None if server.secure else key
+    if as_json:
+        print_json(document)
+    else:
+        _print_solution(document)
+        if server is not None:
+            _print_privacy(server)
+    if diverged:
+        raise typer.Exit(1)
+
+
+def _configured(spec: str, threads: int | None) -> Any:
+    solver = load_solver(spec)
+    if threads is None:
+        return solver
+    if not (is_dataclass(solver) and any(field.name == "threads" for field in fields(solver))):
+        raise InvalidInput(f"threads: the solver {spec!r} has no such option; leave --threads out")
+    return replace(solver, threads=threads)
+
+
+def _run(problem: Problem, solver: Any, name: str, seed: int) -> Solution:
+    """Run the solver; a solver that raises ran but failed, and its author needs the traceback."""
+    try:
+        with _progress(name, getattr(solver, "max_iterations", None)) as callback:
+            solution = run_solver(problem, solver, seed, callback)
+    except InvalidInput:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        report("error", f"the solver {name!r} raised {type(error).__name__}: {error}", "bold red")
+        raise typer.Exit(1) from None
+    model = solution.model
+    if (model.t, model.d) != (problem.t, problem.d):
+        report(
+            "error",
+            f"the solver {name!r} returned a model of {model.t} tasks and {model.d} features for "
+            f"{problem.t} tasks and {problem.d} features",
+            "bold red",
+        )
+        raise typer.Exit(1)
+    data = problem.data
+    return replace(solution, model=replace(model, task_names=data.task_names, feature_names=data.feature_names))
+
+
+@contextmanager
+def _progress(name: str, total: int | None) -> Iterator[Callback | None]:
+    """A bar on stderr driven by the solver's callback; nothing, and no callback to pay for, without a terminal."""
+    console = stderr()
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    step, residual = TextColumn("step {task.fields[step]}"), TextColumn("residual {task.fields[residual]}")
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), step, residual, TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(name, total=total, step="0", residual="–")
+
+        def show(iterate: Iterate) -> None:
+            progress.update(
+                bar, completed=iterate.iteration, step=str(iterate.iteration), residual=f"{iterate.residual:.2e}"
+            )
+
+        yield show
+
+
+def _print_solution(document: Mapping[str, Any]) -> None:
+    data, storage = document["data"], document["storage"]
+    rows: list[tuple[str, str]] = [
+        ("data", f"{document['file']}: {describe_data(data)}"),
+        ("model", f"rank {document['rank']}, sparsity {document['sparsity']}, noise {document['noise']:g}"),
+    ]
+    if document["short_tasks"]:
+        rows.append(
+            ("short tasks", f"{document['short_tasks']} of {data['tasks']} have fewer than r + k rows to learn from")
+        )
+    compiled = document["compile_seconds"]
+    timing = f"{document['seconds']:.2f} s" + (f", of which {compiled:.2f} s compiling" if compiled else "")
+    seed = "" if document["seed"] is None else f", seed {document['seed']}"
+    rows.append(("solver", f"{document['solver']}{seed}: {document['iterations']} steps, {timing}"))
+    rows.append(("status", f"{document['status']}. {document['message']}"))
+    if document["status"] == Status.STALLED.value and document["metrics"] is None and document["noise"] == 0:
+        size = f"{document['training']['rmse']:.2g}"
+        rows.append(
+            ("advice", f"an exact fit was asked for; data with noise want --noise σ, here --noise {size} or less")
+        )
+    rows.append(("residual", f"{document['residual']:.3g} (‖y − ŷ‖ / ‖y‖ on the rows fitted)"))
+    for name, value in (document["metrics"] or {}).items():
+        rows.append((name.replace("_", " "), f"{value:.3g}"))
+    if document["metrics"] is None:
+        rows.append(("training", describe_errors(document["training"])))
+    if document["held_out"] is not None:
+        rows.append(("held out", describe_errors(document["held_out"])))
+    rows.append(
+        (
+            "storage",
+            f"{storage['parameters']:,} numbers instead of {storage['dense_parameters']:,} ({storage['saved']:.1%} saved)",
+        )
+    )
+    if document["output"] is not None:
+        rows.append(("wrote", str(document["output"])))
+    print_pairs(rows)
+
+
+def _print_privacy(server: ServerModel) -> None:
+    print_pairs(
+        [
+            ("privacy", server.ledger.sentence(server.delta)),
+            ("noise", noise_sentence(server)),
+            (
+                "not private",
+                "the counts, the residual and the errors above; only the server model and U may be published",
+            ),
+        ]
+    )
