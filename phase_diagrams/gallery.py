@@ -121,11 +121,20 @@ def entries() -> tuple[Entry, ...]:
             solvers=("amht", "iht"), pictures=("amht", "iht"), overlay="counting",
         ),
     )  # fmt: skip
+    zeta, coherence = "5,15,30,36,45,60", "0,0.5,0.8,0.95,0.99,1"
     walls = (
-        _map("zeta", "zeta", "5,8,15,30,60", "The ζ wall", "Supports confined to few coordinates, each used by up to ζ of "
-             "the 60 tasks: there the personal parts look like a shared one.", m=FINE, overlay=""),
-        _map("coherence", "coherence", "0,0.5,0.8,0.95,1", "The incoherence wall", "The first row of U takes up to all "
-             "of one direction; at 1 that direction is itself sparse.", m=FINE, overlay=""),
+        _map("zeta", "zeta", zeta, "The ζ wall: all parameters", "Supports confined to few coordinates, each used by up to ζ "
+             "of the 60 tasks: there the personal parts look like a shared one. At ζ = 60 all tasks use the same three "
+             "coordinates; their rows of U are then invisible, but the parameters, sums of both parts, are not.",
+             m=FINE, overlay=""),
+        _map("zeta-parts", "zeta", zeta, "The ζ wall: both parts", "The same data; success asks for the subspace and the "
+             "supports as well. A coordinate that more than t − r tasks use hides its row of U, whatever m is.",
+             m=FINE, overlay="", options="--success parts"),
+        _map("coherence", "coherence", coherence, "The incoherence wall: all parameters", "The first row of U takes up to "
+             "all of one direction; at 1 that direction is itself sparse, and which part it belongs to cannot be told.",
+             m=FINE, overlay=""),
+        _map("coherence-parts", "coherence", coherence, "The incoherence wall: both parts", "The same data; success asks for "
+             "the subspace and the supports as well.", m=FINE, overlay="", options="--success parts"),
         _map("noise", "noise", "0.01,0.03,0.1,0.3", "Noise", "Success here is a relative error of all parameters of "
              "at most 0.05.", m=ROWS, options="--success theta --tolerance 0.05", overlay=""),
     )  # fmt: skip

@@ -198,9 +198,11 @@ class Success:
 
     Parameters
     ----------
-    criterion : "all", "theta", "subspace" or float
+    criterion : "all", "theta", "subspace", "parts" or float
         ``all``: every task has relative error ‖θ̂ − θ*‖₂/‖θ*‖₂ ≤ tolerance; ``theta``: the relative error of all
         parameters together, ‖Θ̂ − Θ*‖_F/‖Θ*‖_F, is; ``subspace``: the sine of the largest angle between the subspaces is;
+        ``parts``: ``all`` and ``subspace``, and every support is right, so that the split into a shared and a personal part
+        is recovered and not only their sum;
         a number f in (0, 1]: at least that fraction of the tasks is.
     tolerance : float
     """
@@ -210,12 +212,12 @@ class Success:
 
     def __post_init__(self) -> None:
         criterion = self.criterion
-        if isinstance(criterion, str) and criterion not in ("all", "theta", "subspace"):
+        if isinstance(criterion, str) and criterion not in ("all", "theta", "subspace", "parts"):
             try:
                 criterion = float(criterion)
             except ValueError:
                 raise InvalidInput(
-                    f"success: {self.criterion!r} is none of all, theta, subspace or a fraction of tasks such as 0.99"
+                    f"success: {self.criterion!r} is none of all, theta, subspace, parts or a fraction of tasks such as 0.99"
                 ) from None
         if not isinstance(criterion, str):
             if not 0 < criterion <= 1:
@@ -226,8 +228,16 @@ class Success:
             raise InvalidInput(f"tolerance: expected a positive number, got {self.tolerance!r}")
         object.__setattr__(self, "tolerance", float(self.tolerance))
 
-    def recovered(self, theta_error: float, tasks_recovered: float, subspace_distance: float = math.inf) -> bool:
+    def recovered(
+        self,
+        theta_error: float,
+        tasks_recovered: float,
+        subspace_distance: float = math.inf,
+        supports_right: bool = False,
+    ) -> bool:
         """The verdict on one trial from its errors."""
+        if self.criterion == "parts":
+            return tasks_recovered >= 1 and subspace_distance <= self.tolerance and supports_right
         if self.criterion in ("theta", "subspace"):
             return (theta_error if self.criterion == "theta" else subspace_distance) <= self.tolerance
         return tasks_recovered >= (1.0 if self.criterion == "all" else float(self.criterion))

@@ -142,6 +142,8 @@ def _summary(trials: Trials) -> str:
 
 
 def _criterion(criterion: str | float) -> str:
+    if criterion == "parts":
+        return "every support is right, and the error of every task and of the subspace is"
     if criterion == "subspace":
         return "the sine of the largest angle between the subspaces is"
     if criterion == "theta":

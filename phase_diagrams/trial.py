@@ -177,9 +177,10 @@ def _judge(row: Row, solution: Any, instance: Instance, spec: SweepSpec) -> Row:
     theta = errors.theta_error
     tasks = errors.tasks_recovered(spec.success.tolerance)
     distance = metrics.subspace_distance(model.U, truth.U)
+    precision, recall = errors.support_precision, errors.support_recall
     if not math.isfinite(theta):
         outcome = Outcome.NON_FINITE
-    elif spec.success.recovered(theta, tasks, distance):
+    elif spec.success.recovered(theta, tasks, distance, precision == recall == 1):
         outcome = Outcome.RECOVERED
     elif solution.status is Status.DIVERGED:
         outcome = Outcome.NON_FINITE
@@ -194,7 +195,7 @@ def _judge(row: Row, solution: Any, instance: Instance, spec: SweepSpec) -> Row:
         theta_error=theta,
         subspace_distance=distance,
         tasks_recovered=tasks,
-        support_precision=errors.support_precision,
-        support_recall=errors.support_recall,
+        support_precision=precision,
+        support_recall=recall,
         residual=float(solution.residual),
     )

@@ -70,7 +70,7 @@ def test_a_range_includes_its_stop_when_a_step_lands_on_it(start, steps, step):
         ({"solvers": ["amht", "amht"]}, "twice"),
         ({"replicates": 0}, "at least 1"),
         ({"seed": -1}, "at least 0"),
-        ({"success": "most"}, "all, theta, subspace or a fraction"),
+        ({"success": "most"}, "all, theta, subspace, parts or a fraction"),
         ({"success": "1.5"}, "lies in"),
         ({"tolerance": -1.0}, "positive"),
         ({"nested": "k"}, "only m"),
@@ -216,6 +216,9 @@ def test_success_criteria():
     assert Success(0.9).recovered(1.0, 0.9)
     assert not Success(0.9).recovered(0.0, 0.89)
     assert not Success("theta").recovered(float("nan"), 1.0)
+    assert Success("parts").recovered(0.0, 1.0, 1e-6, True)
+    for errors in ((0.99, 1e-6, True), (1.0, 1e-5, True), (1.0, 1e-6, False)):
+        assert not Success("parts").recovered(0.0, *errors)
 
 
 def test_fixed_parameters_from_several_options():
