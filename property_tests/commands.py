@@ -60,6 +60,13 @@ def verify(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for report.html, verdicts.json, trials.jsonl.")
     ] = None,
+    draw: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGION",
+            help="Draw problems of another region than the solver's own; what lies outside of its own judges nobody.",
+        ),
+    ] = None,
     mutants: Annotated[
         bool, typer.Option("--mutants", help="Check the broken solvers and print which claim refutes which.")
     ] = False,
@@ -78,14 +85,16 @@ def verify(
     """
     from property_tests import report as pages
     from property_tests.ledger import Ledger
+    from property_tests.strategies import region_named
     from property_tests.verify import check_solver, document, exit_code, read_expected
 
     if replay is not None:
-        return _replay(solver, claims, replay, budget, as_json)
+        return _replay(solver, claims, theorem, replay, budget, as_json)
     if mutants and solver:
         raise InvalidInput("mutants: checks the broken solvers of the suite; leave --solver out")
     if every_claim and not mutants:
         raise InvalidInput("every-claim: only with --mutants; any other solver is checked against every claim anyway")
+    drawn_from = None if draw is None else region_named(draw)
     names = _mutant_specs() if mutants else list(dict.fromkeys(solver or ["amht"]))
     accepted = read_expected(expected) if expected is not None else ()
     _check_expected(accepted, names)
@@ -104,6 +113,7 @@ def verify(
                     budget=budget,
                     claims_matching=claims,
                     theorem=theorem,
+                    drawn_from=drawn_from,
                     alpha=alpha,
                     beta=beta,
                     seed=seed,
@@ -223,14 +233,15 @@ _STYLE = {"CONFIRMED": "green", "REFUTED": "bold red", "INCONCLUSIVE": "yellow"}
 
 
 def _print_report(report: Report) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from property_tests.claim import Verdict
 
     console = stdout()
     console.print(Text(report.sentence, style="bold"))
-    table = Table("verdict", "claim", "trials", "why", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    claim = Column("claim", no_wrap=True)  # a name cut short cannot be passed to --claims
+    table = Table("verdict", claim, "trials", "why", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for r in report.results:
         if r.verdict is Verdict.CONFIRMED and report.expectation(r) is not None:
             why = "listed as an expected failure; remove it from the list"
@@ -260,13 +271,13 @@ def _print_report(report: Report) -> None:
         console.print(Text(note, style="yellow"), soft_wrap=True)
 
 
-def _replay(solver: list[str] | None, claim: str, text: str, budget: str, as_json: bool) -> int:
+def _replay(solver: list[str] | None, claim: str, theorem: str | None, text: str, budget: str, as_json: bool) -> int:
     from property_tests import verify as door
 
     if solver and len(solver) > 1:
         raise InvalidInput("solver: a replay is of one solver")
     name = (solver or ["amht"])[0]
-    trial = door.replay(name, claim, text, budget=budget)
+    trial = door.replay(name, claim, text, theorem=theorem, budget=budget)
     if as_json:
         print_json({"solver": name, **door.trial_dict(trial)})
     else:

@@ -339,14 +339,19 @@ class Examination:
         seed: int,
         progress: Callable[[Tally, str, int], None],
         record: Callable[[Trial], None],
+        drawn_from: Region | None = None,
     ) -> None:
         self.claim, self.bench, self.region, self.budget, self.ledger = claim, bench, region, budget, ledger
         self.seed, self.progress, self.record = seed, progress, record
         self.tally = Tally(claim.kind, alpha, beta)
-        self.evidence = digest(bench.hash, claim.name, claim.hash, region.name, repr(region))[:16]
-        self.strategy = claim.configurations(region)
+        texts = [bench.hash, claim.name, claim.hash, region.name, repr(region)]
+        if drawn_from is not None:
+            texts.append(repr(drawn_from))
+        self.evidence = digest(*texts)[:16]
+        self.strategy = claim.configurations(region if drawn_from is None else drawn_from)
         self.failures: list[Trial] = []
         self.examples: list[Trial] = []
+        self.first_outside: Trial | None = None
         self.explored = self.outside = self.resumed = self.calls = 0
         self.seconds = 0.0
         self.round = 0
@@ -421,7 +426,9 @@ class Examination:
             t = replace(t, counted=counted)
             self.calls += t.calls
             self.seconds += t.seconds
-            self.outside += not t.outcome.in_scope
+            if not t.outcome.in_scope:
+                self.outside += 1
+                self.first_outside = self.first_outside or t
             if t.failed:
                 self.failures.append(t)
             if len(self.examples) < 3 and t.outcome.in_scope:
@@ -557,12 +564,17 @@ class Examination:
         if verdict is None:
             verdict = self.tally.verdict
             if verdict is Verdict.INCONCLUSIVE and not self.tally.trials and self.outside:
-                verdict, why = Verdict.OUT_OF_SCOPE, f"all {self.outside} configurations lay outside {self.region.name}"
+                verdict, why = Verdict.OUT_OF_SCOPE, self._outside_sentence()
             elif verdict is Verdict.INCONCLUSIVE:
                 why = f"the budget of {self.budget.most} trials was spent; run again with the same ledger to go on"
             elif verdict is Verdict.REFUTED and witness is not None and witness.trial.outcome.note:
                 why = witness.trial.outcome.note
         return self.result(verdict, why, witness, time.perf_counter() - start)
+
+    def _outside_sentence(self) -> str:
+        assert self.first_outside is not None
+        binding = self.first_outside.depth.binding
+        return f"all {self.outside} problems lay outside the region {self.region.name}, the first by its {binding}"
 
     def result(self, verdict: Verdict, why: str, witness: Witness | None, seconds: float) -> Result:
         return Result(
@@ -607,6 +619,7 @@ def examine(
     chosen: Sequence[Claim],
     *,
     region: Region | None = None,
+    drawn_from: Region | None = None,
     budget: str | Budget = "quick",
     alpha: float = 1e-6,
     beta: float = 1e-3,
@@ -626,6 +639,8 @@ def examine(
         In an order in which each comes after those it requires (as `claims` gives them).
     region : Region, optional
         Where the solver is held to its claims.
+    drawn_from : Region, optional
+        Where configurations come from instead; those outside ``region`` are OUT_OF_SCOPE.
     budget : str or Budget
     alpha, beta : float
         Bounds, per claim, on the probability of a false REFUTED and of a false CONFIRMED.
@@ -683,6 +698,7 @@ def examine(
                 seed=seed,
                 progress=told,
                 record=record,
+                drawn_from=drawn_from,
             )
             try:
                 result = examination.run()

@@ -523,14 +523,19 @@ class Peeks:
 
 # ---------------------------------------------------------------------------------------------- cost
 @mutant("quadratic_time", "compares every task with every other one", "cost/time")
-@dataclass(frozen=True, kw_only=True)
-class Quadratic(Textbook):
-    def step(self, batch: Batch, state: State) -> State:
-        # Distances between all pairs of tasks, which nothing uses; of every fourth number, or a check takes minutes.
-        flat = batch.X.reshape(batch.t, -1)[:, ::4]
-        for row in flat:
-            ((flat - row) ** 2).sum()
-        return super().step(batch, state)
+class Quadratic:
+    """AMHT after the distances between all pairs of tasks in two norms, which nothing uses."""
+
+    traits: ClassVar[Traits] = AMHT.traits
+
+    def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
+        tasks = Batch.of(problem).X.reshape(problem.t, -1)
+        difference = np.empty_like(tasks)  # in place: fresh arrays of this size would cost more than the arithmetic
+        for task in tasks:
+            np.subtract(tasks, task, out=difference)
+            np.abs(difference, out=difference).sum(axis=1)
+            np.square(difference, out=difference).sum(axis=1)
+        return AMHT(threads=1)(problem, rng=rng, callback=callback)
 
 
 @mutant("steps_grow", "takes t/4 further outer steps after it has converged", "cost/steps", "cost/time")

@@ -16,7 +16,9 @@ Examples
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData
 from property_tests.claim import Configuration, Depth, Region
 from property_tests.structures import fixture_names  # also registers the structures
+from theory import calibration
 
 
 # ---------------------------------------------------------------------------------------------- regions
@@ -39,36 +42,51 @@ class SampleRegion:
     ----------
     name : str
     constant : float
-        C of m ≥ C g; calibrated (see ``docs/verify/strategies.md``), not quoted.
-    law : {"counting", "lemma"}
-        g = r + k ln(e d/k) + d r/t, the parameter count with the price of unknown supports (`theory.limits`, n₀/t), or
-        g = (r + k) ln(d t), the union bound of the sparse-vector lemma.
+        C of m ≥ C g; measured (see ``docs/verify/strategies.md``), not quoted.
+    law : {"counting", "lemma", "theorem"}
+        g = r + k ln(e d/k) + d r/t, the parameter count with the price of unknown supports (`theory.limits`, n₀/t);
+        g = (r + k) ln(d t), the union bound of the sparse-vector lemma; or
+        g = max(k d r⁴/t, ``per_task`` max(k, r³)), the bounds of the informal theorem, with C = C_total.
+    per_task : float
+        C_task/C_total, for the law of the theorem.
     kappa, w_spread, coherence, zeta_share, duplicates, b_scale, ragged : float
-        Largest values: condition of W, norm spread of w, squared norm of a row of U, share of the tasks, over
+        Largest values: ratio of the extreme eigenvalues of WᵀW, norm spread of w, squared norm of a row of U, share of the tasks, over
         r, that use one coordinate, share of repeated tasks, size of b (that of w is 1), raggedness.
     dimension : float
         d ≥ ``dimension`` (r + k), so that supports are sparse at all.
     tasks : float
         t ≥ ``tasks`` r.
+    b_least : float
+        Smallest size of b. The theorem knows none; a solver's stopping rule may.
+    largest : int
+        Largest r and k that are drawn. Like ``growth`` it bounds the cost of a trial and is no part of `depth`.
+    growth : int
+        By how much claims about growth multiply the number of tasks.
     """
 
     name: str
     constant: float
     law: str = "counting"
-    kappa: float = 10.0
-    w_spread: float = 0.5
-    coherence: float = 0.3
-    zeta_share: float = 0.5
-    duplicates: float = 0.25
-    b_scale: float = 10.0
+    per_task: float = 0.0
+    kappa: float = 100.0
+    w_spread: float = 1.5
+    coherence: float = 0.6
+    zeta_share: float = 0.9
+    duplicates: float = 0.5
+    b_scale: float = 100.0
     ragged: float = 0.3
-    dimension: float = 6.0
-    tasks: float = 10.0
+    dimension: float = 4.0
+    tasks: float = 5.0
+    b_least: float = 1e-3
+    largest: int = 3
+    growth: int = 16
 
     def scale(self, t: int, d: int, r: int, k: int) -> float:
         """g of m ≥ C g."""
         if self.law == "lemma":
             return max(r + k, 1) * math.log(d * t)
+        if self.law == "theorem":
+            return max(k * d * r**4 / t, self.per_task * max(k, r**3))
         return r + (k * math.log(math.e * d / k) if k else 0.0) + d * r / t
 
     def zeta_limit(self, t: int, r: int) -> float:
@@ -94,7 +112,7 @@ class SampleRegion:
             "spread of W": self.w_spread - s.w_spread,
             "incoherence of U": self.coherence - s.coherence,
             "repeated tasks": self.duplicates - s.duplicates / s.t,
-            "size of b": math.log(self.b_scale / s.b_scale),
+            "size of b": min(math.log(self.b_scale / s.b_scale), math.log(s.b_scale / self.b_least)),
             "raggedness": self.ragged - s.ragged,
         }
         if s.zeta is not None:
@@ -109,32 +127,62 @@ class SampleRegion:
         return Depth(min(parts.values()), parts)
 
 
-#: Where the practical solver is held to exact recovery.
-PRACTICAL = SampleRegion("practical", 2.0)
+#: Where the practical solver, and with it everyone else's, is held to exact recovery.
+PRACTICAL = SampleRegion("practical", 1.5)
 #: Where a solver that follows the paper's thresholding is: the lemma's bound, plain weights and supports.
 PAPER = SampleRegion(
     "paper",
     12.0,
     "lemma",
-    kappa=2.0,
-    w_spread=0.1,
-    coherence=0.05,
-    zeta_share=0.1,
-    duplicates=0.0,
+    kappa=10.0,
+    w_spread=0.25,
+    coherence=0.3,
+    zeta_share=0.25,
+    duplicates=0.25,
     b_scale=2.0,
     tasks=60.0,
     dimension=12.0,
+    b_least=0.1,
+    largest=2,
+    growth=4,
 )
 
 REGIONS: dict[str, SampleRegion] = {r.name: r for r in (PRACTICAL, PAPER)}
+
+
+@cache
+def theorem_region() -> SampleRegion:
+    """The informal theorem's own bounds, with the constants frozen for the reference (``theory/constants.lock.json``).
+
+    m ≥ C_task max(k, r³) and m t ≥ C_total k d r⁴: what every solver is judged by with ``--theorem amht-informal``.
+    The practical region asks for fewer rows as soon as r ≥ 2, so it holds solvers to more than the theorem promises.
+
+    Raises
+    ------
+    InvalidInput
+        When the lock file holds no certified constants of the present reference.
+    """
+    frozen = {name: c.value for name, c in calibration.constants("amht").items()}
+    missing = [name for name in ("C_task", "C_total") if frozen.get(name) is None]
+    if missing:
+        raise InvalidInput(f"theorem: the lock file holds no certified {' and no '.join(missing)}; see lrs calibrate")
+    task, total = float(frozen["C_task"]), float(frozen["C_total"])  # type: ignore[arg-type]
+    return SampleRegion("amht-informal", total, "theorem", task / total, tasks=40.0, largest=2)
+
+
 #: Solvers held to another region than the practical one.
 REGION_OF_SOLVER = {
     "amht-paper": "paper",
     "property_tests.textbook:Thresholding": "paper",
     "property_tests.strangers.from_the_paper:amht_lrs": "paper",
 }
-#: Theorems that are tried in one of these regions.
-REGION_OF_THEOREM = {"amht-informal": "practical", "sparse-vector-lemma": "paper"}
+#: Theorem → where a solver is held to it.
+REGION_OF_THEOREM: dict[str, Callable[[], SampleRegion]] = {
+    "amht-informal": theorem_region,
+    "amht-noisy": lambda: PRACTICAL,
+    "new-task": lambda: PRACTICAL,
+    "sparse-vector-lemma": lambda: PAPER,
+}
 
 
 def region_for(solver: str = "amht", theorem: str | None = None) -> SampleRegion:
@@ -150,7 +198,7 @@ def region_for(solver: str = "amht", theorem: str | None = None) -> SampleRegion
             raise InvalidInput(
                 f"theorem: no region is known for {theorem!r}; known are {', '.join(sorted(REGION_OF_THEOREM))}"
             )
-        return REGIONS[REGION_OF_THEOREM[theorem]]
+        return REGION_OF_THEOREM[theorem]()
     if solver.startswith("property_tests.mutants:"):
         from property_tests.mutants import MUTANTS
 
@@ -158,6 +206,15 @@ def region_for(solver: str = "amht", theorem: str | None = None) -> SampleRegion
         if mutant is not None:
             return REGIONS[mutant.region]
     return REGIONS[REGION_OF_SOLVER.get(solver, "practical")]
+
+
+def region_named(name: str) -> SampleRegion:
+    """A region by its name: one of `REGIONS`, or a theorem's."""
+    if name in REGIONS:
+        return REGIONS[name]
+    if name in REGION_OF_THEOREM:
+        return REGION_OF_THEOREM[name]()
+    raise InvalidInput(f"region: no region {name!r}; known are {', '.join([*REGIONS, *REGION_OF_THEOREM])}")
 
 
 def sample_region(region: Region) -> SampleRegion:
@@ -215,7 +272,7 @@ CORNERS: dict[str, Corner] = {
         Corner("condition at its limit", {"kappa": lambda g, *_: g.kappa}),
         Corner("spiky weights", {"w_spread": lambda g, *_: g.w_spread}),
         Corner("rows at the incoherence limit", {"coherence": lambda g, *_: g.coherence}),
-        Corner("tiny b", {"b_scale": 1e-3}),
+        Corner("tiny b", {"b_scale": lambda g, *_: g.b_least}),
         Corner("b of all sizes", {"b_law": "gaussian"}),
         Corner("signs", {"b_law": "signs"}),
         Corner("large b", {"b_scale": lambda g, *_: g.b_scale}),
@@ -238,7 +295,7 @@ def _inside(
     over_rank: int,
     over_sparsity: int,
 ) -> Configuration:
-    r, k = draw(st.integers(*sizes.r)), draw(st.integers(*sizes.k))
+    r, k = (draw(st.integers(low, max(low, min(high, region.largest)))) for low, high in (sizes.r, sizes.k))
     least_d = max(sizes.least_d, math.ceil(region.dimension * (r + k)))
     d = draw(st.integers(least_d, least_d + sizes.extra_d))
     least_t = max(sizes.least_t, math.ceil(region.tasks * r))

@@ -225,7 +225,7 @@ class Report:
     # ------------------------------------------------------------------ writing
     def replay_command(self, trial: Trial) -> str:
         """A line that runs this very trial again."""
-        return _replay_command(self.solver, trial)
+        return _replay_command(self.solver, trial, self.theorem)
 
     def to_dict(self) -> dict[str, Any]:
         """The document of verdicts.json; `property_tests.schema` says what is in it."""
@@ -306,15 +306,16 @@ class Report:
         }
 
 
-def _replay_command(solver: str, trial: Trial) -> str:
+def _replay_command(solver: str, trial: Trial, theorem: str | None) -> str:
     replay = json.dumps(
         {"phase": trial.phase, "replicate": trial.replicate, "configuration": trial.configuration.to_dict()},
         sort_keys=True,
         separators=(",", ":"),
     )
-    return (
-        f"lrs verify --solver {shlex.quote(solver)} --claims {shlex.quote(trial.claim)} --replay {shlex.quote(replay)}"
-    )
+    options = ["--solver", solver, "--claims", trial.claim]
+    if theorem is not None:  # it decides the region
+        options += ["--theorem", theorem]
+    return shlex.join(["lrs", "verify", *options, "--replay", replay])
 
 
 def trial_dict(t: Trial) -> dict[str, Any]:
@@ -372,6 +373,7 @@ def check_solver(
     claims_matching: str | Sequence[Claim] = "*",
     theorem: str | None = None,
     region: Region | None = None,
+    drawn_from: Region | None = None,
     alpha: float = 1e-6,
     beta: float = 1e-3,
     seed: int = 0,
@@ -396,6 +398,8 @@ def check_solver(
         Only what this theorem promises.
     region : Region, optional
         Where the solver is held to it; default: its own calibrated region, or the reference's.
+    drawn_from : Region, optional
+        Where problems are drawn instead; those outside ``region`` are shown and judge nobody.
     alpha, beta : float
         Bounds, per claim, on the probability of a false REFUTED and of a false CONFIRMED.
     seed : int
@@ -448,6 +452,7 @@ def check_solver(
                     bench,
                     run,
                     region=where,
+                    drawn_from=drawn_from,
                     budget=plan,
                     alpha=alpha,
                     beta=beta,
@@ -483,7 +488,13 @@ def check_solver(
 
 
 def replay(
-    solver: Any, claim: str, text: str, *, budget: str | Budget = "quick", region: Region | None = None
+    solver: Any,
+    claim: str,
+    text: str,
+    *,
+    theorem: str | None = None,
+    budget: str | Budget = "quick",
+    region: Region | None = None,
 ) -> Trial:
     """Run one trial again, from the text of a witness's reproduction line.
 
@@ -501,7 +512,7 @@ def replay(
     chosen = claims(claim)
     if len(chosen) != 1:
         raise InvalidInput(f"claims: a replay is of one claim, {claim!r} matches {len(chosen)}")
-    where = region_of(solver, None) if region is None else region
+    where = region_of(solver, theorem) if region is None else region
     with Bench(Subject.of(solver), budget_of(budget).limits) as bench:
         if bench.broken is not None:
             raise InvalidInput(f"solver: it cannot be loaded: it {bench.broken}")

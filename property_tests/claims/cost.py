@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
 from hypothesis import strategies as st
 
 from lrs.generate import InstanceSpec, generate
@@ -18,6 +17,8 @@ from property_tests.claims.recovery import THEOREM
 TIME_EXPONENT, STEP_EXPONENT = 1.35, 0.25
 #: Memory: this many numbers per number of the data and of the tasks' Gram matrices, plus an allowance for small arrays.
 MEMORY_FACTOR, MEMORY_ALLOWANCE = 12.0, 16e6
+#: Multiples of the configuration's tasks between which outer steps are counted.
+_COUNTED = (1, 4)
 
 
 def _problem(context: Context, factor: int) -> Problem:
@@ -26,27 +27,31 @@ def _problem(context: Context, factor: int) -> Problem:
     return generate(spec, context.configuration.seed(context.phase, context.replicate)).problem
 
 
-def _slope(sizes: list[int], values: list[float]) -> float:
-    return float(np.polyfit(np.log(sizes), np.log(np.maximum(values, 1e-9)), 1)[0])
+def _exponent(factors: tuple[int, int], values: list[float]) -> float:
+    small, large = (max(v, 1e-9) for v in values)
+    return math.log(large / small) / math.log(factors[1] / factors[0])
 
 
 def _time(context: Context) -> Outcome:
-    factors = [1, 4, 16]
-    problems = [_problem(context, f) for f in factors]
-    context.run(problems[0], trace=False)  # caches and compiled code
-    seconds = [min(context.run(p, trace=False, seed=s).cpu_seconds for s in range(2)) for p in problems]
+    context.run(_problem(context, 1), trace=False)  # caches and compiled code
+    # Both sizes are large, so that what a call costs whatever its size does not hide the growth.
+    largest = strategies.sample_region(context.region).growth
+    factors = (largest // 4, largest)
+    seconds = []
+    for factor in factors:
+        problem = _problem(context, factor)
+        seconds.append(min(context.run(problem, trace=False, seed=s).cpu_seconds for s in range(2)))
     values = {f"cpu seconds at {f}×": s for f, s in zip(factors, seconds, strict=True)}
-    slope = _slope(factors, seconds)
+    slope = _exponent(factors, seconds)
     return replace(
         Outcome.below("exponent of time in m·t", slope, TIME_EXPONENT, values=values), margin=TIME_EXPONENT - slope
     )
 
 
 def _steps(context: Context) -> Outcome:
-    factors = [1, 4]
-    steps = [float(max(1, context.run(_problem(context, f), trace=False).solution.iterations)) for f in factors]
-    slope = math.log(steps[1] / steps[0]) / math.log(4)
-    values = {f"outer steps at {f}×": s for f, s in zip(factors, steps, strict=True)}
+    steps = [float(max(1, context.run(_problem(context, f), trace=False).solution.iterations)) for f in _COUNTED]
+    slope = _exponent(_COUNTED, steps)
+    values = {f"outer steps at {f}×": s for f, s in zip(_COUNTED, steps, strict=True)}
     return replace(
         Outcome.below("exponent of steps in m·t", slope, STEP_EXPONENT, values=values), margin=STEP_EXPONENT - slope
     )
@@ -79,14 +84,14 @@ def _large(region: Region) -> st.SearchStrategy[Configuration]:
 register(
     Claim(
         name="cost/time",
-        statement="Processor time grows at most as (m·t)^1.35 when the number of tasks grows sixteenfold.",
+        statement="Processor time grows at most as (m·t)^1.35 when the number of tasks of a large problem grows fourfold.",
         cite=f"‘time nearly linear in m·t’, {THEOREM}; d, r and the conditioning fixed [D]",
         kind=Timing(0.90, 0.50),
         configurations=_growing,
         check=_time,
         theorems=("amht-informal",),
         traits=("low_rank", "sparse"),
-        calls=40,
+        calls=5,
     )
 )
 register(
@@ -99,7 +104,7 @@ register(
         check=_steps,
         theorems=("amht-informal",),
         traits=("exact", "low_rank", "sparse"),
-        calls=5,
+        calls=2,
     )
 )
 register(

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from synthetic import NoSolver, bernoulli, configurations
 
 from lrs.errors import InvalidInput
-from property_tests.claim import Always, AtLeast, Configuration, Depth, Outcome, Verdict
+from property_tests.claim import Always, AtLeast, Configuration, Depth, Everywhere, Outcome, Verdict
 from property_tests.engine import BUDGETS, Budget, Interrupted, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
+from property_tests.synthetic import NoSolver, bernoulli, configurations
 from property_tests.tally import SLOTS, Tally
 
 SMALL = Budget(name="small", explore=4, least=0, most=600, shrink=60, confirm=4)
@@ -233,6 +233,13 @@ def test_outside_the_region_nothing_is_refuted():
     assert "large only" in result.why
     # A solver that fails exactly outside is confirmed on what is inside.
     assert one(bernoulli(lambda c: float(c.spec.t >= 100)), region=LargeOnly()).verdict is Verdict.CONFIRMED
+    # So it is when problems are drawn from another region than the solver's own.
+    elsewhere = bernoulli(0.0, configurations=lambda r: configurations().filter(lambda c: r.depth(c).margin < 0))
+    result = one(elsewhere, region=Everywhere(), drawn_from=LargeOnly())
+    assert result.verdict is Verdict.REFUTED
+    result = one(elsewhere, region=LargeOnly(), drawn_from=LargeOnly())
+    assert result.verdict is Verdict.OUT_OF_SCOPE
+    assert "by its t" in result.why
     # A claim about the outside is tried there.
     assert one(bernoulli(0.0, inside=False), region=LargeOnly()).verdict is Verdict.REFUTED
 

@@ -14,7 +14,7 @@ import sys
 sys.path.insert(0, {here!r})
 import pytest
 from bad_solvers import honest, prints
-from synthetic import bernoulli
+from property_tests.synthetic import bernoulli
 from property_tests import verify
 from property_tests.claim import Everywhere, register
 from property_tests.verify import Expected

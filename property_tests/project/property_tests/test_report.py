@@ -4,12 +4,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from synthetic import NoSolver, configurations
 
 from lrs import InstanceSpec
 from property_tests import report as pages
 from property_tests.claim import Always, AtLeast, Claim, Configuration, Depth, Outcome, Rate, Verdict
 from property_tests.engine import Budget, examine
+from property_tests.synthetic import NoSolver, configurations
 from property_tests.verify import Expected, Report
 
 FAST = Budget(name="fast", explore=2, least=0, most=80, shrink=6, confirm=3)

@@ -11,7 +11,7 @@ from property_tests.claim import Configuration
 from property_tests.strategies import CORNERS, PAPER, PRACTICAL, TRACE_SHAPES, VIOLATIONS, inside, shell, violating
 from theory.rates import RateVerdict, certify
 
-REGIONS = (PRACTICAL, PAPER)
+REGIONS = (PRACTICAL, PAPER, strategies.theorem_region())
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -121,8 +121,41 @@ def test_regions_by_name():
     assert strategies.region_for("amht-paper") is PAPER
     assert strategies.region_for("property_tests.mutants:threshold_too_low") is PAPER
     assert strategies.region_for("theirs:solver", "sparse-vector-lemma") is PAPER
+    assert strategies.region_named("paper") is PAPER
+    with pytest.raises(InvalidInput, match="region: no region 'large'; known are practical, paper, amht-informal"):
+        strategies.region_named("large")
     with pytest.raises(InvalidInput, match="theorem: no region is known for 'x'"):
         strategies.region_for("amht", "x")
+
+
+def test_every_theorem_that_a_claim_names_has_a_region():
+    from property_tests.claim import claims
+
+    for theorem in {name for c in claims() for name in c.theorems}:
+        assert strategies.region_for("theirs:solver", theorem).rows(60, 20, 1, 1) > 0
+
+
+@given(inside(strategies.theorem_region()))
+@few
+def test_the_theorems_region_is_the_theorem_with_the_frozen_constants(c):
+    """m is the smallest number of rows that keeps both of its bounds."""
+    from theory import calibration
+
+    s, frozen = c.spec, calibration.constants("amht")
+    needed = max(frozen["C_task"].value * max(s.k, s.r**3), frozen["C_total"].value * s.k * s.d * s.r**4 / s.t)
+    assert s.m >= needed - 1e-9
+    if c.slack == 0:
+        assert s.m - 1 < needed
+
+
+def test_the_practical_region_asks_for_no_more_rows_than_the_theorem_from_rank_two_on():
+    """So confirming a solver there says more than the theorem promises, whatever the frozen constants become."""
+    theorem = strategies.theorem_region()
+    for r in (2, 3):
+        for k in (1, 2, 3):
+            for d in (4 * (r + k), 60):
+                for t in (24, 80, 200):
+                    assert PRACTICAL.rows(t, d, r, k) <= theorem.rows(t, d, r, k)
 
 
 @pytest.mark.parametrize(

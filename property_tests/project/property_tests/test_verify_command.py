@@ -7,13 +7,13 @@ from importlib.resources import files
 import bad_solvers
 import jsonschema
 import pytest
-from synthetic import bernoulli
 
 from lrs.cli import run
 from lrs.errors import InvalidInput
 from property_tests import engine, verify
 from property_tests.claim import Everywhere, Verdict
 from property_tests.engine import Budget
+from property_tests.synthetic import bernoulli
 from property_tests.verify import check_solver, exit_code, parametrize_with_claims, read_expected
 
 FAST = Budget(name="fast", explore=2, least=0, most=160, shrink=4, confirm=2)

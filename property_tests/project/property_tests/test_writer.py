@@ -1,12 +1,12 @@
 """`lrs write`: what it writes runs, and its list of expected failures is accepted as it stands."""
 
 import pytest
-from synthetic import bernoulli
 
 from lrs.cli import run
 from property_tests import verify, writer
 from property_tests.claim import Everywhere
 from property_tests.engine import Budget
+from property_tests.synthetic import bernoulli
 from property_tests.verify import check_solver, read_expected
 
 TINY = Budget(name="tiny", explore=1, least=0, most=80, shrink=1, confirm=1)

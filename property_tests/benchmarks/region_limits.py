@@ -1,0 +1,95 @@
+"""How far a region of `property_tests.strategies` could be widened: claims on its shell with one limit moved.
+
+    python -m property_tests.benchmarks.region_limits
+    python -m property_tests.benchmarks.region_limits --solver property_tests.textbook:Textbook --limit zeta_share
+    python -m property_tests.benchmarks.region_limits --solver amht-paper --claims 'recovery/exact,thresholds/*' \
+        --limit constant --value 8 --with tasks=20 --corner plain --corner signs
+
+Every row moves one limit of the solver's region and tries the corner that lies at this limit, with the smallest number
+of rows that the region allows. The table printed is Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+
+from property_tests import search, strategies
+from property_tests.claim import Claim, claims
+from property_tests.engine import Bench, default_jobs
+from property_tests.sandbox import Limits, Subject
+from property_tests.strategies import CORNERS, SampleRegion
+
+#: Limit → the corner that lies at it, and the values tried by default (the first is the laxest).
+TRIED: dict[str, tuple[str, tuple[float, ...]]] = {
+    "constant": ("plain", (1.25, 1.5, 1.75, 2.0)),
+    "zeta_share": ("clustered supports", (0.95, 0.8, 0.65, 0.5)),
+    "kappa": ("condition at its limit", (1000.0, 100.0, 10.0)),
+    "w_spread": ("spiky weights", (2.0, 1.5, 1.0, 0.5)),
+    "coherence": ("rows at the incoherence limit", (0.7, 0.6, 0.5, 0.3)),
+    "duplicates": ("repeated tasks", (0.75, 0.5, 0.25)),
+    "b_scale": ("large b", (1000.0, 100.0, 10.0)),
+    "dimension": ("plain", (3.0, 4.0, 6.0)),
+    "tasks": ("plain", (3.0, 5.0, 10.0)),
+}
+
+
+def failures(
+    bench: Bench, asked: Sequence[Claim], region: SampleRegion, corner: str, draws: int, seed: int
+) -> tuple[dict[str, list[str]], float]:
+    """Per claim, the configurations of the shell that break it; and the slowest first answer in seconds."""
+    strategy = strategies.shell(region, corners=(corner,))
+    drawn = search.propose(strategy, draws, search.seed_of("region limits", str(seed)))
+    trials = [("region limits", c, i) for i, c in enumerate(drawn)]
+    slowest = 0.0
+    missed: dict[str, list[str]] = {}
+    for claim in asked:  # the claims share the answers
+        done = bench.trials(claim, region, trials)
+        slowest = max(slowest, *(t.seconds for t in done))
+        missed[claim.name] = [f"{t.configuration}: {t.outcome.note}" for t in done if t.failed]
+    return missed, slowest
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--solver", default="amht")
+    parser.add_argument("--theorem", help="the region of this theorem instead of the solver's")
+    parser.add_argument("--claims", default="recovery/exact")
+    parser.add_argument("--limit", action="append", choices=sorted(TRIED), help="repeatable; default: all")
+    parser.add_argument("--value", action="append", type=float, help="instead of the default values; repeatable")
+    parser.add_argument("--corner", action="append", choices=sorted(CORNERS), help="instead of the limit's; repeatable")
+    parser.add_argument(
+        "--with",
+        dest="moved",
+        action="append",
+        default=[],
+        metavar="LIMIT=VALUE",
+        help="moved in every row; repeatable",
+    )
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--show", type=int, default=0, help="print this many failures of every row")
+    asked = parser.parse_args(arguments)
+    moved = {
+        name: int(value) if name == "largest" else float(value) for name, value in (m.split("=") for m in asked.moved)
+    }
+    start = replace(strategies.region_for(asked.solver, asked.theorem), **moved)  # type: ignore[arg-type]
+    print("| limit | value | corner | claim | missed | of | slowest, s |\n|---|---|---|---|---|---|---|", flush=True)
+    with Bench(Subject.of(asked.solver), Limits(seconds=60.0), default_jobs()) as bench:
+        for limit in asked.limit or TRIED:
+            usual, values = TRIED[limit]
+            for value in asked.value or values:
+                region = replace(start, **{limit: value})  # type: ignore[arg-type]
+                for corner in asked.corner or (usual,):
+                    found, slowest = failures(bench, claims(asked.claims), region, corner, asked.draws, asked.seed)
+                    for name, missed in found.items():
+                        row = f"| {limit} | {value:g} | {corner} | {name} | {len(missed)} | {asked.draws} | {slowest:.2f} |"
+                        print(row, flush=True)
+                        for line in missed[: asked.show]:
+                            print(f"  {line}")
+
+
+if __name__ == "__main__":
+    main()
