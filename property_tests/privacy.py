@@ -15,7 +15,7 @@ confidence bound on ε. A bound above the ledger's ε refutes the mechanism; a b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -471,10 +471,3 @@ def _bounds(hit: float, alarm: float, delta: float) -> tuple[float, float]:
 def _best(findings: Iterable[Finding], delta: float) -> float:
     """The largest ε that any finding supports, by either reading."""
     return max(max(f.epsilon, epsilon_of(f.mu**2 / 2, delta) if f.mu > 0 else 0.0) for f in findings)
-
-
-def audit_all(trials: int = 500, seed: int = 0, **options: Any) -> Iterator[tuple[str, Audit]]:
-    """The honest mechanism and every mutant, one audit each."""
-    yield "honest", audit(honest, trials=trials, seed=seed, **options)
-    for name, mechanism in MUTANTS.items():
-        yield name, audit(mechanism, trials=trials, seed=seed, **options)

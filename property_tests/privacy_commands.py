@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lrs.cli import print_json, stdout
 from lrs.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from property_tests.privacy import Audit
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +31,8 @@ def audit(
         list[str] | None,
         typer.Option(metavar="NAME", help="Audit this broken server instead; repeatable; `all` for every one."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the audit.")] = 0,
+    audits: Annotated[int, typer.Option(min=1, help="Audits of each server, with consecutive seeds.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first audit.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
 ) -> None:
     """Try to tell one user's presence from the transcript of the private server; a lower bound on its ε.
@@ -45,13 +50,33 @@ def audit(
     chosen = {name: MUTANTS[name] for name in names} or {"server": honest}
     results = {}
     for name, mechanism in chosen.items():
-        results[name] = run(
-            mechanism, epsilon=epsilon, delta=delta, rounds=rounds, trials=trials, alpha=alpha, seed=seed
-        )
+        results[name] = [
+            run(mechanism, epsilon=epsilon, delta=delta, rounds=rounds, trials=trials, alpha=alpha, seed=each)
+            for each in range(seed, seed + audits)
+        ]
         if not as_json:
-            stdout().print(f"{name}: {results[name].sentence}", soft_wrap=True, markup=False, highlight=False)
+            stdout().print(f"{name}: {_sentence(results[name])}", soft_wrap=True, markup=False, highlight=False)
     if as_json:
-        print_json({"command": "audit", "audits": {name: result.to_dict() for name, result in results.items()}})
+        each_server = {
+            name: {**_worst(found).to_dict(), "audits": audits, "times_refuted": sum(a.refuted for a in found)}
+            for name, found in results.items()
+        }
+        print_json({"command": "audit", "audits": each_server})
     expected = bool(names)
-    if any(result.refuted is not expected or result.broken for result in results.values()):
+    if any(a.refuted is not expected or a.broken for found in results.values() for a in found):
         raise typer.Exit(1)
+
+
+def _worst(audits: Sequence[Audit]) -> Audit:
+    """The broken one, else the one with the largest bound."""
+    return max(audits, key=lambda a: (a.broken, a.epsilon_lower))
+
+
+def _sentence(audits: Sequence[Audit]) -> str:
+    if len(audits) == 1:
+        return audits[0].sentence
+    bounds = [a.epsilon_lower for a in audits]
+    return (
+        f"refuted in {sum(a.refuted for a in audits)} of {len(audits)} audits, bounds ε ≥ {min(bounds):.3g} … {max(bounds):.3g}; "
+        f"the ledger says {audits[0].claimed_epsilon:.3g}. The worst: {_worst(audits).sentence}"
+    )

@@ -154,6 +154,9 @@ def test_verb(capsys):
     document = json.loads(out)
     assert code == 0
     assert document["audits"]["server"]["refuted"] is False
+    code, out, _ = cli(capsys, "audit", "--trials", "20", "--audits", "2")
+    assert code == 0
+    assert "refuted in 0 of 2 audits, bounds ε ≥" in out
     code, out, _ = cli(capsys, "audit", "--trials", "120", "--mutant", "noise scaled by m twice")
     assert code == 0
     assert "REFUTED" in out
