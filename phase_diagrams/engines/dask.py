@@ -8,7 +8,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lrs.errors import InvalidInput, MissingExtra
@@ -91,32 +91,42 @@ class DaskEngine:
                 f"({type(error).__name__}); start one with dask scheduler and dask worker, or pass --dask local"
             ) from None
 
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Says what it means when the cluster goes away while it is talked to."""
+        try:
+            yield
+        except InvalidInput:
+            raise
+        except Exception as error:  # the many ways in which a connection breaks have no common base class
+            raise self._broken(f"{type(error).__name__}: {error}") from None
+
     @property
     def capacity(self) -> int:
-        threads = sum(self._client.nthreads().values())
+        with self._connected():
+            threads = sum(self._client.nthreads().values())
         return AHEAD * max(1, threads)
 
     def submit(self, chunk: Sequence[Trial]) -> None:
-        future = self._client.submit(
-            run_chunk, self._specification, [tuple(trial) for trial in chunk], pure=False, retries=0
-        )
+        with self._connected():
+            future = self._client.submit(
+                run_chunk, self._specification, [tuple(trial) for trial in chunk], pure=False, retries=0
+            )
         self._futures[future] = chunk
 
     def events(self) -> Sequence[Event]:
         deserted = time.monotonic() + DESERTED_SECONDS
-        while True:
-            try:
-                done = self._distributed.wait(list(self._futures), timeout=1, return_when="FIRST_COMPLETED").done
-                return [self._collect(future) for future in done]
-            except TimeoutError:
-                if self._client.nthreads():
-                    deserted = time.monotonic() + DESERTED_SECONDS
-                elif time.monotonic() > deserted:
-                    raise self._broken(f"it has had no worker for {DESERTED_SECONDS} s") from None
-            except InvalidInput:
-                raise
-            except Exception as error:  # the many ways in which a connection breaks have no common base class
-                raise self._broken(f"{type(error).__name__}: {error}") from None
+        with self._connected():
+            while True:
+                try:
+                    done = self._distributed.wait(list(self._futures), timeout=1, return_when="FIRST_COMPLETED").done
+                except TimeoutError:
+                    if self._client.nthreads():
+                        deserted = time.monotonic() + DESERTED_SECONDS
+                    elif time.monotonic() > deserted:
+                        raise self._broken(f"it has had no worker for {DESERTED_SECONDS} s") from None
+                else:
+                    return [self._collect(future) for future in done]
 
     def _broken(self, reason: str) -> InvalidInput:
         return InvalidInput(
@@ -136,7 +146,7 @@ class DaskEngine:
     def stop(self) -> None:
         for part in (self._client, self._cluster):
             if part is not None:
-                with contextlib.suppress(TimeoutError):  # a worker may be in the middle of being replaced
+                with contextlib.suppress(TimeoutError, OSError):  # a worker is being replaced, or the scheduler is gone
                     part.close(timeout=CLOSE_SECONDS)
         self._client = self._cluster = None
         self._futures.clear()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 
 import pytest
@@ -82,6 +84,52 @@ def test_a_dask_worker_that_dies_is_survived(tmp_path, monkeypatch):
     assert not marker.exists()
     frame = load(tmp_path / "s").frame
     assert list(frame["outcome"]) == ["crashed", "crashed", "recovered", "recovered"]
+
+
+@pytest.fixture
+def cluster():
+    """A scheduler and a worker in processes of their own, with their address."""
+    pytest.importorskip("distributed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "distributed.cli.dask_{}", "--no-dashboard"]
+    started = [
+        subprocess.Popen([part.format(kind) for part in command] + extra, stderr=subprocess.DEVNULL)
+        for kind, extra in (
+            ("scheduler", ["--host", "127.0.0.1", "--port", address.rpartition(":")[2]]),
+            ("worker", [address, "--nthreads", "1", "--no-nanny"]),
+        )
+    ]
+    yield address, *started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["scheduler", "worker"])
+def test_a_cluster_that_goes_away_in_the_middle(tmp_path, monkeypatch, reference, cluster, lost):
+    """What came in is kept, the error says so without a traceback, and any engine goes on from there."""
+    import dask
+
+    address, scheduler, worker = cluster
+    monkeypatch.setattr("phase_diagrams.engines.dask.DESERTED_SECONDS", 2)
+    victim = {"scheduler": scheduler, "worker": worker}[lost]
+
+    def kill(progress):
+        if progress.done >= 5:
+            victim.kill()
+            victim.wait()
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+        pytest.raises(InvalidInput, match=rf"the cluster at '{address}' is gone.*run the same command again"),
+    ):
+        sweep(synthetic(), tmp_path / "s", DaskEngine(address), report=kill)
+    left = sweep(synthetic(), tmp_path / "s", Inline()).ran
+    assert 0 < left <= 91
+    assert stable_bytes(tmp_path / "s") == reference
 
 
 def test_workers_that_cannot_start_are_given_up(monkeypatch):
