@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,45 +91,59 @@ def draw(results: Sequence[Result], path: str | Path) -> Path:
         ordered = sorted(names, key=lambda n: -sum(linked[n]) / len(linked[n]))
         step = height / max(len(ordered), 1)
         places |= {(n, column): (x, height + 0.5 - step * (i + 0.5)) for i, n in enumerate(ordered)}
-    figure = Figure(figsize=(15, 0.5 * height + 1.2), layout="constrained")
+    figure = Figure(figsize=(11.5, 0.55 * height + 1.0), layout="constrained")
     axes = figure.subplots()
-    for a, b in found.edges:
-        (x0, y0), (x1, y1) = (
-            (places[a, "left"], places[b, "middle"]) if b in y else (places[a, "middle"], places[b, "right"])
+    boxes = {}
+    for (name, column), (x, at) in places.items():
+        status = found.nodes[name]
+        text = f"{status.value}: {name}" if column == "middle" else name
+        box = axes.text(
+            x,
+            at,
+            "\n".join(textwrap.wrap(text, 58 if column == "middle" else 22)),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            bbox={"boxstyle": "round,pad=0.25", "facecolor": _pale(status), "edgecolor": COLOURS[status]},
+            zorder=3,
         )
+        boxes[name, column] = box.get_bbox_patch()
+    for a, b in found.edges:
+        ends = ((a, "left"), (b, "middle")) if b in y else ((a, "middle"), (b, "right"))
         answer = found.nodes[b] if b in y else found.nodes[a]
-        dashed = answer is not RelationStatus.PROVED
         axes.add_patch(
             FancyArrowPatch(
-                (x0 + (0.07 if b in y else 0.15), y0),
-                (x1 - (0.15 if b in y else 0.07), y1),
+                *_inner_points(*(places[end] for end in ends)),
+                patchA=boxes[ends[0]],
+                patchB=boxes[ends[1]],
                 arrowstyle="-|>",
                 mutation_scale=9,
                 color=COLOURS[answer],
-                linestyle="--" if dashed else "-",
+                linestyle="-" if answer is RelationStatus.PROVED else "--",
                 linewidth=1.1,
                 alpha=0.8,
             )
         )
-    for (name, column), (x, at) in places.items():
-        status = found.nodes[name]
-        text = f"{status.value}: {name}" if column == "middle" else name
-        axes.text(
-            x,
-            at,
-            "\n".join(textwrap.wrap(text, 62 if column == "middle" else 34)),
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            bbox={"boxstyle": "round,pad=0.25", "facecolor": COLOURS[status] + "44", "edgecolor": COLOURS[status]},
-        )
     axes.set(xlim=(-0.01, 1.01), ylim=(0.2, height + 0.9))
     axes.axis("off")
     used = dict.fromkeys(found.nodes.values())
-    handles = [
-        Patch(facecolor=COLOURS[s] + "44", edgecolor=COLOURS[s], label=s.value) for s in RelationStatus if s in used
-    ]
+    handles = [Patch(facecolor=_pale(s), edgecolor=COLOURS[s], label=s.value) for s in RelationStatus if s in used]
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1.03), ncols=len(handles), frameon=False)
     path = Path(path)
     figure.savefig(path, dpi=130)
     return path
+
+
+def _pale(status: RelationStatus) -> tuple[float, float, float]:
+    """The colour of a status on white, opaque, so that arrows pass behind the boxes."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (0.27 * c + 0.73 for c in to_rgb(COLOURS[status]))
+    return red, green, blue
+
+
+def _inner_points(start: tuple[float, float], end: tuple[float, float]) -> Iterator[tuple[float, float]]:
+    """Ends of an arrow moved towards each other, still inside the boxes, which clip it at their edges."""
+    for x, at in (start, end):
+        side = 0.1 if x == 0.5 else 0.0
+        yield x + (side if (x, at) == start else -side), at
