@@ -1,6 +1,7 @@
 """Utility of the private variant: how the error falls with ε and t, what A costs against the gradient, and the large run.
 
-python -m property_tests.benchmarks.private slopes
+python -m property_tests.benchmarks.private slopes --regime start
+python -m property_tests.benchmarks.private slopes --regime rounds
 python -m property_tests.benchmarks.private noise
 python -m property_tests.benchmarks.private dimension
 python -m property_tests.benchmarks.private large --t 100000
@@ -132,7 +133,6 @@ class Regime:
         At the largest ε.
     """
 
-    name: str
     start: float | None
     rounds: int
     epsilons: tuple[float, ...]
@@ -140,19 +140,14 @@ class Regime:
 
 
 #: The private start decides where t ε is small, the rounds where a public start is far from what they reach.
-REGIMES = (
-    Regime("private start", None, 1, (0.005, 0.01, 0.02), (200_000, 400_000, 800_000)),
-    Regime("rounds from a public start", 0.2, 4, (0.5, 1.0, 2.0), (50_000, 100_000, 200_000)),
-)
+REGIMES = {
+    "start": Regime(None, 1, (0.005, 0.01, 0.02), (200_000, 400_000, 800_000)),
+    "rounds": Regime(0.2, 4, (0.5, 1.0, 2.0), (50_000, 100_000, 200_000)),
+}
 
 
-def slopes(seeds: int) -> None:
+def slopes(regime: Regime, seeds: int) -> None:
     """Slopes of the whole mechanism's subspace error in ε, √ρ and t, each with a 95 % t-interval over the seeds."""
-    for regime in REGIMES:
-        regime_slopes(regime, seeds)
-
-
-def regime_slopes(regime: Regime, seeds: int) -> None:
     spec, clip = InstanceSpec(t=1, m=20, d=20, r=2, k=2), levels(20, 2, 2)
     largest, most = max(regime.users), max(regime.epsilons)
     runs = [(e, largest) for e in regime.epsilons] + [(most, t) for t in regime.users[:-1]]
@@ -165,10 +160,12 @@ def regime_slopes(regime: Regime, seeds: int) -> None:
         servers = {}
         for number, (e, t) in enumerate(runs):
             schedule = Schedule(clip=clip, rho=rho_for(e, DELTA), rounds=regime.rounds, sparsity=2, start_share=share)
-            servers[number] = Server(schedule, start, SeededNoise(10 * s + number)), t
+            # The same noise, differently scaled, in every run of a seed: slopes compare like with like.
+            servers[number] = Server(schedule, start, SeededNoise(s)), t
         train_together(servers, users)
         errors[s] = [metrics.subspace_distance(server.U, users.U) for server, _ in servers.values()]
-    print(f"\n{regime.name}: {regime.rounds} rounds, {seeds} seeds")
+    start_name = "private start" if regime.start is None else f"public start at {regime.start:g}"
+    print(f"{start_name}, rounds: {regime.rounds}, seeds: {seeds}")
     for (e, t), column in zip(runs, errors.T, strict=True):
         print(f"| ε = {e:g} | t = {t:,} | {np.median(column):.3e} |")
     n = len(regime.epsilons)
@@ -203,20 +200,24 @@ def report_slope(name: str, x: Sequence[float], errors: np.ndarray) -> None:
 def noise_slopes(seeds: int) -> None:
     """What the noise alone does to the private start: its U against that of the same users without noise, in ε and in t.
 
-    Sampling and clipping are in both and cancel. Medians over the seeds, each with 5 draws of the noise per user set.
+    Sampling and clipping are in both and cancel. Medians over the seeds, each with 5 draws of the noise per user set. What
+    they leave without noise is shown beside it, and the number of users at which both are equal for ε = 1.
     """
     spec, clip = InstanceSpec(t=1, m=20, d=20, r=2, k=2), levels(20, 2, 2)
     epsilons, numbers = (0.1, 0.2, 0.4, 0.8, 1.6), (8000, 16_000, 32_000, 64_000)
     budgets = {e: rho_for(e, DELTA) for e in epsilons}
     errors: dict[tuple[float, int], list[float]] = {}
+    sampled: dict[int, list[float]] = {}
     for s in range(seeds):
+        users = Users(spec, numbers[-1], seed=s)
         moment, seen = np.zeros((20, 20)), 0
-        for data in Users(spec, numbers[-1], seed=s):
+        for data in users:
             moment += Cohort(data).answer(Request(0, "moment", np.eye(20, 2), clip, 2))["moment"]
             seen += data.t
             if seen not in numbers:
                 continue
             free = noisy_start(moment, clip, np.inf, 0)
+            sampled.setdefault(seen, []).append(metrics.subspace_distance(free, users.U))
             for (e, rho), draw in itertools.product(budgets.items(), range(5)):
                 U = noisy_start(moment, clip, rho, 1000 * s + draw)
                 errors.setdefault((e, seen), []).append(metrics.subspace_distance(U, free))
@@ -224,6 +225,13 @@ def noise_slopes(seeds: int) -> None:
     table("ε", epsilons, lambda e: statistics.median(errors[e, 64_000]))
     print("t at ε = 0.4")
     table("t", numbers, lambda t: statistics.median(errors[0.4, int(t)]))
+    print("without noise, against the truth")
+    table("t", numbers, lambda t: statistics.median(sampled[int(t)]))
+    most = numbers[-1]
+    noise = statistics.median(errors[0.4, most]) * most * math.sqrt(budgets[0.4])
+    sampling = statistics.median(sampled[most]) * math.sqrt(most)
+    equal = noise**2 / (sampling**2 * rho_for(1.0, DELTA))
+    print(f"noise {noise:.3g}/(t√ρ), sampling {sampling:.3g}/√t: equal at t = {equal:,.0f} for ε = 1")
 
 
 def noisy_start(moment: np.ndarray, clip: Clip, rho: float, seed: int) -> np.ndarray:
@@ -302,13 +310,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("slopes", "noise", "dimension", "large"))
     parser.add_argument("--t", type=int, default=100_000)
+    parser.add_argument("--regime", choices=tuple(REGIMES), default="start", help="of the slopes")
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args(arguments)
     if options.what == "large":
         large(options.t, options.noise)
+    elif options.what == "slopes":
+        slopes(REGIMES[options.regime], options.seeds)
     else:
-        {"slopes": slopes, "noise": noise_slopes, "dimension": dimension}[options.what](options.seeds)
+        {"noise": noise_slopes, "dimension": dimension}[options.what](options.seeds)
 
 
 if __name__ == "__main__":

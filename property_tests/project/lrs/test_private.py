@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import dp_accounting
 import numpy as np
@@ -550,6 +553,16 @@ def test_command_line_insecure_seed_marks_the_result(run, instance_file):
     assert first["privacy"]["secure_noise"] is False
     assert first["metrics"] == second["metrics"]
     assert first["seed"] == 3
+
+
+def test_the_transcript_on_the_page_is_what_the_run_prints():
+    page = (Path(__file__).parents[3] / "docs" / "private" / "index.md").read_text(encoding="utf-8")
+    example = re.search(r"```pycon\n(.*?)```", page, re.DOTALL)[1].replace('Instance.load("users.npz")', "instance")
+    instance = generate(InstanceSpec(t=5000, m=20, d=20, r=2, k=2), 0)
+    parsed = doctest.DocTestParser().get_doctest(example, {"instance": instance}, "private", "index.md", 0)
+    results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(parsed, clear_globs=False)
+    assert results.attempted == len(parsed.examples) > 4
+    assert results.failed == 0
 
 
 def test_settings_make_the_same_solver_again():
