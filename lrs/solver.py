@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
@@ -177,8 +178,12 @@ def _check_signature(solver: Any, spec: str) -> None:
         pass
 
 
+@cache
 def available_solvers() -> Mapping[str, str]:
-    """Registered names and the object each points to, from the entry-point group ``lrs.solvers``."""
+    """Registered names and the object each points to, from the entry-point group ``lrs.solvers``.
+
+    Read once: the metadata of every installed package cost as much as a small problem.
+    """
     return MappingProxyType({e.name: e.value for e in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name)})
 
 

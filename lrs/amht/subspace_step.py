@@ -39,13 +39,14 @@ class Preconditioner:
     def __init__(
         self, covariance: Float[np.ndarray, "d d"], W: Float[np.ndarray, "t r"], weight: Float[np.ndarray, " t"]
     ) -> None:
-        self._factor = linalg.cho_factor(covariance)
+        # Inverted once: it is applied dozens of times, and a rounding error of a preconditioner costs nothing.
+        self._left = linalg.cho_solve(linalg.cho_factor(covariance), np.eye(len(covariance)))
         values, vectors = np.linalg.eigh((W * weight[:, None]).T @ W)
         used = values > NEGLIGIBLE * max(values.max(initial=0.0), np.finfo(float).tiny)
         self._right = (vectors[:, used] / values[used]) @ vectors[:, used].T
 
     def __call__(self, Z: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "d r"]:
-        return linalg.cho_solve(self._factor, Z) @ self._right
+        return self._left @ Z @ self._right
 
 
 def conjugate_gradients(

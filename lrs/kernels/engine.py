@@ -79,7 +79,7 @@ class Engine:
         ranges = max(1, min(RANGES, len(tasks) // TASKS_PER_RANGE))
         # Cut by rows, not by tasks: ragged tasks would leave one thread waiting for another.
         rows = np.concatenate([[0], np.cumsum(self.data.counts[tasks])])
-        cuts = np.searchsorted(rows, np.linspace(0, rows[-1], ranges + 1)).tolist()
+        cuts = np.searchsorted(rows, np.arange(ranges + 1) * rows[-1] // ranges).tolist()
         head = (self.data.X, self.data.y, self.data.offsets, tasks)
         if name == "hessian_product":
             head = (self.data.X, self.data.offsets, tasks)  # type: ignore[assignment]
