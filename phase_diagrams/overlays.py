@@ -31,7 +31,9 @@ def _counting(p: Parameters) -> np.ndarray:
 
 
 def _donoho_tanner(p: Parameters) -> np.ndarray:
-    return np.asarray(limits.donoho_tanner_rows(d=p["d"], r=p["r"], k=p["k"]))
+    # The rows depend on d and k by way of k/d but for rounding to an integer, which would draw the line as a staircase.
+    fine = 1000
+    return np.asarray(p["r"] + limits.donoho_tanner_rows(d=fine * p["d"], r=0, k=fine * p["k"]) / fine)
 
 
 def _identifiability(p: Parameters) -> np.ndarray:

@@ -17,7 +17,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
-from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from lrs.errors import InvalidInput
 from phase_diagrams.boundary import boundary, boundary_axis, cell_counts
@@ -403,8 +403,7 @@ def collapse_figure(sweeps: Trials | Sequence[Trials], fit: ScalingFit) -> Figur
     units = {**references(fit.points), "fitted law": fit.points["law"].to_numpy(float)}
     names = [e.name for e in fit.exponents]
     shade = names[0]
-    low, high = fit.points[shade].min(), fit.points[shade].max()
-    colours, norm = mpl.colormaps["cividis"], Normalize(low, high)
+    colours, norm = mpl.colormaps["cividis"], Normalize(fit.points[shade].min(), fit.points[shade].max())
     x50 = fit.points["x50"].to_numpy(float)
     with mpl.rc_context(STYLE):
         figure, panels = new_figure((11.5, 4.4), len(units))
@@ -421,7 +420,8 @@ def collapse_figure(sweeps: Trials | Sequence[Trials], fit: ScalingFit) -> Figur
             found = np.isfinite(x50) & (x50 > 0)
             spread = float(np.std(np.log(x50[found] / unit[found]))) if found.any() else float("nan")
             ax.set_xscale("log")
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            low, high = ax.get_xlim()
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 10 * low else MaxNLocator(5))
             ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
             ax.xaxis.set_minor_formatter(NullFormatter())
             ax.axhline(0.5, color="#777777", lw=0.8, ls=":")

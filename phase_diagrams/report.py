@@ -34,7 +34,8 @@ _STYLE_SHEET = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto; max-width: 72rem; padding: 1rem; }
 h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.25rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; align-items: start; }
-figure { margin: 0; } figure.wide { grid-column: 1 / -1; } img { width: 100%; height: auto; display: block; }
+figure { margin: 0; } figure.wide { grid-column: 1 / -1; overflow-x: auto; } figure.wide img { min-width: 44rem; }
+img { width: 100%; height: auto; display: block; }
 figcaption { font-size: .9rem; color: #444; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { text-align: left; padding: .25rem .7rem; border-bottom: 1px solid #ddd; white-space: nowrap; } th { background: #f3f3f3; }
