@@ -65,7 +65,10 @@ def sweep(
     replicates: Annotated[int | None, typer.Option("--replicates", help="Trials per cell and solver (10).")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the experiment (0).")] = None,
     success: Annotated[
-        str | None, typer.Option("--success", help="all tasks (default), theta, subspace, parts, or a fraction of tasks such as 0.99.")
+        str | None,
+        typer.Option(
+            "--success", help="all tasks (default), theta, subspace, parts, or a fraction of tasks such as 0.99."
+        ),
     ] = None,
     tolerance: Annotated[float | None, typer.Option("--tolerance", help="Relative error that counts (1e-6).")] = None,
     nested: Annotated[
