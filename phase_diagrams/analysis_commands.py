@@ -37,8 +37,8 @@ PICTURES = ("success", "failures", "iterations", "rate", "subspace_distance")
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root."""
     for verb in (boundary, scaling, plot, duel):
-        app.command()(verb)
-    app.command("report")(html_report)
+        app.command(rich_help_panel="Recovery maps")(verb)
+    app.command("report", rich_help_panel="Recovery maps")(html_report)
 
 
 # ------------------------------------------------------------------------------------------------ shared

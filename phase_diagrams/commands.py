@@ -43,8 +43,8 @@ sweep_app = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root."""
-    app.add_typer(sweep_app, name="sweep")
-    app.command()(replay)
+    app.add_typer(sweep_app, name="sweep", rich_help_panel="Recovery maps")
+    app.command(rich_help_panel="Recovery maps")(replay)
 
 
 # ------------------------------------------------------------------------------------------------ sweep

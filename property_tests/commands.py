@@ -38,7 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root."""
     for verb in (verify, claims, write):
-        app.command()(verb)
+        app.command(rich_help_panel="Check a solver")(verb)
 
 
 # ---------------------------------------------------------------------------------------------- verify

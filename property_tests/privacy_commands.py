@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the root."""
-    app.command()(audit)
+    app.command(rich_help_panel="Check a solver")(audit)
 
 
 def audit(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the root."""
-    app.command()(calibrate)
+    app.command(rich_help_panel="Theory")(calibrate)
 
 
 def calibrate(

@@ -34,7 +34,7 @@ _COLOURS = {"HOLDS": "green", "FAILS": "bold red", "UNDECIDED": "yellow", "NOT_E
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root."""
     for verb in (check, theorems, plan):
-        app.command()(verb)
+        app.command(rich_help_panel="Theory")(verb)
 
 
 # ---------------------------------------------------------------------------------------------- check

@@ -39,7 +39,7 @@ _PICTURES = (".png", ".svg", ".pdf")
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the root."""
-    app.command()(rate)
+    app.command(rich_help_panel="Theory")(rate)
 
 
 def rate(

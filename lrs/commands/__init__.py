@@ -16,4 +16,4 @@ from lrs.commands.solve import solve
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root."""
     for verb in (generate, solve, predict, adapt, solvers, info):
-        app.command()(verb)
+        app.command(rich_help_panel="Solve")(verb)
