@@ -186,10 +186,24 @@ def _conclude(report: Report, result: Result) -> None:
     if result.verdict is Verdict.INCONCLUSIVE:
         pytest.fail(text, pytrace=False)
     if result.verdict is Verdict.BLOCKED:
-        # The claim it rests on is a failing test of its own, unless it was deselected.
+        # The claim it rests on is a test of its own: a failing one, or an expected failure as this one then is.
+        known = next(
+            (e for name in _rests_on(result.claim) for e in report.expected if e.matches(name, report.solver)), None
+        )
+        if known is not None:
+            pytest.xfail(f"{result.why}: {known.reason}")
         pytest.fail(text, pytrace=False)
     if result.verdict is not Verdict.CONFIRMED:
         pytest.skip(text)
+
+
+def _rests_on(claim: Claim) -> list[str]:
+    """Names of the claims that a claim rests on, directly or not."""
+    from property_tests.claim import claims
+    from property_tests.engine import with_requirements
+
+    manifest = [*(c for c in claims() if c.name != claim.name), claim]
+    return [c.name for c in with_requirements([claim], manifest) if c.name != claim.name]
 
 
 # ---------------------------------------------------------------------------------------------- in the controller

@@ -23,7 +23,7 @@ _STYLE = """
 :root{--ink:#1b1f24;--dim:#57606a;--line:#d8dee4;--back:#fff;--card:#f6f8fa;--good:#0a6b4f;--bad:#b3261e;--open:#8a5a00;--blue:#0b5cad}
 @media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9aa5b1;--line:#343b44;--back:#0f1419;--card:#171d24;--good:#4cc38a;
 --bad:#ff7b72;--open:#e3b341;--blue:#6cb6ff}figure{background:#fff;border-radius:6px}}
-*{box-sizing:border-box}body{margin:0 auto;max-width:66rem;padding:1rem 1rem 4rem;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back)}
+*{box-sizing:border-box}h1,h2,li{overflow-wrap:anywhere}body{margin:0 auto;max-width:66rem;padding:1rem 1rem 4rem;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back)}
 h1{font-size:1.45rem;line-height:1.3;margin:.6rem 0 1rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);padding-bottom:.2rem}
 h3{font-size:1rem;margin:1.4rem 0 .4rem}p{margin:.4rem 0}code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.6rem;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}

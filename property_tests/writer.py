@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lrs.errors import InvalidInput
 from property_tests.claim import Verdict
+from property_tests.report import prepare
 from property_tests.verify import Report
 
 _TEST = '''"""What {solver} promises, checked claim by claim (see `lrs claims`). Written by `lrs write {solver}`."""
@@ -16,12 +17,12 @@ from pathlib import Path
 
 from property_tests.verify import parametrize_with_claims, read_expected
 
-EXPECTED = read_expected(Path(__file__).with_name({expected!r}))
+EXPECTED = read_expected(Path(__file__).with_name("{expected}"))
 
 
 @parametrize_with_claims()
 def test_{name}(claim, lrs_check):
-    lrs_check(claim, solver={solver!r}, expected=EXPECTED)
+    lrs_check(claim, solver="{solver}", expected=EXPECTED)
 '''
 
 _HEAD = """# Claims that {solver} is known to break, and why that is accepted. A claim that is kept after all makes the test
@@ -30,14 +31,13 @@ _HEAD = """# Claims that {solver} is known to break, and why that is accepted. A
 
 
 def paths(solver: str, folder: Path, *, force: bool = False) -> tuple[Path, Path]:
-    """The two files for a solver; refused when one exists, unless ``force``.
+    """The two files for a solver; their folder is made. Refused when one of them exists, unless ``force``.
 
     Raises
     ------
     InvalidInput
     """
-    if not folder.is_dir():
-        raise InvalidInput(f"out: the folder {folder} does not exist; create it first")
+    folder = prepare(folder)
     name = _identifier(solver)
     files = (folder / f"test_{name}_claims.py", folder / f"{name}_expected.toml")
     for file in files:

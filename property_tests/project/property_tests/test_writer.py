@@ -49,4 +49,7 @@ def test_the_verb_writes_two_files_once(tmp_path, capsys, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 2
     assert run(["write", "bad_solvers:honest", "--out", str(tmp_path), "--jobs", "1"]) == 2
     assert "exists already" in capsys.readouterr().err
-    assert run(["write", "bad_solvers:honest", "--out", str(tmp_path / "none")]) == 2
+    assert run(["write", "bad_solvers:honest", "--out", str(tmp_path / "new"), "--jobs", "1"]) == 0
+    taken = next(tmp_path.glob("*.toml"))
+    assert run(["write", "bad_solvers:honest", "--out", str(taken)]) == 2
+    assert "cannot be made" in capsys.readouterr().err
