@@ -23,7 +23,7 @@ from phase_diagrams.table import Trials, load
 from phase_diagrams.threshold import ThresholdFit, fit_threshold_intervals
 
 PRECISION = 1.0
-MAP = {"x": "m=4:80", "y": "k=1,2,4,6,8", "fixed": "d=50,r=2,t=200", "solvers": "amht"}
+MAP = {"x": "m=4:80", "y": "k=1,2,4,6", "fixed": "d=50,r=2,t=200", "solvers": "amht"}
 REPLICATES = 8  # of the uniform sweep
 FEWEST = 3  # replicates from which an interval is believed
 STEPS = (1, 2)
