@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ class PrivatePlan:
             )
             object.__setattr__(self, "clip", proposed)
 
-    @property
+    @cached_property
     def rho(self) -> float:
         """The zCDP budget of the target."""
         return rho_for(self.epsilon, self.delta)
