@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ from phase_diagrams.trial import Trial
 
 Known = Mapping[Trial, bool]
 Owns = Callable[[int, int], bool]
+#: Level index, replicate, success.
+Tried = tuple[int, int, bool]
 
 #: Number of the random streams of this module; appended to the sweep's seed.
 AUDIT_STREAM, EXPLORATION_STREAM = 2_000, 2_001
@@ -155,7 +157,7 @@ def nested(spec: SweepSpec, known: Known, owns: Owns) -> list[Trial]:
 # ------------------------------------------------------------------------------------------------ adaptive
 @dataclass(frozen=True)
 class LineState:
-    """What is known about the threshold of one line and solver."""
+    """What is known about the threshold of one line and solver; and the outcomes of its trials."""
 
     line: int
     solver: int
@@ -163,6 +165,7 @@ class LineState:
     spent: int
     finished: bool
     reason: str
+    outcomes: Sequence[Tried] = field(repr=False)
 
 
 class CurvePosterior:
@@ -249,6 +252,7 @@ class AdaptiveRounds:
         # Cells ordered so that success becomes likelier along the line, with the axis value of each.
         self.lines = [line if self.increasing else line[::-1] for line in self.lines]
         self.values = [values[[c // stride % len(values) for c in line]] if line else values[:0] for line in self.lines]
+        self._place = {cell: (i, j) for i, line in enumerate(self.lines) for j, cell in enumerate(line)}
         self.rounds = self._read()
 
     # ---------------------------------------------------------------- files
@@ -288,7 +292,7 @@ class AdaptiveRounds:
             open_states = [s for s in states if not s.finished]
             if not open_states:
                 return []
-            self._record(self._plan(open_states, known))
+            self._record(self._plan(open_states))
 
     def _missing(self, content: Mapping[str, Any], known: Known) -> list[Trial]:
         if "trials" in content:
@@ -299,7 +303,7 @@ class AdaptiveRounds:
             for trial in nested_step(self.spec, known, self.lines[line], line, replicate, solver, start)
         ]
 
-    def _plan(self, states: Sequence[LineState], known: Known) -> dict[str, Any]:
+    def _plan(self, states: Sequence[LineState]) -> dict[str, Any]:
         number = len(self.rounds) + 1
         chosen: list[list[int | None]] = []
         for state in states:
@@ -313,7 +317,7 @@ class AdaptiveRounds:
                 first = state.spent == 0
                 count = min(FIRST_ROUND if first else max(SMALLEST_ROUND, math.ceil(GROWTH * state.spent)), room)
                 cells = self.lines[state.line]
-                levels = self._levels(state, count, number, known)
+                levels = self._levels(state, count, number)
                 chosen += [[cells[i], state.spent + j, state.solver] for j, i in enumerate(levels)]
         fits = [[s.line, s.solver, s.spent, s.fit.describe(self.axis.name)] for s in states]
         return {
@@ -331,48 +335,48 @@ class AdaptiveRounds:
         )
         return int(np.argmax(ahead)) if ahead.any() else len(ahead) - 1
 
-    def _levels(self, state: LineState, count: int, number: int, known: Known) -> list[int]:
+    def _levels(self, state: LineState, count: int, number: int) -> list[int]:
         levels = len(self.lines[state.line])
         if state.spent == 0:  # nothing known: spread evenly
             return [int(i) for i in np.round(np.linspace(0, levels - 1, count))]
         rng = np.random.default_rng([self.spec.seed, EXPLORATION_STREAM, state.line, state.solver, number])
         explored = rng.binomial(count, self.spec.sampling.exploration)
-        posterior = self.posterior(state.line, state.solver, known)
-        return posterior.allocate(count - explored) + [int(i) for i in rng.integers(0, levels, explored)]
+        return self.posterior(state).allocate(count - explored) + [int(i) for i in rng.integers(0, levels, explored)]
 
     # ---------------------------------------------------------------- what is known
-    def _outcomes(self, line: int, solver: int, known: Known) -> list[tuple[int, int, bool]]:
-        """(level index, replicate, success) of the trials scheduled for a line."""
-        index = {cell: i for i, cell in enumerate(self.lines[line])}
-        return [
-            (index[t.cell], t.replicate, success)
-            for t, success in known.items()
-            if t.solver == solver and t.cell in index
-        ]
+    def _outcomes(self, known: Known) -> dict[tuple[int, int], list[Tried]]:
+        """(line, solver) → outcomes, in one pass over all trials."""
+        found: dict[tuple[int, int], list[Tried]] = {}
+        for trial, success in known.items():
+            if trial.cell in self._place:
+                line, level = self._place[trial.cell]
+                found.setdefault((line, trial.solver), []).append((level, trial.replicate, success))
+        return found
 
-    def _counts(self, line: int, solver: int, known: Known) -> tuple[np.ndarray, np.ndarray]:
-        successes, trials = np.zeros(len(self.lines[line])), np.zeros(len(self.lines[line]))
-        for level, _, success in self._outcomes(line, solver, known):
-            trials[level] += 1
-            successes[level] += success
-        return successes, trials
+    def _counts(self, line: int, outcomes: Sequence[Tried]) -> tuple[np.ndarray, np.ndarray]:
+        """Successes and trials per level."""
+        levels = np.array([level for level, _, _ in outcomes], dtype=int)
+        wins = np.array([success for _, _, success in outcomes], dtype=float)
+        count = len(self.lines[line])
+        return np.bincount(levels, wins, count), np.bincount(levels, minlength=count).astype(float)
 
-    def posterior(self, line: int, solver: int, known: Known) -> CurvePosterior:
+    def posterior(self, state: LineState) -> CurvePosterior:
         """Plausible curves of a line, in the direction of more success."""
-        posterior = CurvePosterior(self.values[line] if self.increasing else -self.values[line])
-        posterior.update(*self._counts(line, solver, known))
+        posterior = CurvePosterior(self.values[state.line] if self.increasing else -self.values[state.line])
+        posterior.update(*self._counts(state.line, state.outcomes))
         return posterior
 
     def states(self, known: Known) -> list[LineState]:
         """Every line and solver, with its fit and whether it is finished."""
+        outcomes = self._outcomes(known)
         return [
-            self._state(line, solver, known)
+            self._state(line, solver, outcomes.get((line, solver), []))
             for line in range(len(self.lines))
             if len(self.lines[line]) >= 2
             for solver in range(len(self.spec.solvers))
         ]
 
-    def _state(self, line: int, solver: int, known: Known) -> LineState:
+    def _state(self, line: int, solver: int, outcomes: Sequence[Tried]) -> LineState:
         sampling = self.spec.sampling
         options: dict[str, Any] = {
             "confidence": sampling.confidence,
@@ -380,15 +384,15 @@ class AdaptiveRounds:
             "level": sequential_level(sampling.confidence, sampling.nested is not None),
         }
         if sampling.nested is not None:
-            brackets = self._brackets(line, solver, known)
+            brackets = self._brackets(line, outcomes)
             fit = fit_threshold_intervals([b[0] for b in brackets], [b[1] for b in brackets], **options)
             spent, fewest = len(brackets), FEWEST_REPLICATES
         else:
-            successes, trials = self._counts(line, solver, known)
+            successes, trials = self._counts(line, outcomes)
             fit = fit_threshold(self.values[line], successes, trials, **options)
             spent, fewest = int(trials.sum()), FEWEST_TRIALS
         finished, reason = self._verdict(fit, spent, fewest, self.values[line])
-        return LineState(line, solver, fit, spent, finished, reason)
+        return LineState(line, solver, fit, spent, finished, reason, outcomes)
 
     def _verdict(self, fit: ThresholdFit, spent: int, fewest: int, values: np.ndarray) -> tuple[bool, str]:
         precision = self.spec.sampling.precision
@@ -402,16 +406,16 @@ class AdaptiveRounds:
             return True, f"--replicates {self.spec.replicates} spent"
         return False, "open"
 
-    def _brackets(self, line: int, solver: int, known: Known) -> list[tuple[float, float]]:
+    def _brackets(self, line: int, outcomes: Sequence[Tried]) -> list[tuple[float, float]]:
         per_replicate: dict[int, dict[int, bool]] = {}
-        for level, replicate, success in self._outcomes(line, solver, known):
+        for level, replicate, success in outcomes:
             per_replicate.setdefault(replicate, {})[level] = success
         values = self.values[line]
         brackets = []
-        for _, outcomes in sorted(per_replicate.items()):
+        for _, own in sorted(per_replicate.items()):
             # Outside of [first success, last failure] all outcomes are alike, monotone or not.
-            fails = [i for i, success in outcomes.items() if not success]
-            wins = [i for i, success in outcomes.items() if success]
+            fails = [i for i, success in own.items() if not success]
+            wins = [i for i, success in own.items() if success]
             low = [i for i in fails if not wins or i < min(wins)]
             high = [i for i in wins if not fails or i > max(fails)]
             brackets.append((values[max(low)] if low else math.nan, values[min(high)] if high else math.nan))
@@ -460,7 +464,7 @@ class Planner:
         for state in self.rounds.states(known):
             if state.finished:
                 continue
-            posterior = self.rounds.posterior(state.line, state.solver, known)
+            posterior = self.rounds.posterior(state)
             level = sequential_level(sampling.confidence, sampling.nested is not None)
             needed = posterior.trials_needed(float(sampling.precision or 1), level)
             if sampling.nested is not None:
@@ -485,7 +489,7 @@ class Planner:
         z = stats.norm.ppf((1 + sampling.confidence) / 2)
         grid = 0.0
         for state in self.rounds.states(known):
-            posterior = self.rounds.posterior(state.line, state.solver, known)
+            posterior = self.rounds.posterior(state)
             replicates = 3 * (z / float(sampling.precision or 1)) ** 2 * float(posterior.weight @ posterior.scale**2)
             grid += len(self.rounds.values[state.line]) * max(replicates, FEWEST_REPLICATES)
         return low, median, high, round(grid)
