@@ -119,10 +119,9 @@ def load(folder: str | Path) -> Trials:
     """
     spec = journal.read_spec(folder)
     contents = journal.read(folder, spec)
-    columns = {name: contents.column(name) for name in COLUMNS}
-    contents.batches.clear()
+    columns = {name: contents.take(name) for name in COLUMNS}
     keep, conflicts = _once(columns, spec)
-    frame = pd.DataFrame({name: _take(name, columns.pop(name), keep) for name in COLUMNS})
+    frame = pd.DataFrame({name: _take(name, columns.pop(name), keep) for name in COLUMNS}, copy=False)
     missing = _impossible(spec)
     if len(missing):
         frame = pd.concat([frame, missing], ignore_index=True)
@@ -213,7 +212,7 @@ def _with_parameters(frame: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:
             added[name] = np.array(values, dtype=object)[cell]
     left = [*IDENTITY, "outcome"]
     rest = [n for n in COLUMNS if n not in left]
-    return pd.concat([frame[left], pd.DataFrame(added, index=frame.index), frame[rest]], axis=1)
+    return pd.DataFrame({n: frame[n] for n in left} | added | {n: frame[n] for n in rest}, copy=False)
 
 
 # ------------------------------------------------------------------------------------------------------- export
