@@ -319,7 +319,8 @@ def denoise(A: Float[np.ndarray, "n n"], noise: float, d: int, r: int) -> tuple[
         return A, 1.0
     rearranged = A.reshape(r, d, r, d).transpose(0, 2, 1, 3).reshape(r * r, d * d)
     P, s, Qt = np.linalg.svd(rearranged, full_matrices=False)
-    product = np.kron((P[:, 0] * s[0]).reshape(r, r), Qt[0].reshape(d, d))
+    # np.kron, ten times as fast for the small arrays of an audit.
+    product = ((s[0] * P[:, 0]).reshape(r, 1, r, 1) * Qt[0].reshape(1, d, 1, d)).reshape(r * d, r * d)
     product = (product + product.T) / 2
     rest = A - product
     energy = float(np.vdot(rest, rest))
