@@ -143,11 +143,17 @@ def _unfinished(ax: Axes, spec: SweepSpec, counts: pd.DataFrame) -> list[Any]:
 
 
 def _numbers(ax: Axes, spec: SweepSpec, counts: pd.DataFrame) -> list[Any]:
-    """n per cell: in the legend when it is the same everywhere, in the cells otherwise."""
+    """n per cell: in the legend when it is the same in most cells, in the others otherwise."""
     tried = counts[counts["possible"]]
     n = sorted(set(tried["finished"]))
     if len(n) <= 1:
         return [Line2D([], [], ls="none", label=f"n = {n[0] if n else 0} replicates in every cell")]
+    usual = int(tried["finished"].mode().iloc[0])
+    if (tried["finished"] == usual).mean() > 0.5:
+        tried = tried[tried["finished"] != usual]
+        text = f"n = {usual} replicates, but for cells with a number of their own"
+    else:
+        text = f"number in a cell: replicates with a known outcome (n = {n[0]} … {n[-1]})"
     if len(tried) > 600:
         return [Line2D([], [], ls="none", label=f"n = {n[0]} … {n[-1]} replicates per cell")]
     place = [{v: i for i, v in enumerate(a.values)} for a in spec.axes[:2]]
@@ -164,9 +170,7 @@ def _numbers(ax: Axes, spec: SweepSpec, counts: pd.DataFrame) -> list[Any]:
             fontsize=size,
             color="white" if rate < 0.55 else "black",
         )
-    return [
-        Line2D([], [], ls="none", label=f"number in a cell: replicates with a known outcome (n = {n[0]} … {n[-1]})")
-    ]
+    return [Line2D([], [], ls="none", label=text)]
 
 
 def _overlay_lines(ax: Axes, spec: SweepSpec, at: Mapping[str, Value], chosen: Sequence[Overlay]) -> list[Any]:

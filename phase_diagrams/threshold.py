@@ -180,9 +180,9 @@ def critical_deviance(n: int, parameters: int, confidence: float) -> float:
 def sequential_level(confidence: float, nested: bool) -> float:
     """Level at which the interval of an adaptive sweep, which looked at its data before it stopped, covers ``confidence``.
 
-    A rule that stops when an interval is narrow stops more often where it is narrow by luck. At the nominal level .95 the
-    intervals of simulated sweeps covered .88 to .96 for single trials and .92 to .95 for bisected replicates, whose
-    brackets say more about the width of the transition; a quarter and a half of the error make up for it.
+    A rule that stops when an interval is narrow stops more often where it is narrow by luck, and intervals at the nominal
+    level cover too seldom. Using up a quarter of the error makes up for it, and half of it for bisected replicates,
+    whose brackets say more about the width of the transition (simulated: `phase_diagrams.coverage`).
     """
     return 1 - (1 - confidence) / (2 if nested else 4)
 

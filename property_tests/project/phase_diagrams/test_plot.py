@@ -48,6 +48,15 @@ def test_success_map_shows_rates_in_the_right_cells(trials):
     assert "n = 5 replicates in every cell" in texts(figure)
 
 
+def test_cells_carry_a_number_only_where_it_is_not_the_usual_one():
+    few = make_trials(
+        ["m=10:50:4", "k=1:6"], FIXED, linear, replicates=5, keep=lambda r: r["replicate"] < 3 or r["cell"] != 7
+    )
+    figure = success_map(few)
+    assert "n = 5 replicates, but for cells with a number of their own" in texts(figure)
+    assert [t.get_text() for t in figure.axes[0].texts] == ["3"]
+
+
 def test_boundary_is_drawn_in_cell_coordinates(trials):
     line = success_map(trials).axes[0].lines[0]
     x, y = line.get_data()
