@@ -33,6 +33,7 @@ __all__ = [
     "cell_counts",
     "fit_threshold",
     "fit_threshold_intervals",
+    "implied_outcomes",
 ]
 
 
@@ -225,7 +226,8 @@ def cell_counts(trials: Trials, *, confidence: float = 0.95) -> pd.DataFrame:
         counts = trials.possible.groupby(["cell", "solver"], observed=True)["success"].agg(["sum", "count"])
         counts = counts.rename(columns={"sum": "recovered", "count": "finished"}).reset_index()
     else:
-        counts = _implied(trials, cells)
+        outcomes = implied_outcomes(trials).groupby(["cell", "solver"], observed=True)
+        counts = outcomes[["recovered", "finished"]].sum().reset_index()
     table = grid.merge(counts, on=["cell", "solver"], how="left")
     for name in ("recovered", "finished"):
         table[name] = table[name].fillna(0).astype(int)
@@ -241,12 +243,22 @@ def cell_counts(trials: Trials, *, confidence: float = 0.95) -> pd.DataFrame:
     return table[[*names, "cell", "solver", *counted, "rate", "lower", "upper", "least", "most"]]
 
 
-def _implied(trials: Trials, cells: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes of all cells that the brackets of bisected replicates imply."""
-    axis = trials.spec.threshold_axis.name
-    others = [a.name for a in trials.spec.axes if a.name != axis]
+def implied_outcomes(trials: Trials) -> pd.DataFrame:
+    """Outcomes of all cells that the brackets of bisected replicates imply.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per possible cell, replicate and solver: the axes, ``cell``, ``replicate``, ``solver``, ``recovered`` and
+        ``finished``, false where the cell lies inside the bracket.
+    """
+    spec = trials.spec
+    axis = spec.threshold_axis.name
+    names = [a.name for a in spec.axes]
+    cells = pd.DataFrame([{**c.coordinates, "cell": c.index} for c in spec.cells if c.spec is not None])
     brackets = trials.thresholds(axis)
-    joined = cells[cells["possible"]].merge(brackets, on=others) if others else cells.merge(brackets, how="cross")
+    others = [n for n in names if n != axis]
+    joined = cells.merge(brackets, on=others) if others else cells.merge(brackets, how="cross")
     joined["recovered"] = joined[axis] >= joined["upper"]
     joined["finished"] = joined["recovered"] | (joined[axis] <= joined["lower"])
-    return joined.groupby(["cell", "solver"], observed=True)[["recovered", "finished"]].sum().reset_index()
+    return joined[[*names, "cell", "replicate", "solver", "recovered", "finished"]]

@@ -14,7 +14,7 @@ from scipy import stats
 from lrs.errors import InvalidInput
 from lrs.solver import load_solver
 from phase_diagrams import identity
-from phase_diagrams.boundary import BoundaryPoint, boundary, boundary_axis, nested_along
+from phase_diagrams.boundary import BoundaryPoint, boundary, boundary_axis, implied_outcomes, nested_along
 from phase_diagrams.grid import Value
 from phase_diagrams.table import Trials
 from phase_diagrams.threshold import ThresholdStatus, fit_threshold_intervals
@@ -63,7 +63,7 @@ class Duel:
     axis : str
         Along which the boundary moves.
     cells : pandas.DataFrame
-        Per cell: the axes, ``cell``, ``both, only_a, only_b, neither, pairs``, ``difference`` = (only_a − only_b) /
+        Per cell (of a bisected sweep: with the outcomes that the replicates' brackets imply): the axes, ``cell``, ``both, only_a, only_b, neither, pairs``, ``difference`` = (only_a − only_b) /
         pairs, exact McNemar ``p_value``, and ``q_value`` with the false-discovery rate controlled over all cells.
     shifts : tuple of Shift
         One a line of the grid.
@@ -115,7 +115,11 @@ class Duel:
         )
 
 
-def _pairs(trials: Trials, a: str, b: str) -> pd.DataFrame:
+def _pairs(trials: Trials, a: str, b: str, *, implied: bool = False) -> pd.DataFrame:
+    """Instances with an outcome of both; of a bisected sweep also, if asked, those whose outcomes the brackets imply.
+
+    Bisections of two solvers seldom try the same levels.
+    """
     for name in (a, b):
         if name not in trials.spec.solvers:
             raise InvalidInput(f"solver: {name!r} is not in this sweep; it has {', '.join(trials.spec.solvers)}")
@@ -123,6 +127,9 @@ def _pairs(trials: Trials, a: str, b: str) -> pd.DataFrame:
         raise InvalidInput("solver: A and B are the same; name two solvers")
     names = [x.name for x in trials.spec.axes]
     frame = trials.possible
+    if implied and trials.spec.sampling.nested is not None:
+        frame = implied_outcomes(trials)
+        frame = frame[frame["finished"]].rename(columns={"recovered": "success"})
     left, right = (frame[frame["solver"] == s] for s in (a, b))
     pairs = left[["cell", "replicate", "success", *names]].merge(
         right[["cell", "replicate", "success"]], on=["cell", "replicate"], suffixes=("_a", "_b")
@@ -176,7 +183,7 @@ def duel(trials: Trials, a: str, b: str, *, rate: float = 0.05, confidence: floa
     """
     if not 0 < rate < 1:
         raise InvalidInput(f"rate: expected a false-discovery rate between 0 and 1, got {rate}")
-    pairs = _pairs(trials, a, b)
+    pairs = _pairs(trials, a, b, implied=True)
     spec = trials.spec
     names = [x.name for x in spec.axes]
     pairs = pairs.assign(

@@ -10,6 +10,7 @@ from synthetic_trials import make_trials
 from lrs.errors import InvalidInput
 from phase_diagrams import Axis, SweepSpec, Trials
 from phase_diagrams.duel import duel, exact_mcnemar, time_both
+from phase_diagrams.grid import Sampling
 from phase_diagrams.plot import duel_map
 
 FIXED = {"d": 40, "r": 2, "t": 60}
@@ -54,6 +55,22 @@ def test_nested_cells_of_a_replicate_are_one_vote():
     result = duel(trials, "a", "b")
     assert (result.wins_a, result.wins_b) == (5, 0)
     assert result.p_value == pytest.approx(2 * 0.5**5)
+
+
+def test_bisected_replicates_are_compared_where_their_brackets_leave_no_doubt():
+    """Two bisections that never tried the same level still disagree everywhere between their critical levels."""
+    axes, fixed = ["m=10:50:2", "k=1:3"], FIXED
+    full = make_trials(axes, fixed, shifted(8), scale=0.5, replicates=8, solvers=("a", "b"))
+    level = lambda row: 12 + 3 * row["k"] + 8 * (row["solver"] == "b")  # noqa: E731
+    bisected = make_trials(
+        axes, fixed, shifted(8), scale=0.5, replicates=8, solvers=("a", "b"), sampling=Sampling(nested="m"),
+        keep=lambda row: abs(row["m"] - level(row)) <= 5,
+    )  # fmt: skip
+    one, two = duel(full, "a", "b"), duel(bisected, "a", "b")
+    assert len(two.cells) == len(one.cells)
+    columns = ["m", "k", "both", "only_a", "only_b", "neither"]
+    assert two.cells[columns].equals(one.cells[columns])
+    assert (two.wins_a, two.wins_b) == (one.wins_a, one.wins_b) == (24, 0)
 
 
 def test_along_another_axis():
