@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.optimize import brentq
 from scipy.stats import t as t_law
 
 from lrs import InstanceSpec, LRSModel, MultiTaskData, generate, metrics, solve
@@ -77,7 +78,7 @@ class Users:
         return generate(replace(self.spec, t=1, m=1), [self.seed]).truth.U
 
 
-def slope(x: Sequence[float], y: Sequence[float]) -> float:
+def slope(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
@@ -175,6 +176,46 @@ def slopes(regime: Regime, seeds: int) -> None:
     report_slope("√ρ", roots, errors[:, :n])
     report_slope("t", regime.users, errors[:, along_t])
     print(f"√ρ itself has slope {slope(regime.epsilons, roots):+.3f} in ln(ε)", flush=True)
+    if regime.start is not None:
+        smallest, floor = (float(np.median(errors[:, column])) for column in (n - 1, -1))
+        contraction = (floor / regime.start) ** (1 / regime.rounds)
+        in_root = weighting_slope(regime.start, regime.rounds, contraction, smallest, roots[-1] / np.array(roots))
+        in_users = weighting_slope(regime.start, regime.rounds, contraction, smallest, largest / np.array(regime.users))
+        print(
+            f"the server's weighting predicts {in_root:+.3f} in ln(√ρ) and {in_users:+.3f} in ln(t), at the contraction of "
+            f"{contraction:.3f} a round without noise"
+        )
+
+
+def weighting_slope(start: float, rounds: int, contraction: float, smallest: float, louder: np.ndarray) -> float:
+    """Slope in 1/noise of the error after some rounds, as the server's weighting of rounds makes it, in one dimension [D].
+
+    Parameters
+    ----------
+    start : float
+        Error of the start.
+    rounds : int
+    contraction : float
+        What a round leaves of an error without noise.
+    smallest : float
+        Error at the quietest noise, which sets its size.
+    louder : array
+        Noise of every run over the quietest.
+    """
+
+    def error(noise: float) -> float:
+        # As `Server._from_normal`: gain against the uncertainty τ, which shrinks at most fourfold a round; an n × r matrix of
+        # entries s has norm s(√(d − r) + √r).
+        entry, tau, left, variance = noise / (math.sqrt(18) + math.sqrt(2)), 1 / math.sqrt(20), start, 0.0
+        for _ in range(rounds):
+            gain = 1 / (1 + entry**2 / tau**2)
+            kept = 1 - gain + gain * contraction
+            left, variance = kept * left, kept**2 * variance + (gain * noise) ** 2
+            tau *= math.sqrt(max(1 - gain, 1 / 16))
+        return math.sqrt(left**2 + variance)
+
+    quietest = float(brentq(lambda noise: error(noise) - smallest, 1e-9, 1.0))
+    return slope(1 / louder, [error(quietest * factor) for factor in louder])
 
 
 def public_start(U: np.ndarray, error: float | None, seed: int) -> np.ndarray:

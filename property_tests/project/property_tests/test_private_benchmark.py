@@ -7,7 +7,7 @@ import pytest
 
 from lrs import InstanceSpec, PrivateAMHT, metrics
 from lrs.private import Schedule, SeededNoise, Server, rho_for
-from property_tests.benchmarks.private import Users, levels, public_start, report_slope, train_together
+from property_tests.benchmarks.private import Users, levels, public_start, report_slope, train_together, weighting_slope
 
 
 def test_training_together_is_training_alone():
@@ -35,6 +35,13 @@ def test_training_together_is_training_alone():
 def test_a_public_start_is_as_far_as_it_says(error):
     U = np.linalg.qr(np.random.default_rng(0).standard_normal((9, 2)))[0]
     assert metrics.subspace_distance(public_start(U, error, 1), U) == pytest.approx(error)
+
+
+def test_weighting_tends_to_the_power_law_as_rounds_are_added():
+    louder = np.array([4.0, 2.0, 1.0])
+    few, many = (weighting_slope(0.2, rounds, 0.3, 0.03, louder) for rounds in (4, 64))
+    assert -0.95 < few < -0.8
+    assert many == pytest.approx(-1, abs=0.02)
 
 
 def test_slopes_are_those_of_power_laws(capsys):
