@@ -90,11 +90,14 @@ def draw_traces(trials: Sequence[Trial], claim_rate: Rate | None, title: str) ->
 
 
 def _certificate(trial: Trial) -> str:
-    """What the trace shows about a geometric rate, in words."""
+    """What the trace shows about a geometric rate, in words; nothing about one that is too short or does not fall."""
     curve = [v for v in trial.outcome.curve if math.isfinite(v)]
     if len(curve) < 4 or min(curve) < 0:
         return ""
-    return rates.certify(curve).sentence
+    try:
+        return rates.certify(curve).sentence
+    except InvalidInput:
+        return ""
 
 
 # ---------------------------------------------------------------------------------------------- parts

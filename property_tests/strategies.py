@@ -59,7 +59,7 @@ class SampleRegion:
     b_least : float
         Smallest size of b. The theorem knows none; a solver's stopping rule may.
     largest : int
-        Largest r and k that are drawn. Like ``growth`` it bounds the cost of a trial and is no part of `depth`.
+        Largest r + k that is drawn. Like ``growth`` it bounds the cost of a trial and is no part of `depth`.
     growth : int
         By how much claims about growth multiply the number of tasks.
     """
@@ -78,7 +78,7 @@ class SampleRegion:
     dimension: float = 4.0
     tasks: float = 5.0
     b_least: float = 1e-3
-    largest: int = 3
+    largest: int = 6
     growth: int = 16
 
     def scale(self, t: int, d: int, r: int, k: int) -> float:
@@ -143,7 +143,7 @@ PAPER = SampleRegion(
     tasks=60.0,
     dimension=12.0,
     b_least=0.1,
-    largest=2,
+    largest=3,
     growth=4,
 )
 
@@ -167,7 +167,7 @@ def theorem_region() -> SampleRegion:
     if missing:
         raise InvalidInput(f"theorem: the lock file holds no certified {' and no '.join(missing)}; see lrs calibrate")
     task, total = float(frozen["C_task"]), float(frozen["C_total"])  # type: ignore[arg-type]
-    return SampleRegion("amht-informal", total, "theorem", task / total, tasks=40.0, largest=2)
+    return SampleRegion("amht-informal", total, "theorem", task / total, tasks=40.0, largest=4)
 
 
 #: Solvers held to another region than the practical one.
@@ -295,7 +295,8 @@ def _inside(
     over_rank: int,
     over_sparsity: int,
 ) -> Configuration:
-    r, k = (draw(st.integers(low, max(low, min(high, region.largest)))) for low, high in (sizes.r, sizes.k))
+    r = draw(st.integers(sizes.r[0], max(sizes.r[0], min(sizes.r[1], region.largest - sizes.k[0]))))
+    k = draw(st.integers(sizes.k[0], max(sizes.k[0], min(sizes.k[1], region.largest - r))))
     least_d = max(sizes.least_d, math.ceil(region.dimension * (r + k)))
     d = draw(st.integers(least_d, least_d + sizes.extra_d))
     least_t = max(sizes.least_t, math.ceil(region.tasks * r))

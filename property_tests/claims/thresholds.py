@@ -20,7 +20,7 @@ def _contained(context: Context) -> Outcome:
     worst = max(counts, default=0)
     first = counts.index(worst) if worst else -1
     note = f"{worst} entries of b lie outside the true supports at step {first}" if worst else ""
-    return Outcome.below("false_support", worst, 0, note=note, values={"step": float(first)}, curve=tuple(counts))
+    return Outcome.below("false_support", worst, 0, note=note, values={"step": float(first)})
 
 
 def last_threshold(step: Iterate) -> np.ndarray | None:

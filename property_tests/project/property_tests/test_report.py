@@ -133,6 +133,17 @@ def test_the_page_stands_alone_and_says_the_sentence_first(made):
     assert "mod:<solver>" not in html
 
 
+def test_a_trace_that_does_not_fall_gets_no_certificate(made):
+    """A diverging solver must not cost the report of a run that took minutes."""
+    from dataclasses import replace
+
+    witness = made["bad/floor"].witness
+    outcome = replace(witness.trial.outcome, curve=(0.0, 3.0, 40.0, 684.0))
+    worse = replace(witness, trial=replace(witness.trial, outcome=outcome))
+    results = tuple(replace(r, witness=worse) if r.claim.name == "bad/floor" else r for r in made.results)
+    assert "Counterexamples" in page_text(pages.html([replace(made, results=results)]))
+
+
 def test_several_solvers_get_a_matrix(made):
     from dataclasses import replace
 
