@@ -281,7 +281,7 @@ def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence
     trials : Trials
     a, b : str
     instances : int
-        How many, spread evenly over those that both solved.
+        How many, spread evenly over those that both solved (of a bisected sweep: tried or not, by their brackets).
 
     Raises
     ------
@@ -290,7 +290,7 @@ def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence
     """
     if instances < 1:
         raise InvalidInput(f"instances: expected at least 1, got {instances}")
-    pairs = _pairs(trials, a, b)
+    pairs = _pairs(trials, a, b, implied=True)
     solved = pairs[pairs["success_a"] & pairs["success_b"]]
     if solved.empty:
         raise InvalidInput("timing: there is no instance that both solved")

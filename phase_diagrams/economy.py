@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,16 @@ FEWEST = 3  # replicates from which an interval is believed
 STEPS = (1, 2)
 
 
+class Needed(NamedTuple):
+    """Solves of the cheapest uniform sweep that reaches the precision, or of all that were run when even they do not."""
+
+    solves: int
+    reached: bool
+
+    def __str__(self) -> str:
+        return f"{'' if self.reached else 'more than '}{self.solves}"
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of the map: what the adaptive sweep found, and what the uniform one would have had to pay.
@@ -41,15 +52,14 @@ class Line:
     solves : int
         Of the adaptive sweep.
     grid : mapping
-        Step of the grid → solves of the cheapest uniform sweep whose half-width is at most the precision; NaN when none
-        of those that were run is.
+        Step of the grid → `Needed`.
     """
 
     k: int
     adaptive: ThresholdFit
     uniform: ThresholdFit
     solves: int
-    grid: dict[int, float]
+    grid: dict[int, Needed]
 
     @property
     def agree(self) -> bool:
@@ -66,15 +76,15 @@ def grid_fit(line: Trials, step: int, replicates: int) -> tuple[ThresholdFit, in
     return fit_threshold_intervals(brackets["lower"], brackets["upper"]), len(thinned.frame)
 
 
-def cheapest(line: Trials, step: int, precision: float = PRECISION) -> float:
-    """Solves of the smallest uniform sweep of this line that reaches the precision and keeps it with more replicates."""
-    found = float("nan")
+def cheapest(line: Trials, step: int, precision: float = PRECISION) -> Needed:
+    """The smallest uniform sweep of this line that reaches the precision and keeps it with more replicates."""
+    needed = Needed(0, False)
     for replicates in range(int(line.frame["replicate"].max()) + 1, FEWEST - 1, -1):
         fit, solves = grid_fit(line, step, replicates)
         if fit.width / 2 > precision:
-            return found
-        found = solves
-    return found
+            return needed if needed.reached else Needed(solves, False)
+        needed = Needed(solves, True)
+    return needed
 
 
 def compare(adaptive: Trials, uniform: Trials) -> list[Line]:
@@ -108,15 +118,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{'k':>2}  {'nested and adaptive':<38}{'solves':>7}  {f'uniform, {REPLICATES} replicates':<38}  to ± {PRECISION:g}"
     )
     for line in lines:
-        needed = ", ".join(f"{n:g} (step {step})" for step, n in line.grid.items())
+        needed = ", ".join(f"{n} (step {step})" for step, n in line.grid.items())
         print(
             f"{line.k:>2}  {line.adaptive.describe('m'):<38}{line.solves:>7}  {line.uniform.describe('m'):<38}  {needed}"
             + ("" if line.agree else "  DISAGREE")
         )
     solves = sum(line.solves for line in lines)
     for step in STEPS:
-        total = sum(line.grid[step] for line in lines)
-        print(f"uniform grid, step {step}: {total:g} solves for the same precision, {total / solves:.1f} times as many")
+        parts = [line.grid[step] for line in lines]
+        total = Needed(sum(part.solves for part in parts), all(part.reached for part in parts))
+        more = "" if total.reached else "more than "
+        print(
+            f"uniform grid, step {step}: {total} solves for the same precision, {more}{total.solves / solves:.1f} times as many"
+        )
     seconds = [t.possible["timing_solve"].sum() for t in (adaptive, uniform)]
     print(
         f"nested and adaptive: {solves} solves, {seconds[0]:.0f} s in the solver (uniform as run: {seconds[1]:.0f} s)"
