@@ -61,6 +61,22 @@ def test_a_claim_says_where_it_comes_from(claim):
     assert isinstance(claim.kind, Always | Rate | Scaling | Timing) or claim.kind.p0 >= 0.9
 
 
+@pytest.mark.parametrize(
+    ("trace", "ok"),
+    [
+        (tuple(0.5**i for i in range(40)), True),
+        # A support found late: level for a while, then at rounding in one step.
+        ((0.61, 0.45, 0.17, 0.13, 0.13, 0.13, 0.13, 0.13, 8.7e-16), True),
+        ((1.0, 0.9, 0.7, 0.4, 0.1, 1e-2, 1e-4, 1e-5, 3e-6), False),  # too few decades
+        (tuple((1 + i) ** -4.0 for i in range(300)), False),
+    ],
+)
+def test_geometric_or_faster_is_what_the_rate_claim_asks(trace, ok):
+    from property_tests.claims.rate import linear_or_faster
+
+    assert linear_or_faster(trace).ok is ok
+
+
 def test_two_truths_share_their_responses():
     """The second truth of honesty/no-peeking is another one, and no row can tell."""
     from property_tests.claims.honesty import two_truths
