@@ -142,7 +142,7 @@ class Regime:
 
 #: The private start decides where t ε is small, the rounds where a public start is far from what they reach.
 REGIMES = {
-    "start": Regime(None, 1, (0.005, 0.01, 0.02), (200_000, 400_000, 800_000)),
+    "start": Regime(None, 1, (0.01, 0.02, 0.04), (50_000, 100_000, 200_000)),
     "rounds": Regime(0.2, 4, (0.5, 1.0, 2.0), (50_000, 100_000, 200_000)),
 }
 
