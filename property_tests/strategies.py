@@ -143,7 +143,7 @@ PAPER = SampleRegion(
     tasks=60.0,
     dimension=12.0,
     b_least=0.1,
-    largest=3,
+    largest=2,
     growth=4,
 )
 
