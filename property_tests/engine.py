@@ -528,7 +528,10 @@ class Examination:
         best: Witness | None = None
         phase = self._phase("confirm")
         for configuration in sorted(candidates.values(), key=lambda c: c.size)[:4]:
-            asked = [self._next(phase, configuration) for _ in range(self.budget.confirm)]
+            hangs = [t.outcome.fault is Fault.TIMEOUT for t in self.failures if t.configuration == configuration]
+            # A hang takes the whole limit of a call, and looks the same every time.
+            repeats = min(2, self.budget.confirm) if hangs and all(hangs) else self.budget.confirm
+            asked = [self._next(phase, configuration) for _ in range(repeats)]
             done = self._run(asked, count=False)
             failed = [t for t in done if t.failed]
             if failed:

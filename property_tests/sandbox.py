@@ -33,6 +33,8 @@ from property_tests.worker import pack_problem
 
 #: How much longer a call may take by the clock than in processor time.
 PATIENCE = 5.0
+#: Share of a processor below which a call is asleep, and the clock alone limits it.
+ASLEEP = 0.01
 _START_SECONDS = 120.0  # importing a solver's packages on a busy machine
 _ORTHONORMAL = 1e-8
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLIS_NUM_THREADS")
@@ -50,7 +52,7 @@ class Limits:
     ----------
     seconds : float
         Processor time; by the clock it may take `PATIENCE` times as long, so that a busy machine is not held against a
-        solver. Where processor time cannot be read, the clock alone decides, at ``PATIENCE * seconds``.
+        solver; a call that sleeps through the limit is ended there. Where processor time cannot be read, the clock alone decides, at ``PATIENCE * seconds``.
     iterations : int
         Outer steps, as counted by the callback.
     """
@@ -222,12 +224,17 @@ class Sandbox:
                 if self._process.poll() is not None and not self._connection.poll(0):
                     break  # a child of the dead worker may still hold the pipe open, so end-of-file does not tell
                 by_clock, by_processor = time.monotonic() - start, _processor_seconds(self._process.pid) - used
-                if by_processor >= seconds or by_clock >= PATIENCE * seconds:
+                asleep = used > 0 and by_processor < ASLEEP * by_clock
+                limit = ""
+                if by_processor >= seconds:
+                    limit = f"{seconds:g} s of processor time"
+                elif asleep and by_clock >= seconds:
+                    limit = f"asleep for {seconds:g} s"
+                elif by_clock >= PATIENCE * seconds:
+                    limit = f"{PATIENCE * seconds:g} s"
+                if limit:
                     self.restarts += 1
                     self.close()
-                    limit = (
-                        f"{seconds:g} s of processor time" if by_processor >= seconds else f"{PATIENCE * seconds:g} s"
-                    )
                     return "fault", (Fault.TIMEOUT.name, f"{limit} {when}")
         except (EOFError, OSError):
             pass

@@ -12,6 +12,8 @@ from theory.fixtures import FIXTURES
 
 #: Share of tasks that `short tasks` leaves without enough rows.
 SHORT = 0.1
+#: Structures that make `SHORT` of the tasks impossible to solve.
+FAILING = ("short tasks", "wild tasks")
 
 
 def short_tasks(truth_r: int, truth_k: int, t: int) -> tuple[int, int]:

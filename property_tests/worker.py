@@ -250,6 +250,9 @@ class Worker:
         seen: list[dict[str, Any]] = []
         callback = self._recorder(seen, iterations) if trace else None
         rng = np.random.default_rng(list(seed))
+        # Another state for every call, so that one who seeds it, always with the same number, changes it every time.
+        np.random.seed()  # noqa: NPY002 - watched, not used
+        random.seed()
         before, state = _checksums(task), _random_state()
         self.scratch.take()
         self.watch.seen.clear()

@@ -35,7 +35,8 @@ def table(document: Mapping[str, Any]) -> str:
         trials = sum(c["evidence"]["trials"] for c in refuted if c["evidence"] is not None)
         found = _code([c["claim"] for c in refuted]) or "**survived**"
         meant = _code(MUTANTS[name].expected)
-        lines.append(f"| `{name}` | {MUTANTS[name].why} | {meant} | {found} | {trials} | {report['seconds']:.0f} |")
+        why = MUTANTS[name].why.replace("|", "\\|")
+        lines.append(f"| `{name}` | {why} | {meant} | {found} | {trials} | {report['seconds']:.0f} |")
     kills = document["mutants"]
     sentence = (
         f"{len(kills['killed'])} of {len(lines)} mutants refuted, {kills['named']} of them by a claim that is meant to, in "

@@ -4,20 +4,25 @@
     python -m property_tests.benchmarks.region_limits --solver property_tests.textbook:Textbook --limit zeta_share
     python -m property_tests.benchmarks.region_limits --solver amht-paper --claims 'recovery/exact,thresholds/*' \
         --limit constant --value 8 --with tasks=20 --corner plain --corner signs
+    python -m property_tests.benchmarks.region_limits --claims 'recovery/exact,rate/envelope' --limit duplicates \
+        --draws 36 --replicates 100
 
 Every row moves one limit of the solver's region and tries the corner that lies at this limit, with the smallest number
-of rows that the region allows. The table printed is Markdown.
+of rows that the region allows. One replicate of each of many configurations shows how often the pool fails; many
+replicates show whether one configuration fails so often that pressing it refutes the claim. The table printed is
+Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from property_tests import search, strategies
 from property_tests.claim import Claim, claims
-from property_tests.engine import Bench, default_jobs
+from property_tests.engine import Bench, Trial, default_jobs
 from property_tests.sandbox import Limits, Subject
 from property_tests.strategies import CORNERS, SampleRegion
 
@@ -36,18 +41,18 @@ TRIED: dict[str, tuple[str, tuple[float, ...]]] = {
 
 
 def failures(
-    bench: Bench, asked: Sequence[Claim], region: SampleRegion, corner: str, draws: int, seed: int
-) -> tuple[dict[str, list[str]], float]:
-    """Per claim, the configurations of the shell that break it; and the slowest first answer in seconds."""
+    bench: Bench, asked: Sequence[Claim], region: SampleRegion, corner: str, draws: int, replicates: int, seed: int
+) -> tuple[dict[str, list[Trial]], float]:
+    """Per claim, the trials on the shell that break it; and the slowest first answer in seconds."""
     strategy = strategies.shell(region, corners=(corner,))
     drawn = search.propose(strategy, draws, search.seed_of("region limits", str(seed)))
-    trials = [("region limits", c, i) for i, c in enumerate(drawn)]
+    trials = [("region limits", c, len(drawn) * j + i) for i, c in enumerate(drawn) for j in range(replicates)]
     slowest = 0.0
-    missed: dict[str, list[str]] = {}
+    missed: dict[str, list[Trial]] = {}
     for claim in asked:  # the claims share the answers
         done = bench.trials(claim, region, trials)
         slowest = max(slowest, *(t.seconds for t in done))
-        missed[claim.name] = [f"{t.configuration}: {t.outcome.note}" for t in done if t.failed]
+        missed[claim.name] = [t for t in done if t.failed]
     return missed, slowest
 
 
@@ -69,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="moved in every row; repeatable",
     )
     parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--replicates", type=int, default=1, help="of every configuration drawn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=0, help="print this many failures of every row")
     asked = parser.parse_args(arguments)
@@ -76,19 +82,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name: int(value) if name == "largest" else float(value) for name, value in (m.split("=") for m in asked.moved)
     }
     start = replace(strategies.region_for(asked.solver, asked.theorem), **moved)  # type: ignore[arg-type]
-    print("| limit | value | corner | claim | missed | of | slowest, s |\n|---|---|---|---|---|---|---|", flush=True)
+    print("| limit | value | corner | claim | missed | of | worst configuration | slowest, s |", flush=True)
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     with Bench(Subject.of(asked.solver), Limits(seconds=60.0), default_jobs()) as bench:
         for limit in asked.limit or TRIED:
             usual, values = TRIED[limit]
             for value in asked.value or values:
                 region = replace(start, **{limit: value})  # type: ignore[arg-type]
                 for corner in asked.corner or (usual,):
-                    found, slowest = failures(bench, claims(asked.claims), region, corner, asked.draws, asked.seed)
+                    found, slowest = failures(
+                        bench, claims(asked.claims), region, corner, asked.draws, asked.replicates, asked.seed
+                    )
                     for name, missed in found.items():
-                        row = f"| {limit} | {value:g} | {corner} | {name} | {len(missed)} | {asked.draws} | {slowest:.2f} |"
-                        print(row, flush=True)
-                        for line in missed[: asked.show]:
-                            print(f"  {line}")
+                        worst = max(Counter(t.configuration.text for t in missed).values(), default=0)
+                        print(
+                            f"| {limit} | {value:g} | {corner} | {name} | {len(missed)} | {asked.draws * asked.replicates} "
+                            f"| {worst} of {asked.replicates} | {slowest:.2f} |",
+                            flush=True,
+                        )
+                        for t in missed[: asked.show]:
+                            print(f"  {t.configuration}: {t.outcome.note}")
 
 
 if __name__ == "__main__":

@@ -81,8 +81,9 @@ def test_hard_fault_has_its_own_text_and_the_next_call_works(one_box, name):
 @pytest.mark.parametrize("name", sorted(SOFT))
 def test_soft_fault_is_noted_beside_the_answer(one_box, name):
     fault, detail = SOFT[name]
-    run = one_box(named(name), SEED)
-    assert set(run.faults) == {fault}
+    for _ in range(2):  # the second time as well: the same number seeds the same state
+        run = one_box(named(name), SEED)
+        assert set(run.faults) == {fault}
     assert not fault.hard
 
     assert re.search(detail, run.faults[fault])
@@ -96,7 +97,7 @@ def test_a_hang_is_ended_at_the_limit():
         assert caught.value.fault is Fault.TIMEOUT
 
 
-def test_a_solver_that_only_waits_is_ended_by_the_clock():
+def test_a_solver_that_sleeps_is_ended_by_the_clock():
     def waits(problem, *, rng, callback=None):
         import threading
 
@@ -104,7 +105,7 @@ def test_a_solver_that_only_waits_is_ended_by_the_clock():
 
     with sandbox(waits, seconds=0.1) as box:
         box.start()
-        with pytest.raises(SolverFault, match=r"within the time limit of a call: 0.5 s in a call"):
+        with pytest.raises(SolverFault, match=r"within the time limit of a call: asleep for 0.1 s in a call"):
             box(PROBLEM, SEED)
 
 
