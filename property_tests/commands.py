@@ -18,7 +18,8 @@ from lrs.cli import print_json, stderr, stdout
 from lrs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from property_tests.engine import Progress, Trial
+    from property_tests.bench import Trial
+    from property_tests.engine import Progress
     from property_tests.verify import Expected, Report
 
 Solvers = Annotated[
@@ -162,7 +163,7 @@ def _check_expected(accepted: Sequence[Expected], names: Sequence[str]) -> None:
 
 def _load_all(names: Sequence[str]) -> None:
     """Refuse a misspelt solver before the first one has been checked for minutes."""
-    from property_tests.claim import SolverFault
+    from property_tests.run import SolverFault
     from property_tests.sandbox import Sandbox, Subject
 
     for name in names:

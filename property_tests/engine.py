@@ -13,44 +13,25 @@ The four phases use disjoint data. Only *decide* counts as evidence for `AtLeast
 from __future__ import annotations
 
 import math
-import os
-import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lrs.errors import InvalidInput
-from lrs.problem import Problem
-from lrs.solver import Traits
 from property_tests import search
-from property_tests.claim import (
-    Always,
-    Claim,
-    Configuration,
-    Context,
-    Depth,
-    Everywhere,
-    Fault,
-    Outcome,
-    Region,
-    Run,
-    SolverFault,
-    Timing,
-    Verdict,
-    digest,
-)
+from property_tests.bench import Bench, Trial
+from property_tests.claim import Always, Claim, Outcome, Timing, Verdict
+from property_tests.configuration import Configuration, Everywhere, Region, digest
 from property_tests.ledger import Entry, Ledger
-from property_tests.sandbox import Limits, Sandbox, Subject
+from property_tests.run import Fault, SolverFault
+from property_tests.sandbox import Limits
 from property_tests.tally import Tally
 
 #: Trials between two looks at the evidence; fixed, because the order of trials must not depend on the processes.
 BATCH = 8
-#: Answers kept for the next claims that are tried on the same data.
-_REMEMBERED = 256
 #: Proposals that all lie outside the region before a claim is called OUT_OF_SCOPE.
 _ENOUGH_OUTSIDE = 24
 
@@ -101,25 +82,6 @@ def budget_of(budget: str | Budget) -> Budget:
     if budget not in BUDGETS:
         raise InvalidInput(f"budget: no budget {budget!r}; known are {', '.join(BUDGETS)}")
     return BUDGETS[budget]
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One trial as it was run."""
-
-    claim: str
-    phase: str
-    configuration: Configuration
-    replicate: int
-    depth: Depth
-    outcome: Outcome
-    seconds: float
-    calls: int
-    counted: bool = False
-
-    @property
-    def failed(self) -> bool:
-        return self.outcome.in_scope and not self.outcome.ok
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,132 +141,6 @@ class Interrupted(Exception):
     def __init__(self, results: list[Result]) -> None:
         super().__init__("interrupted")
         self.results = results
-
-
-@dataclass
-class Conduct:
-    """Faults seen in any call of a run: how often, and the first detail."""
-
-    counts: Counter[Fault] = field(default_factory=Counter)
-    first: dict[Fault, str] = field(default_factory=dict)
-
-    def note(self, fault: Fault, detail: str) -> None:
-        self.counts[fault] += 1
-        self.first.setdefault(fault, detail)
-
-
-class Bench:
-    """Sandboxes for one solver, one per thread, and the counting of calls and faults."""
-
-    def __init__(self, subject: Subject, limits: Limits, jobs: int = 1) -> None:
-        if jobs < 1:
-            raise InvalidInput(f"jobs: expected at least 1 process, got {jobs}")
-        self.subject, self.limits, self.jobs = subject, limits, jobs
-        self.conduct = Conduct()
-        self._local = threading.local()
-        self._boxes: list[Sandbox] = []
-        self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[Any, ...], Run | SolverFault] = OrderedDict()
-        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="lrs-verify")
-        self._main = self._box()
-        self.broken: SolverFault | None = None
-        self.traits, self.hash = Traits(), ""
-        try:
-            loaded = self._main.start()
-            self.traits, self.hash = loaded.traits, loaded.hash
-        except SolverFault as error:
-            self.broken = error
-        except BaseException:
-            self.close()
-            raise
-
-    def _box(self) -> Sandbox:
-        box = getattr(self._local, "box", None)
-        if box is None:
-            box = self._local.box = Sandbox(self.subject, self.limits)
-            with self._lock:
-                self._boxes.append(box)
-        return box
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for box in self._boxes:
-            box.close()
-
-    def __enter__(self) -> Bench:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    # ------------------------------------------------------------------ trials
-    def trial(self, claim: Claim, region: Region, phase: str, configuration: Configuration, replicate: int) -> Trial:
-        """Run one trial in this thread."""
-        depth = region.depth(configuration)
-        start = time.perf_counter()
-        calls = 0
-        answered: set[tuple[Any, ...]] = set()
-
-        def execute(problem: Problem, seed: tuple[int, ...], *, trace: bool, memory: bool) -> Run:
-            nonlocal calls
-            trace = trace and self.traits.trace
-            # Claims that are tried on the same trial share its first answer; a second call asks the solver again.
-            key = (seed, trace, memory)
-            shared = problem is context.instance.problem and trace and key not in answered
-            answered.add(key)
-            answer = self._remembered(key) if shared else None
-            if answer is None:
-                calls += 1
-                answer = self._ask(problem, seed, trace, memory)
-                if shared:
-                    self._remember(key, answer)
-            if isinstance(answer, SolverFault):
-                raise answer
-            return answer
-
-        context = Context(configuration, phase, replicate, region, self.traits, execute)
-        if claim.inside and depth.margin < 0:
-            note = f"outside the region {region.name}: {depth.binding} has margin {depth.margin:.3g}"
-            outcome = Outcome(False, math.nan, note, in_scope=False)
-        else:
-            try:
-                outcome = claim.check(context)
-            except SolverFault as error:
-                outcome = Outcome(False, -math.inf, str(error), fault=error.fault)
-        return Trial(claim.name, phase, configuration, replicate, depth, outcome, time.perf_counter() - start, calls)
-
-    def _ask(self, problem: Problem, seed: tuple[int, ...], trace: bool, memory: bool) -> Run | SolverFault:
-        """Call the solver and note its faults; a hard one comes back as a value."""
-        try:
-            run: Run | SolverFault = self._box()(problem, seed, trace=trace, memory=memory)
-        except SolverFault as error:
-            run = error
-        with self._lock:
-            if isinstance(run, SolverFault):
-                self.conduct.note(run.fault, run.detail)
-            else:
-                for fault, detail in run.faults.items():
-                    self.conduct.note(fault, detail)
-        return run
-
-    def _remembered(self, key: tuple[Any, ...]) -> Run | SolverFault | None:
-        with self._lock:
-            if key in self._answers:
-                self._answers.move_to_end(key)
-            return self._answers.get(key)
-
-    def _remember(self, key: tuple[Any, ...], answer: Run | SolverFault) -> None:
-        with self._lock:
-            self._answers[key] = answer
-            while len(self._answers) > _REMEMBERED:
-                self._answers.popitem(last=False)
-
-    def trials(self, claim: Claim, region: Region, asked: Sequence[tuple[str, Configuration, int]]) -> list[Trial]:
-        """Run trials, several at a time unless the claim measures time; answers come in the order asked."""
-        if self.jobs == 1 or isinstance(claim.kind, Timing):
-            return [self.trial(claim, region, *a) for a in asked]
-        futures = [self._pool.submit(self.trial, claim, region, *a) for a in asked]
-        return [f.result() for f in futures]
 
 
 class _CheckFailed(Exception):
@@ -722,12 +558,3 @@ def _unloadable(claim: Claim, fault: SolverFault, alpha: float, beta: float) -> 
     if claim.requires:
         return Result(claim, Verdict.BLOCKED, f"rests on {', '.join(claim.requires)}")
     return Result(claim, Verdict.REFUTED, f"the solver {fault}", Tally(claim.kind, alpha, beta))
-
-
-def default_jobs() -> int:
-    """Processes to use when nothing is said: one per processor this process may run on, at most eight."""
-    try:
-        available = len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        available = os.cpu_count() or 1
-    return max(1, min(8, available))

@@ -18,8 +18,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from property_tests.claim import Claim, Region
-    from property_tests.engine import Bench, Result
+    from property_tests.bench import Bench
+    from property_tests.claim import Claim
+    from property_tests.configuration import Region
+    from property_tests.engine import Result
     from property_tests.verify import Expected, Report
 
 _PROPERTY = "lrs_verdict"
@@ -48,7 +50,8 @@ class Examiner:
         self.results: dict[tuple[str, str], Result] = {}
 
     def bench(self, solver: Any) -> Bench:
-        from property_tests.engine import Bench, budget_of, default_jobs
+        from property_tests.bench import Bench, default_jobs
+        from property_tests.engine import budget_of
         from property_tests.sandbox import Subject
 
         subject = Subject.of(solver)

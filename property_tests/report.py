@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lrs.errors import InvalidInput
+from property_tests.bench import Trial
 from property_tests.claim import Rate, Verdict
-from property_tests.engine import Result, Trial
+from property_tests.engine import Result
 from property_tests.verify import Report, document, environment
 from theory import rates
 

@@ -28,7 +28,7 @@ from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Problem
 from lrs.solver import Iterate, Solution, Status, Traits, load_solver
-from property_tests.claim import Fault, Run, SolverFault
+from property_tests.run import Fault, Run, SolverFault
 from property_tests.worker import pack_problem
 
 #: How much longer a call may take by the clock than in processor time.
@@ -256,7 +256,7 @@ class Sandbox:
         return lines[-1][:200] if lines else ""
 
     def __call__(self, problem: Problem, seed: tuple[int, ...], *, trace: bool = True, memory: bool = False) -> Run:
-        """Run the solver once (the signature of `property_tests.claim.Execute`).
+        """Run the solver once (the signature of `property_tests.run.Execute`).
 
         Raises
         ------

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings, target
 from hypothesis.errors import NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
-from property_tests.claim import Configuration, digest
+from property_tests.configuration import Configuration, digest
 
 
 def _settings(examples: int, *phases: Phase) -> settings:

@@ -28,7 +28,7 @@ from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData
-from property_tests.claim import Configuration, Depth, Region
+from property_tests.configuration import Configuration, Depth, Region
 from property_tests.structures import FAILING, SHORT, fixture_names, short_tasks  # also registers the structures
 from theory import calibration
 

@@ -1,4 +1,4 @@
-"""Structured corners that an `InstanceSpec` cannot express, by name (see `property_tests.claim.STRUCTURES`)."""
+"""Structured corners that an `InstanceSpec` cannot express, by name (see `property_tests.configuration.STRUCTURES`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from lrs.problem import Instance
-from property_tests.claim import structure
+from property_tests.configuration import structure
 from theory.fixtures import FIXTURES
 
 #: Share of tasks that `short tasks` leaves without enough rows.

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from lrs.generate import InstanceSpec
 from lrs.solver import Traits
-from property_tests.claim import AtLeast, Claim, Configuration, Context, Kind, Outcome, Region
-from property_tests.engine import Bench, Conduct, Trial
+from property_tests.bench import Bench, Conduct, Trial
+from property_tests.claim import AtLeast, Claim, Context, Kind, Outcome
+from property_tests.configuration import Configuration, Region
 from property_tests.sandbox import Subject
 
 

@@ -30,7 +30,8 @@ from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import MultiTaskData, Problem
 from lrs.solver import Iterate, Solution, Status, load_solver, traits_of
-from property_tests.claim import Fault, digest
+from property_tests.configuration import digest
+from property_tests.run import Fault
 
 #: Audit events that mean another process is started.
 _PROCESS_EVENTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}

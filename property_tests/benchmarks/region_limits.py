@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from property_tests import search, strategies
+from property_tests.bench import Bench, Trial, default_jobs
 from property_tests.claim import Claim, claims
-from property_tests.engine import Bench, Trial, default_jobs
 from property_tests.sandbox import Limits, Subject
 from property_tests.strategies import CORNERS, SampleRegion
 

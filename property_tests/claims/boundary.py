@@ -11,8 +11,9 @@ from lrs import metrics
 from lrs.generate import InstanceSpec, generate
 from lrs.problem import Instance
 from property_tests import strategies
-from property_tests.claim import Claim, Configuration, Context, Outcome, Region, Scaling, register
+from property_tests.claim import Claim, Context, Outcome, Scaling, register
 from property_tests.claims.recovery import RECOVERED, THEOREM
+from property_tests.configuration import Configuration, Region
 
 #: Exponents of the bound m t = Ω(k d r⁴), m = Ω(max(k, r³)).
 EXPONENTS = {"k": 1.0, "d": 1.0, "r": 4.0}

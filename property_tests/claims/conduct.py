@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from lrs.generate import InstanceSpec
 from property_tests import strategies
-from property_tests.claim import Always, Claim, Configuration, Context, Fault, Outcome, Region, register
+from property_tests.claim import Always, Claim, Context, Outcome, register
+from property_tests.configuration import Configuration, Region
+from property_tests.run import Fault
 
 _CITE = "the solver protocol (lrs.solver.Solver)"
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from lrs.generate import InstanceSpec, generate
 from lrs.problem import Problem
 from property_tests import strategies
-from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, Scaling, Timing, register
+from property_tests.claim import AtLeast, Claim, Context, Outcome, Scaling, Timing, register
 from property_tests.claims.recovery import THEOREM
+from property_tests.configuration import Configuration, Region
 
 #: Largest exponents of m·t; 1 is linear, the rest is for logarithms and for the noise of clocks.
 TIME_EXPONENT, STEP_EXPONENT = 1.35, 0.25

@@ -16,8 +16,9 @@ from lrs.generate import generate
 from lrs.model import LRSModel
 from lrs.problem import MultiTaskData, Problem
 from property_tests import strategies
-from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, register
+from property_tests.claim import AtLeast, Claim, Context, Outcome, register
 from property_tests.claims.adaptation import near
+from property_tests.configuration import Configuration, Region
 
 #: Relative difference of two Θ that counts as the same answer.
 SAME = 1e-6

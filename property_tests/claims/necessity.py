@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis.strategies import SearchStrategy
 
 from property_tests import strategies
-from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, register
+from property_tests.claim import AtLeast, Claim, Context, Outcome, register
+from property_tests.configuration import Configuration, Region
 from theory.fixtures import FIXTURES, parameter_error
 from theory.measurement import measure
 from theory.verdict import Verdict

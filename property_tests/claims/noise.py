@@ -12,7 +12,8 @@ from lrs import metrics
 from lrs.generate import generate
 from lrs.problem import Instance
 from property_tests import strategies
-from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, Scaling, register
+from property_tests.claim import AtLeast, Claim, Context, Outcome, Scaling, register
+from property_tests.configuration import Configuration, Region
 
 FLOOR = "noise floor of the shape σ√(d r²/(mt)) + σ√(k/m) [M]; oracle risk σ²(r+k)/(m−r−k−1) per task [D]"
 #: Small against the smallest |b| = ½ of the law used, so that supports stay findable.

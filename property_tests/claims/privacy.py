@@ -32,8 +32,10 @@ from lrs.private import (
 from lrs.private import run as play
 from lrs.private.statistics import Kind
 from lrs.problem import Instance, MultiTaskData, Problem
-from property_tests.claim import Always, AtLeast, Claim, Configuration, Context, Outcome, Region, Run, Scaling, register
+from property_tests.claim import Always, AtLeast, Claim, Context, Outcome, Scaling, register
+from property_tests.configuration import Configuration, Region
 from property_tests.privacy import Puppet, extreme_user
+from property_tests.run import Run
 from theory.private_plan import PrivatePlan, users
 from theory.theorems.amht_private import start_small
 

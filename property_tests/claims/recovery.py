@@ -10,7 +10,8 @@ from hypothesis.strategies import SearchStrategy
 from lrs import metrics
 from lrs.model import LRSModel
 from property_tests import strategies
-from property_tests.claim import AtLeast, Claim, Configuration, Context, Outcome, Region, register
+from property_tests.claim import AtLeast, Claim, Context, Outcome, register
+from property_tests.configuration import Configuration, Region
 from property_tests.structures import short_tasks
 
 THEOREM = "informal theorem of Pal et al., AISTATS 2024 (arXiv 2210.03505) [S]; region calibrated"

@@ -7,7 +7,8 @@ import numpy as np
 
 from lrs.solver import load_solver, traits_of
 from property_tests import strategies
-from property_tests.claim import Context, Fault, Outcome, Run
+from property_tests.claim import Context, Outcome
+from property_tests.run import Fault, Run
 from property_tests.search import propose
 
 

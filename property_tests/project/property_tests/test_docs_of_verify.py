@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from lrs.solver import load_solver
-from property_tests.claim import Configuration, Fault, Verdict
+from property_tests.claim import Verdict
+from property_tests.configuration import Configuration
 from property_tests.engine import BUDGETS
+from property_tests.run import Fault
 
 PAGES = Path(__file__).parents[3] / "docs" / "verify"
 VALIDATE = (PAGES / "validate-your-variant.md").read_text(encoding="utf-8")
@@ -23,8 +25,8 @@ def variant(tmp_path, monkeypatch):
 
 
 def test_the_ten_lines_run_and_fail_where_the_page_says(variant):
+    from property_tests.bench import Bench
     from property_tests.claim import claims
-    from property_tests.engine import Bench
     from property_tests.sandbox import Limits, Subject
     from property_tests.strategies import region_for
 

@@ -9,7 +9,8 @@ import pytest
 from inprocess import outcomes, runner
 
 from lrs.private import PrivateAMHT, SeededNoise, ServerModel
-from property_tests.claim import Context, Everywhere, claims
+from property_tests.claim import Context, claims
+from property_tests.configuration import Everywhere
 from property_tests.privacy import private_amht
 from property_tests.search import propose
 

@@ -7,7 +7,8 @@ import pytest
 
 from lrs import InstanceSpec
 from property_tests import report as pages
-from property_tests.claim import Always, AtLeast, Claim, Configuration, Depth, Outcome, Rate, Verdict
+from property_tests.claim import Always, AtLeast, Claim, Outcome, Rate, Verdict
+from property_tests.configuration import Configuration, Depth
 from property_tests.engine import Budget, examine
 from property_tests.synthetic import NoSolver, configurations
 from property_tests.verify import Expected, Report

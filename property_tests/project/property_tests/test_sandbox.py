@@ -10,7 +10,7 @@ import pytest
 from lrs import InstanceSpec
 from lrs.errors import InvalidInput
 from lrs.generate import generate
-from property_tests.claim import Fault, SolverFault
+from property_tests.run import Fault, SolverFault
 from property_tests.sandbox import Limits, Sandbox, Subject
 
 PROBLEM = generate(InstanceSpec(t=6, m=8, d=7, r=2, k=1), 1).problem

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lrs.errors import InvalidInput
 from property_tests import strategies
-from property_tests.claim import Configuration
+from property_tests.configuration import Configuration
 from property_tests.strategies import CORNERS, PAPER, PRACTICAL, TRACE_SHAPES, VIOLATIONS, inside, shell, violating
 from theory.rates import RateVerdict, certify
 

@@ -11,7 +11,8 @@ import pytest
 from lrs.cli import run
 from lrs.errors import InvalidInput
 from property_tests import engine, verify
-from property_tests.claim import Everywhere, Verdict
+from property_tests.claim import Verdict
+from property_tests.configuration import Everywhere
 from property_tests.engine import Budget
 from property_tests.synthetic import bernoulli
 from property_tests.verify import check_solver, exit_code, parametrize_with_claims, read_expected

@@ -4,7 +4,7 @@ import pytest
 
 from lrs.cli import run
 from property_tests import verify, writer
-from property_tests.claim import Everywhere
+from property_tests.configuration import Everywhere
 from property_tests.engine import Budget
 from property_tests.synthetic import bernoulli
 from property_tests.verify import check_solver, read_expected

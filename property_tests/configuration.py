@@ -1,0 +1,219 @@
+"""What a trial is drawn from: the configuration, the streams of its data, and how deep it lies inside a region."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from lrs.errors import InvalidInput
+from lrs.generate import InstanceSpec, generate
+from lrs.problem import Instance
+
+#: Structured corners that an `InstanceSpec` cannot express: name → function of (instance, rng) to the changed instance.
+#: Add with `structure`; the instance keeps its data law: y must again be X θ + noise.
+STRUCTURES: dict[str, Callable[[Instance, np.random.Generator], Instance]] = {}
+
+
+def structure(name: str) -> Callable[[Callable[[Instance, np.random.Generator], Instance]], Any]:
+    """Register a structured corner under ``name`` (decorator)."""
+
+    def add(change: Callable[[Instance, np.random.Generator], Instance]) -> Any:
+        if name in STRUCTURES:
+            raise InvalidInput(f"structure: {name!r} is registered twice")
+        STRUCTURES[name] = change
+        return change
+
+    return add
+
+
+def digest(*texts: str) -> str:
+    """SHA-256 (hexadecimal) of the texts, each preceded by its length so that none runs into the next."""
+    h = hashlib.sha256()
+    for text in texts:
+        data = text.encode()
+        h.update(len(data).to_bytes(8, "big"))
+        h.update(data)
+    return h.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """Everything about a trial except its random numbers. Hypothesis picks these, and never a data seed.
+
+    Parameters
+    ----------
+    spec : InstanceSpec
+        Sizes, noise and the departures from the plain model.
+    rank, sparsity : int, optional
+        What the solver is told when it differs from the truth (over-specified r or k).
+    structure : str
+        Name in `STRUCTURES` of a corner that the spec cannot express; "" for none.
+    slack : float
+        Logarithmic depth inside the region this configuration was built at: 0 on the shell, negative outside.
+    violates : str
+        The one assumption broken on purpose, "" for none.
+    extras : tuple of (name, value)
+        Whatever else the claim needs (a factor, a number of added columns, …); names sorted.
+    """
+
+    spec: InstanceSpec
+    rank: int | None = None
+    sparsity: int | None = None
+    structure: str = ""
+    slack: float = 0.0
+    violates: str = ""
+    extras: tuple[tuple[str, int | float | str], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extras", tuple(sorted((str(n), v) for n, v in self.extras)))
+        if self.structure and self.structure not in STRUCTURES:
+            raise InvalidInput(
+                f"structure: no structure {self.structure!r}; known are {', '.join(sorted(STRUCTURES)) or 'none'}"
+            )
+
+    def __getitem__(self, name: str) -> Any:
+        """A value of ``extras``."""
+        return dict(self.extras)[name]
+
+    def with_spec(self, **changes: Any) -> Configuration:
+        """The same configuration with fields of ``spec`` replaced."""
+        return replace(self, spec=replace(self.spec, **changes))
+
+    # ------------------------------------------------------------------ text
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; defaults are left out so that a new field does not change old texts."""
+        values = {n: v for n, v in self.spec.to_dict().items() if v != _SPEC_DEFAULTS.get(n, _REQUIRED)}
+        out: dict[str, Any] = {"spec": values}
+        for name in ("rank", "sparsity", "structure", "slack", "violates"):
+            value = getattr(self, name)
+            if value != type(self).__dataclass_fields__[name].default:
+                out[name] = value
+        if self.extras:
+            out["extras"] = dict(self.extras)
+        return out
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Configuration:
+        """Inverse of `to_dict`."""
+        values = dict(values)
+        try:
+            spec = InstanceSpec.from_dict(values.pop("spec"))
+            extras = tuple(values.pop("extras", {}).items())
+            return cls(spec=spec, extras=extras, **values)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidInput(f"configuration: not a configuration ({error})") from None
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical text: JSON with sorted keys. Equal configurations have equal texts."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Configuration:
+        """Inverse of `text`."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInput(f"configuration: not JSON ({error})") from None
+        return cls.from_dict(values)
+
+    @property
+    def key(self) -> str:
+        """Short name of the configuration: the first 16 hexadecimal digits of the SHA-256 of its text."""
+        return digest(self.text)[:16]
+
+    def __str__(self) -> str:
+        s = self.spec
+        parts = [f"t={s.t} m={s.m} d={s.d} r={s.r} k={s.k}"]
+        parts += [f"{n}={v}" for n, v in self.to_dict()["spec"].items() if n not in ("t", "m", "d", "r", "k")]
+        parts += [f"{n}={v}" for n, v in self.to_dict().items() if n not in ("spec", "extras")]
+        parts += [f"{n}={v}" for n, v in self.extras]
+        return " ".join(parts)
+
+    # ------------------------------------------------------------------ data
+    def seed(self, phase: str, replicate: int) -> tuple[int, ...]:
+        """Key of the random streams of one trial, hashed from (phase, configuration, replicate)."""
+        h = digest(phase, self.text)
+        return (int(h[:15], 16), int(h[15:30], 16), int(replicate))
+
+    def instance(self, phase: str, replicate: int) -> Instance:
+        """The data of one trial; the same call gives the same data on any machine and in any order."""
+        key = self.seed(phase, replicate)
+        instance = generate(self.spec, key)
+        if self.structure:
+            instance = STRUCTURES[self.structure](instance, np.random.default_rng([*key, STREAMS["structure"]]))
+        if self.rank is not None or self.sparsity is not None:
+            problem = instance.problem
+            told = replace(
+                problem,
+                rank=problem.rank if self.rank is None else self.rank,
+                sparsity=problem.sparsity if self.sparsity is None else self.sparsity,
+            )
+            instance = replace(instance, problem=told)
+        return instance
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Smaller is the better witness: tasks and dimension first, then rows, rank, sparsity."""
+        s = self.spec
+        return (s.t * s.d, s.t * s.m, s.r, s.k, len(self.text))
+
+
+_REQUIRED = object()
+_SPEC_DEFAULTS = {
+    n: f.default for n, f in InstanceSpec.__dataclass_fields__.items() if n not in ("t", "m", "d", "r", "k")
+}
+#: Streams of a trial besides those of `lrs.generate` (which are below 100); never renumber.
+STREAMS = {"structure": 100, "claim": 101, "solver": 102}
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How deep a configuration lies inside a region.
+
+    Attributes
+    ----------
+    margin : float
+        Smallest of ``parts``; ≥ 0 inside.
+    parts : mapping of str to float
+        The margin of each assumption (logarithmic where both sides are positive).
+    """
+
+    margin: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def binding(self) -> str:
+        """The assumption with the smallest margin."""
+        return min(self.parts, key=lambda name: self.parts[name]) if self.parts else ""
+
+
+class Region(Protocol):
+    """Where the solver under test is held to its claims.
+
+    Made by ``property_tests.strategies.region_for(solver, theorem)``: ``solver`` is the name or spec the user gave (its
+    own calibrated constants are used where there are any, the reference's otherwise), ``theorem`` a name or None.
+    Evidence is about a region: its name and repr enter the hash, so the repr must show the constants and no address.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def depth(self, configuration: Configuration) -> Depth: ...
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """The region without a boundary: for claims that no assumption limits, and for tests."""
+
+    name: str = "everywhere"
+
+    def depth(self, configuration: Configuration) -> Depth:
+        return Depth(math.inf)
