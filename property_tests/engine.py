@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lrs.errors import InvalidInput
+from lrs.errors import InvalidInput, MissingExtra
 from property_tests import search
 from property_tests.bench import Bench, Trial
 from property_tests.claim import Always, Claim, Outcome, Timing, Verdict
@@ -151,7 +151,7 @@ class _CheckFailed(Exception):
 def _blame_the_claim(claim: Claim) -> Iterator[None]:
     try:
         yield
-    except (InvalidInput, SolverFault, KeyboardInterrupt, _CheckFailed):
+    except (MissingExtra, SolverFault, KeyboardInterrupt, _CheckFailed):
         raise
     except Exception as error:
         raise _CheckFailed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings, target
@@ -32,13 +33,22 @@ def _visit(
     body: Callable[[Configuration], None],
     *phases: Phase,
 ) -> None:
+    raised: list[Exception] = []
+
     @hypothesis.seed(seed)
     @_settings(examples, *phases)
     @hypothesis.given(strategy)
     def test(configuration: Configuration) -> None:
-        body(configuration)
+        # Hypothesis would try what raised again, on other data, and take a difference for flakiness.
+        if not raised:
+            try:
+                body(configuration)
+            except Exception as error:
+                raised.append(error)
 
     test()
+    if raised:
+        raise raised[0]
 
 
 def seed_of(*texts: str) -> int:
@@ -71,20 +81,27 @@ def shrink(
 ) -> Configuration | None:
     """The simplest configuration found on which ``fails`` is true, after at most ``number`` calls of it; or None."""
     known: dict[str, bool] = {}
+    raised: list[Exception] = []
 
     def remembered(configuration: Configuration) -> bool:
         text = configuration.text
         if text not in known:
             # Beyond the budget everything new passes; what is known keeps its answer, so the search stays consistent.
-            known[text] = len(known) < number and fails(configuration)
+            try:
+                known[text] = len(known) < number and not raised and fails(configuration)
+            except Exception as error:  # as in `_visit`
+                raised.append(error)
+                known[text] = False
         return known[text]
 
-    try:
-        return hypothesis.find(
+    simplest = None
+    with suppress(NoSuchExample):
+        simplest = hypothesis.find(
             strategy,
             remembered,
             settings=_settings(number, Phase.generate, Phase.shrink),
             random=random.Random(seed),
         )
-    except NoSuchExample:
-        return None
+    if raised:
+        raise raised[0]
+    return simplest

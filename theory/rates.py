@@ -146,15 +146,15 @@ class RateCertificate:
         return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
-def _as_trace(trace: Any) -> Float[np.ndarray, " n"]:
+def _as_trace(trace: Any, least: int = 4) -> Float[np.ndarray, " n"]:
     try:
         e = np.asarray(trace, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidInput("trace: expected numbers, one error per iteration") from None
     if e.ndim != 1:
         raise InvalidInput(f"trace: expected one error per iteration, got shape {e.shape}")
-    if len(e) < 4:
-        raise InvalidInput(f"trace: {len(e)} point(s); a rate needs at least 4")
+    if len(e) < least:
+        raise InvalidInput(f"trace: {len(e)} point(s); a rate needs at least {least}")
     bad = ~np.isfinite(e)
     if bad.any():
         raise InvalidInput(
@@ -176,7 +176,7 @@ def right_majorant(trace: Any) -> Float[np.ndarray, " n"]:
 
 def envelope_rate(trace: Any, constant: float = 1.0, start: int = 0, stop: int | None = None) -> float:
     """ρ(C) = max_{start < t ≤ stop} (M_t / (C M_start))^{1/(t−start)}: the smallest rate whose envelope holds with C."""
-    majorant = right_majorant(_as_trace(trace))
+    majorant = right_majorant(_as_trace(trace, least=2))
     stop = len(majorant) - 1 if stop is None else stop
     if not 0 <= start < stop < len(majorant):
         raise InvalidInput(f"start, stop: expected 0 ≤ start < stop ≤ {len(majorant) - 1}, got {start} and {stop}")

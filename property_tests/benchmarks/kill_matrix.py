@@ -1,9 +1,11 @@
-"""Writes the kill matrix of a run of the mutants into a page.
+"""Writes the kills of a run of the mutants into a page, and draws the matrix of mutants and claims.
 
-    lrs verify --mutants --out mutants
-    python -m property_tests.benchmarks.kill_matrix mutants/verdicts.json docs/verify/mutants.md
+    lrs verify --mutants --out hunt
+    python -m property_tests.benchmarks.kill_matrix hunt/verdicts.json --page docs/verify/mutants.md
+    lrs verify --mutants --every-claim --out matrix
+    python -m property_tests.benchmarks.kill_matrix matrix/verdicts.json hunt/verdicts.json --picture kill-matrix.png
 
-What lies between the two marks of the page is replaced.
+What lies between the two marks of the page is replaced; the picture unites the runs given.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lrs.errors import InvalidInput
+from property_tests.claim import Verdict
 from property_tests.mutants import MUTANTS
 
 BEGIN, END = "<!-- kill matrix: begin -->", "<!-- kill matrix: end -->"
@@ -49,19 +52,76 @@ def table(document: Mapping[str, Any]) -> str:
     return "\n".join([sentence, "", *head, *lines])
 
 
+#: Verdict → colour (colour-blind safe: dark against light) and what the key calls it. Later ones cover earlier ones.
+_SHOWN = {
+    Verdict.CONFIRMED: ("#dbe7f3", "confirmed"),
+    Verdict.INCONCLUSIVE: ("#f2c14e", "left open"),
+    Verdict.REFUTED: ("#8c1d18", "refuted"),
+}
+
+
+def picture(documents: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Mutants down, claims across; a ring marks the claims that are meant to refute."""
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
+
+    order = list(_SHOWN)
+    seen: dict[tuple[str, str], Verdict] = {}
+    for document in documents:
+        for report in document["solvers"]:
+            for claim in report["claims"]:
+                key, verdict = (report["solver"].partition(":")[2], claim["claim"]), Verdict(claim["verdict"])
+                if verdict in order and order.index(verdict) >= order.index(seen.get(key, order[0])):
+                    seen[key] = verdict
+    rows = [m for m in MUTANTS if any(m == name for name, _ in seen)]
+    columns = sorted({claim for _, claim in seen})
+    figure, axes = plt.subplots(figsize=(1.6 + 0.24 * len(columns), 1.4 + 0.24 * len(rows)), layout="constrained")
+    for y, name in enumerate(rows):
+        for x, claim in enumerate(columns):
+            if (name, claim) in seen:
+                colour = _SHOWN[seen[name, claim]][0]
+                axes.add_patch(plt.Rectangle((x - 0.46, y - 0.46), 0.92, 0.92, color=colour, linewidth=0))
+            if claim in MUTANTS[name].expected:
+                axes.plot(
+                    x,
+                    y,
+                    "o",
+                    markersize=4,
+                    markerfacecolor="none",
+                    markeredgecolor="black" if seen.get((name, claim)) is not Verdict.REFUTED else "white",
+                )
+    axes.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(rows)), rows, fontsize=7)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    keys: list[Any] = [Patch(color=colour, label=label) for colour, label in _SHOWN.values()]
+    keys.append(
+        plt.Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color="black", label="meant to refute")
+    )
+    figure.legend(handles=keys, loc="outside lower center", ncols=4, frameon=False, fontsize=7)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Replace the table of the page."""
+    """Replace the table of the page, draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verdicts", type=Path)
-    parser.add_argument("page", type=Path)
+    parser.add_argument("verdicts", type=Path, nargs="+")
+    parser.add_argument("--page", type=Path, help="the table of the first run goes here")
+    parser.add_argument("--picture", type=Path, help="PNG or SVG of all runs together")
     asked = parser.parse_args(arguments)
-    page = asked.page.read_text(encoding="utf-8")
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InvalidInput(f"page: {asked.page} has no marks {BEGIN} and {END}")
-    made = table(json.loads(asked.verdicts.read_text(encoding="utf-8")))
-    asked.page.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", encoding="utf-8")
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in asked.verdicts]
+    if asked.page is not None:
+        page = asked.page.read_text(encoding="utf-8")
+        before, begin, rest = page.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if not begin or not end:
+            raise InvalidInput(f"page: {asked.page} has no marks {BEGIN} and {END}")
+        asked.page.write_text(f"{before}{BEGIN}\n{table(documents[0])}\n{END}{after}", encoding="utf-8")
+    if asked.picture is not None:
+        picture(documents, asked.picture)
 
 
 if __name__ == "__main__":

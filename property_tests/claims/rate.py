@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lrs import metrics
 from property_tests import strategies
 from property_tests.claim import AtLeast, Claim, Context, Outcome, Rate, register
@@ -25,15 +27,28 @@ def trace_errors(context: Context) -> tuple[float, ...]:
     return tuple(errors)
 
 
-def _envelope(context: Context) -> Outcome:
-    errors = trace_errors(context)
-    if len(errors) < 2:
-        return Outcome(
-            False, -1.0, f"the callback saw {len(errors)} iterate(s); a rate needs at least two", curve=errors
-        )
+def _without_a_rate(errors: tuple[float, ...], least: int) -> Outcome | None:
+    """Why a trace has no rate, when it has none: too short, or no longer finite."""
+    if not all(math.isfinite(e) for e in errors):
+        return Outcome(False, -1.0, "the error of an iterate is not finite", curve=errors)
+    if len(errors) < least:
+        note = f"the callback saw {len(errors)} iterate(s); a rate needs at least {least}"
+        return Outcome(False, -1.0, note, {"steps": float(len(errors))}, errors)
+    return None
+
+
+def envelope_and_reached(errors: tuple[float, ...]) -> Outcome:
+    """Whether a trace stays below its envelope, and ends below 1e-6."""
+    without = _without_a_rate(errors, 2)
+    if without is not None:
+        return without
     rate = envelope_rate(errors, CONSTANT)
     reached = Outcome.below("last_error", errors[-1], 1e-6, curve=errors)
     return Outcome.all((Outcome.below("envelope_rate", rate, RHO, curve=errors), reached))
+
+
+def _envelope(context: Context) -> Outcome:
+    return envelope_and_reached(trace_errors(context))
 
 
 def linear_or_faster(errors: tuple[float, ...]) -> Outcome:
@@ -41,7 +56,10 @@ def linear_or_faster(errors: tuple[float, ...]) -> Outcome:
     if errors and errors[-1] <= FLOOR and len(errors) < 8:
         # Ten decades within seven steps: too few points for a certificate, and faster than any power law asks for.
         return Outcome(True, 1.0, curve=errors)
-    if len(errors) < 4 or errors[-1] >= errors[0]:
+    without = _without_a_rate(errors, 4)
+    if without is not None:
+        return without
+    if errors[-1] >= errors[0]:
         return Outcome(False, -1.0, "the error does not fall", {"steps": float(len(errors))}, errors)
     certificate = certify(errors, condition=1e3)
     # Or faster: a last step that lands at rounding makes the end of a trace steeper than its beginning.

@@ -77,6 +77,26 @@ def test_geometric_or_faster_is_what_the_rate_claim_asks(trace, ok):
     assert linear_or_faster(trace).ok is ok
 
 
+@pytest.mark.parametrize(
+    ("trace", "ok", "linear"),
+    [
+        ((), False, False),
+        ((1.0,), False, False),
+        ((1.0, 1e-12), True, True),
+        ((1.0, 0.3, 0.2), False, False),  # stopped after three outer steps
+        ((1.0, 0.3, float("nan"), 0.1, 1e-12), False, False),
+        ((1.0, 0.3, float("inf")), False, False),
+        (tuple(0.5**i for i in range(40)), True, True),
+        (tuple(0.95**i for i in range(300)), False, True),
+    ],
+)
+def test_any_trace_a_solver_shows_has_an_answer(trace, ok, linear):
+    from property_tests.claims.rate import envelope_and_reached, linear_or_faster
+
+    assert envelope_and_reached(trace).ok is ok
+    assert linear_or_faster(trace).ok is linear
+
+
 def test_two_truths_share_their_responses():
     """The second truth of honesty/no-peeking is another one, and no row can tell."""
     from property_tests.claims.honesty import two_truths
