@@ -53,12 +53,13 @@ def _envelope(context: Context) -> Outcome:
 
 def linear_or_faster(errors: tuple[float, ...]) -> Outcome:
     """Whether a trace is certified to fall geometrically, or faster, over six decades."""
-    if errors and errors[-1] <= FLOOR and len(errors) < 8:
-        # Ten decades within seven steps: too few points for a certificate, and faster than any power law asks for.
-        return Outcome(True, 1.0, curve=errors)
-    without = _without_a_rate(errors, 4)
+    # Ten decades within seven steps: too few points for a certificate, and faster than any power law asks for.
+    at_once = 0 < len(errors) < 8 and errors[-1] <= FLOOR
+    without = _without_a_rate(errors, 1 if at_once else 4)
     if without is not None:
         return without
+    if at_once:
+        return Outcome(True, 1.0, curve=errors)
     if errors[-1] >= errors[0]:
         return Outcome(False, -1.0, "the error does not fall", {"steps": float(len(errors))}, errors)
     certificate = certify(errors, condition=1e3)
