@@ -396,7 +396,6 @@ class OrderMatters(Textbook):
     "scale_assumed",
     "an absolute tolerance: responses below 0.1 count as 0",
     "invariance/response-scale",
-    "recovery/exact",
 )
 @dataclass(frozen=True, kw_only=True)
 class ScaleAssumed(Textbook):
