@@ -52,7 +52,8 @@ class Limits:
     ----------
     seconds : float
         Processor time; by the clock it may take `PATIENCE` times as long, so that a busy machine is not held against a
-        solver; a call that sleeps through the limit is ended there. Where processor time cannot be read, the clock alone decides, at ``PATIENCE * seconds``.
+        solver; a call that sleeps through the limit is ended there. Where processor time cannot be read, the clock alone
+        decides, at ``PATIENCE * seconds``.
     iterations : int
         Outer steps, as counted by the callback.
     """

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings, target
@@ -26,6 +27,30 @@ def _settings(examples: int, *phases: Phase) -> settings:
     )
 
 
+class _Shielded:
+    """A function that keeps its first error for later and answers ``instead`` from then on.
+
+    Hypothesis would try what raised again, on other data, and take a difference for flakiness.
+    """
+
+    def __init__(self, function: Callable[[Configuration], Any], instead: Any = None) -> None:
+        self.function, self.instead = function, instead
+        self.raised: Exception | None = None
+
+    def __call__(self, configuration: Configuration) -> Any:
+        if self.raised is None:
+            try:
+                return self.function(configuration)
+            except Exception as error:
+                self.raised = error
+        return self.instead
+
+    def settle(self) -> None:
+        """Raise the error that was kept."""
+        if self.raised is not None:
+            raise self.raised
+
+
 def _visit(
     strategy: SearchStrategy[Configuration],
     examples: int,
@@ -33,22 +58,16 @@ def _visit(
     body: Callable[[Configuration], None],
     *phases: Phase,
 ) -> None:
-    raised: list[Exception] = []
+    shielded = _Shielded(body)
 
     @hypothesis.seed(seed)
     @_settings(examples, *phases)
     @hypothesis.given(strategy)
     def test(configuration: Configuration) -> None:
-        # Hypothesis would try what raised again, on other data, and take a difference for flakiness.
-        if not raised:
-            try:
-                body(configuration)
-            except Exception as error:
-                raised.append(error)
+        shielded(configuration)
 
     test()
-    if raised:
-        raise raised[0]
+    shielded.settle()
 
 
 def seed_of(*texts: str) -> int:
@@ -81,17 +100,13 @@ def shrink(
 ) -> Configuration | None:
     """The simplest configuration found on which ``fails`` is true, after at most ``number`` calls of it; or None."""
     known: dict[str, bool] = {}
-    raised: list[Exception] = []
+    shielded = _Shielded(fails, instead=False)
 
     def remembered(configuration: Configuration) -> bool:
         text = configuration.text
         if text not in known:
             # Beyond the budget everything new passes; what is known keeps its answer, so the search stays consistent.
-            try:
-                known[text] = len(known) < number and not raised and fails(configuration)
-            except Exception as error:  # as in `_visit`
-                raised.append(error)
-                known[text] = False
+            known[text] = len(known) < number and shielded(configuration)
         return known[text]
 
     simplest = None
@@ -102,6 +117,5 @@ def shrink(
             settings=_settings(number, Phase.generate, Phase.shrink),
             random=random.Random(seed),
         )
-    if raised:
-        raise raised[0]
+    shielded.settle()
     return simplest

@@ -16,6 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from lrs.errors import InvalidInput
 from property_tests.claim import Verdict
 from property_tests.mutants import MUTANTS
@@ -63,44 +66,47 @@ _SHOWN = {
 def picture(documents: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Mutants down, claims across; a ring marks the claims that are meant to refute."""
     import matplotlib.pyplot as plt
+    from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    order = list(_SHOWN)
-    seen: dict[tuple[str, str], Verdict] = {}
-    for document in documents:
-        for report in document["solvers"]:
-            for claim in report["claims"]:
-                key, verdict = (report["solver"].partition(":")[2], claim["claim"]), Verdict(claim["verdict"])
-                if verdict in order and order.index(verdict) >= order.index(seen.get(key, order[0])):
-                    seen[key] = verdict
-    rows = [m for m in MUTANTS if any(m == name for name, _ in seen)]
-    columns = sorted({claim for _, claim in seen})
-    figure, axes = plt.subplots(figsize=(1.6 + 0.24 * len(columns), 1.4 + 0.24 * len(rows)), layout="constrained")
-    for y, name in enumerate(rows):
-        for x, claim in enumerate(columns):
-            if (name, claim) in seen:
-                colour = _SHOWN[seen[name, claim]][0]
-                axes.add_patch(plt.Rectangle((x - 0.46, y - 0.46), 0.92, 0.92, color=colour, linewidth=0))
-            if claim in MUTANTS[name].expected:
-                axes.plot(
-                    x,
-                    y,
-                    "o",
-                    markersize=4,
-                    markerfacecolor="none",
-                    markeredgecolor="black" if seen.get((name, claim)) is not Verdict.REFUTED else "white",
-                )
-    axes.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
-    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(rows)), rows, fontsize=7)
+    level = {verdict.value: i for i, verdict in enumerate(_SHOWN)}
+    shown = pd.DataFrame(
+        [
+            (report["solver"].partition(":")[2], claim["claim"], level[claim["verdict"]])
+            for document in documents
+            for report in document["solvers"]
+            for claim in report["claims"]
+            if claim["verdict"] in level
+        ],
+        columns=["mutant", "claim", "level"],
+    ).pivot_table(index="mutant", columns="claim", values="level", aggfunc="max")
+    shown = shown.reindex([name for name in MUTANTS if name in shown.index])
+    tall, wide = shown.shape
+    colours, labels = zip(*_SHOWN.values(), strict=True)
+    figure, axes = plt.subplots(figsize=(1.6 + 0.24 * wide, 1.4 + 0.24 * tall), layout="constrained")
+    axes.pcolormesh(
+        np.arange(wide + 1) - 0.5,
+        np.arange(tall + 1) - 0.5,
+        shown,
+        cmap=ListedColormap(colours),
+        vmin=0,
+        vmax=len(colours) - 1,
+        edgecolors="white",
+        linewidth=1.5,
+    )
+    for y, name in enumerate(shown.index):
+        for claim in set(MUTANTS[name].expected) & set(shown.columns):
+            ring = "white" if shown.loc[name, claim] == level[Verdict.REFUTED.value] else "black"
+            axes.plot(shown.columns.get_loc(claim), y, "o", markersize=4, markerfacecolor="none", color=ring)
+    axes.invert_yaxis()
+    axes.set_xticks(range(wide), shown.columns, rotation=90, fontsize=7)
+    axes.set_yticks(range(tall), shown.index, fontsize=7)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    keys: list[Any] = [Patch(color=colour, label=label) for colour, label in _SHOWN.values()]
-    keys.append(
-        plt.Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color="black", label="meant to refute")
-    )
-    figure.legend(handles=keys, loc="outside lower center", ncols=4, frameon=False, fontsize=7)
+    keys: list[Any] = [Patch(color=colour, label=label) for colour, label in zip(colours, labels, strict=True)]
+    keys += axes.plot([], [], "o", markerfacecolor="none", color="black", label="meant to refute")
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=7)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

@@ -11,6 +11,7 @@ from property_tests.claim import Always, AtLeast, Outcome, Verdict
 from property_tests.configuration import Configuration, Depth, Everywhere
 from property_tests.engine import BUDGETS, Budget, Interrupted, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
+from property_tests.run import Fault, SolverFault
 from property_tests.synthetic import NoSolver, bernoulli, configurations
 from property_tests.tally import SLOTS, Tally
 
@@ -276,6 +277,18 @@ def test_a_bug_of_a_check_is_not_blamed_on_the_solver(error):
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "bug of the claim" in result.why
     assert f"{error.__name__}: trial 2" in result.why
+
+
+@pytest.mark.parametrize(("fault", "repeats"), [(Fault.TIMEOUT, 2), (Fault.RAISED, SMALL.confirm)])
+def test_a_hang_is_repeated_less_often_than_other_failures(fault, repeats):
+    def check(context):
+        raise SolverFault(fault, "here")
+
+    claim = bernoulli(0.0)
+    object.__setattr__(claim, "check", check)
+    result = one(claim)
+    assert result.verdict is Verdict.REFUTED
+    assert (result.witness.failures, result.witness.repeats) == (repeats, repeats)
 
 
 def test_standard_goes_on_after_the_first_confirmation():

@@ -1,5 +1,7 @@
 """Configurations lie where they are said to lie, by construction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 from lrs.errors import InvalidInput
 from property_tests import strategies
 from property_tests.configuration import Configuration
+from property_tests.search import propose
 from property_tests.strategies import CORNERS, PAPER, PRACTICAL, TRACE_SHAPES, VIOLATIONS, inside, shell, violating
+from property_tests.structures import FAILING
 from theory.rates import RateVerdict, certify
 
 REGIONS = (PRACTICAL, PAPER, strategies.theorem_region())
@@ -50,8 +54,6 @@ def test_violating_breaks_one_assumption(assumption, data):
 @pytest.mark.parametrize("corner", CORNERS)
 def test_every_corner_is_reached(corner):
     """The corner changes the instance, and its instance obeys what the region promises of it."""
-    from property_tests.search import propose
-
     (c,) = propose(inside(corners=(corner,)), 1, 0)
     truth, s = c.instance("test", 0).truth, c.spec
     assert np.diff(truth.B.indptr).tolist() == [s.k] * s.t
@@ -97,9 +99,17 @@ def test_instances_are_realizable(instance):
     assert np.allclose(data.y, truth.predict(data.X, data.groups), rtol=0, atol=1e-10)
 
 
-def test_data_do_not_depend_on_what_was_drawn_before():
-    from property_tests.search import propose
+@pytest.mark.parametrize("structure", FAILING)
+def test_tasks_that_fail_belong_to_the_practical_region_only(structure):
+    for region in REGIONS:
+        (c,) = propose(inside(region, slacks=(0.5,), corners=("plain",)), 1, 0)
+        depth = region.depth(replace(c, structure=structure))
+        assert region.depth(c).margin >= 0
+        assert (depth.margin >= 0) is (region is PRACTICAL)
+        assert region is PRACTICAL or depth.binding == "tasks that fail"
 
+
+def test_data_do_not_depend_on_what_was_drawn_before():
     first, second = propose(inside(), 4, 0)[0], propose(inside(), 4, 0)[0]
     assert np.array_equal(first.instance("p", 3).problem.data.X, second.instance("p", 3).problem.data.X)
     assert not np.array_equal(first.instance("p", 3).problem.data.X, first.instance("q", 3).problem.data.X)
