@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from lrs import archive
+from lrs.core.family import LOW_RANK_SPARSE
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 
@@ -341,6 +342,7 @@ class Problem:
     sparsity: int
     noise: float = 0.0
     warm_start: LRSModel | None = None
+    family: ClassVar[str] = LOW_RANK_SPARSE
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, MultiTaskData):
@@ -399,6 +401,7 @@ class Instance:
     truth: LRSModel
     spec: InstanceSpec | None = None
     seed: tuple[int, ...] = ()
+    family: ClassVar[str] = LOW_RANK_SPARSE
 
     def prefix(self, m: int) -> Instance:
         """The nested instance with the first m rows of every task."""

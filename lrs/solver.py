@@ -18,10 +18,11 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, runtime_checkable
 
 import numpy as np
 
+from lrs.core.family import LOW_RANK_SPARSE, Answer, Family, load_family
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Problem
@@ -63,45 +64,47 @@ _SENTENCES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Iterate:
+class Iterate(Generic[Answer]):
     """What a callback sees after an outer step.
 
     Attributes
     ----------
     iteration : int
         0 is the initialisation.
-    model : LRSModel
+    model
+        The answer so far, as the family has it: an `LRSModel` for low rank + sparse.
     residual : float
-        ‖y − ŷ‖₂ / ‖y‖₂ over all tasks.
+        ‖y − ŷ‖₂ / ‖y‖₂ over all of the data.
     info : mapping
         Whatever else the solver shows (thresholds, trimmed tasks, …).
     """
 
     iteration: int
-    model: LRSModel
+    model: Answer
     residual: float
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
-    """The answer of a solver.
+class Solution(Generic[Answer]):
+    """What a solver returns.
 
     Attributes
     ----------
-    model : LRSModel
+    model
+        The answer, as the family has it: an `LRSModel` for low rank + sparse.
     status : Status
     iterations : int
         Outer steps taken.
     residual : float
-        ‖y − ŷ‖₂ / ‖y‖₂ over all tasks.
+        ‖y − ŷ‖₂ / ‖y‖₂ over all of the data.
     seconds : float
         Wall time, filled in by `solve`.
     info : mapping
         Solver-specific figures; ``info["unsolved_tasks"]`` where the solver knows them.
     """
 
-    model: LRSModel
+    model: Answer
     status: Status
     iterations: int
     residual: float = float("nan")
@@ -118,44 +121,72 @@ class Solution:
         return self.status is Status.CONVERGED
 
 
-Callback = Callable[[Iterate], None]
+Callback = Callable[[Iterate[Any]], None]
 
 
 @runtime_checkable
 class Solver(Protocol):
     """``solver(problem, *, rng, callback=None) -> Solution``."""
 
-    def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution: ...
+    def __call__(
+        self, problem: Any, *, rng: np.random.Generator, callback: Callback | None = None
+    ) -> Solution[Any]: ...
 
 
-@dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What a solver can do; a solver says so in an attribute ``traits``. What is absent makes a claim not applicable."""
+    """What a solver can do; it says so in an attribute ``traits``. What is absent makes a claim not applicable.
 
-    trace: bool = True  # calls the callback once per outer step
-    exact: bool = True  # aims at exact recovery without noise
-    noise: bool = True  # is meant for noisy data
-    low_rank: bool = True  # models U w
-    sparse: bool = True  # models b
-    warm_start: bool = False  # uses problem.warm_start
-    ragged: bool = True  # takes tasks of different sizes
-    private: bool = False  # an `lrs.PrivateAMHT`, whose settings and ledger are in Solution.info["account"]
-    thresholds: bool = False  # shows its threshold Δ (t,) or (t, T) in Iterate.info["threshold"]
+    The words are those of the solver's family (`lrs.core.family.Family.traits`); what is not said has its default there.
 
+    Examples
+    --------
+    >>> traits_of(lambda problem, *, rng, callback=None: None).sparse
+    True
+    """
 
-def traits_of(solver: Any) -> Traits:
-    """The solver's own `Traits`, or the defaults."""
-    traits = getattr(solver, "traits", None)
-    if traits is None:
-        return Traits()
-    if isinstance(traits, Traits):
-        return traits
-    if isinstance(traits, Mapping):
+    def __init__(self, **words: bool) -> None:
+        self._words = {name: bool(value) for name, value in sorted(words.items())}
+
+    def __getattr__(self, word: str) -> bool:
         try:
-            return Traits(**traits)
-        except TypeError as error:
-            raise InvalidInput(f"traits: {error}; known are {', '.join(Traits.__dataclass_fields__)}") from None
-    raise InvalidInput(f"traits: expected lrs.solver.Traits or a mapping, got {type(traits).__name__}")
+            return self.__dict__["_words"][word]
+        except KeyError:
+            raise AttributeError(f"nothing is said of the trait {word!r}") from None
+
+    def to_dict(self) -> dict[str, bool]:
+        """The words that are said."""
+        return dict(self._words)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Traits) and self._words == other._words
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._words.items()))
+
+    def __repr__(self) -> str:
+        return f"Traits({', '.join(f'{n}={v}' for n, v in self._words.items())})"
+
+
+def traits_of(solver: Any, family: str | Family = LOW_RANK_SPARSE) -> Traits:
+    """Every trait of the family, as the solver says or by default.
+
+    Raises
+    ------
+    InvalidInput
+        When the solver uses a word that the family does not have.
+    """
+    said = getattr(solver, "traits", None)
+    if said is None:
+        said = {}
+    elif isinstance(said, Traits):
+        said = said.to_dict()
+    elif not isinstance(said, Mapping):
+        raise InvalidInput(f"traits: expected lrs.solver.Traits or a mapping, got {type(said).__name__}")
+    known = load_family(family).traits
+    for word in said:
+        if word not in known:
+            raise InvalidInput(f"traits: {word!r} is none of this family's; known are {', '.join(known)}")
+    return Traits(**{word: said.get(word, default) for word, (_, default) in known.items()})
 
 
 def relative_residual(problem: Problem, model: LRSModel) -> float:
@@ -251,14 +282,28 @@ def _import_attribute(spec: str) -> Any:
     return value
 
 
+def check_family_of(solver: Any, family: str, name: str = "") -> None:
+    """Refuse a solver of another family; one that names none takes what it is given.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    own = getattr(solver, "family", None)
+    if own is not None and own != family:
+        name = name or getattr(solver, "__name__", type(solver).__name__)
+        raise InvalidInput(f"solver: {name!r} solves problems of the family {own}, and this one is of {family}")
+
+
 def solve(
-    problem: Problem, solver: Any = "amht", seed: int | np.random.Generator = 0, callback: Callback | None = None
-) -> Solution:
+    problem: Any, solver: Any = "amht", seed: int | np.random.Generator = 0, callback: Callback | None = None
+) -> Solution[Any]:
     """Run a solver.
 
     Parameters
     ----------
     problem : Problem
+        Of any family.
     solver : str or callable
         A registered name, ``module:attribute``, or a solver.
     seed : int or numpy Generator
@@ -270,11 +315,12 @@ def solve(
     Solution
         With ``seconds`` filled in.
     """
-    if not isinstance(problem, Problem):
+    if not isinstance(getattr(problem, "family", None), str) or hasattr(problem, "problem"):
         raise InvalidInput(
             f"problem: expected lrs.Problem, got {type(problem).__name__}; an Instance has it as .problem"
         )
     run = load_solver(solver)
+    check_family_of(run, problem.family, solver if isinstance(solver, str) else "")
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng([seed, SOLVER_STREAM])
     start = time.perf_counter()
     solution = run(problem, rng=rng, callback=callback)

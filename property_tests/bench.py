@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from lrs.core.run import Fault, Limits, Run, SolverFault, Subject
 from lrs.errors import InvalidInput
+from lrs.isolation import Sandbox
 from lrs.problem import Problem
-from lrs.solver import Traits
+from lrs.solver import traits_of
 from property_tests.claim import Claim, Context, Outcome, Timing
 from property_tests.configuration import Configuration, Depth, Region
-from property_tests.run import Fault, Run, SolverFault
-from property_tests.sandbox import Limits, Sandbox, Subject
 
 #: Answers kept for the next claims that are tried on the same data.
 _REMEMBERED = 256
@@ -70,7 +70,7 @@ class Bench:
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="lrs-verify")
         self._main = self._box()
         self.broken: SolverFault | None = None
-        self.traits, self.hash = Traits(), ""
+        self.traits, self.hash = traits_of(None), ""
         try:
             loaded = self._main.start()
             self.traits, self.hash = loaded.traits, loaded.hash

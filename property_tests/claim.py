@@ -30,15 +30,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lrs.core.family import load_family
+from lrs.core.run import Fault, Run
 from lrs.errors import InvalidInput
 from lrs.problem import Instance, Problem
 from lrs.solver import Traits
 from property_tests.configuration import STREAMS, Configuration, Region, digest
-from property_tests.run import Execute, Fault, Run
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -143,6 +144,12 @@ Kind = AtLeast | Always
 
 
 # ---------------------------------------------------------------------------------------------- what a check sees
+class Execute(Protocol):
+    """Runs the solver under test; raises `SolverFault` on a hard fault."""
+
+    def __call__(self, problem: Any, seed: tuple[int, ...], *, trace: bool, memory: bool) -> Run[Any]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Context:
     """What a check sees of one trial.
@@ -307,8 +314,8 @@ class Claim:
         if not subject or not rest or any(c.isspace() for c in self.name):
             raise InvalidInput(f"name: {self.name!r} is not of the form subject/claim")
         for trait in self.traits:
-            if trait not in Traits.__dataclass_fields__:
-                raise InvalidInput(f"traits: {self.name} asks for {trait!r}, which lrs.solver.Traits does not have")
+            if trait not in load_family().traits:
+                raise InvalidInput(f"traits: {self.name} asks for {trait!r}, which its family does not have")
         object.__setattr__(self, "requires", tuple(n for n in self.requires if n != self.name))
 
     @cached_property

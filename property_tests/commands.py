@@ -163,8 +163,8 @@ def _check_expected(accepted: Sequence[Expected], names: Sequence[str]) -> None:
 
 def _load_all(names: Sequence[str]) -> None:
     """Refuse a misspelt solver before the first one has been checked for minutes."""
-    from property_tests.run import SolverFault
-    from property_tests.sandbox import Sandbox, Subject
+    from lrs.core.run import SolverFault, Subject
+    from lrs.isolation import Sandbox
 
     for name in names:
         with Sandbox(Subject.of(name)) as box, contextlib.suppress(SolverFault):

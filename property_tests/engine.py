@@ -20,14 +20,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lrs.core.run import Fault, Limits, SolverFault
 from lrs.errors import InvalidInput, MissingExtra
 from property_tests import search
 from property_tests.bench import Bench, Trial
 from property_tests.claim import Always, Claim, Outcome, Timing, Verdict
 from property_tests.configuration import Configuration, Everywhere, Region, digest
 from property_tests.ledger import Entry, Ledger
-from property_tests.run import Fault, SolverFault
-from property_tests.sandbox import Limits
 from property_tests.tally import Tally
 
 #: Trials between two looks at the evidence; fixed, because the order of trials must not depend on the processes.

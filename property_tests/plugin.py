@@ -50,9 +50,9 @@ class Examiner:
         self.results: dict[tuple[str, str], Result] = {}
 
     def bench(self, solver: Any) -> Bench:
+        from lrs.core.run import Subject
         from property_tests.bench import Bench, default_jobs
         from property_tests.engine import budget_of
-        from property_tests.sandbox import Subject
 
         subject = Subject.of(solver)
         if subject.name not in self.benches:

@@ -11,12 +11,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from lrs.core.run import Subject
 from lrs.generate import InstanceSpec
-from lrs.solver import Traits
+from lrs.solver import traits_of
 from property_tests.bench import Bench, Conduct, Trial
 from property_tests.claim import AtLeast, Claim, Context, Kind, Outcome
 from property_tests.configuration import Configuration, Region
-from property_tests.sandbox import Subject
 
 
 class NoSolver(Bench):
@@ -24,7 +24,7 @@ class NoSolver(Bench):
 
     def __init__(self, hash: str = "synthetic") -> None:
         self.subject, self.jobs, self.conduct = Subject("synthetic"), 1, Conduct()
-        self.broken, self.traits, self.hash = None, Traits(), hash
+        self.broken, self.traits, self.hash = None, traits_of(None), hash
         self.seen: Counter[tuple[str, str, str, int]] = Counter()
 
     def trial(self, claim: Claim, region: Region, phase: str, configuration: Configuration, replicate: int) -> Trial:

@@ -22,14 +22,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lrs.core.run import Fault, Subject
 from lrs.errors import InvalidInput
 from property_tests.bench import Bench, Trial, default_jobs
 from property_tests.claim import Claim, Verdict, claims
 from property_tests.configuration import Configuration, Region
 from property_tests.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
-from property_tests.run import Fault
-from property_tests.sandbox import Subject
 
 SCHEMA = 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,7 +40,7 @@ def _solver_document(name: str, value: str) -> dict[str, Any]:
     try:
         solver = load_solver(name)
         documentation = (pkgutil.resolve_name(value).__doc__ or "").strip()
-        document["traits"] = asdict(traits_of(solver))
+        document["traits"] = traits_of(solver).to_dict()
         document["description"] = " ".join(documentation.partition("\n\n")[0].split())
     except Exception as error:  # somebody else's plug-in must not hide the other solvers
         document["error"] = str(error)

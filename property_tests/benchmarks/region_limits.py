@@ -20,10 +20,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lrs.core.run import Limits, Subject
 from property_tests import search, strategies
 from property_tests.bench import Bench, Trial, default_jobs
 from property_tests.claim import Claim, claims
-from property_tests.sandbox import Limits, Subject
 from property_tests.strategies import CORNERS, SampleRegion
 
 #: Limit → the corner that lies at it, and the values tried by default (the first is the laxest).

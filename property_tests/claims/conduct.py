@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from lrs.core.run import Fault
+from lrs.families.low_rank_sparse import NOT_ORTHONORMAL, TOO_DENSE
 from lrs.generate import InstanceSpec
 from property_tests import strategies
 from property_tests.claim import Always, Claim, Context, Outcome, register
 from property_tests.configuration import Configuration, Region
-from property_tests.run import Fault
 
 _CITE = "the solver protocol (lrs.solver.Solver)"
 
@@ -54,7 +55,7 @@ def _without(fault: Fault):
     return check
 
 
-_dense = _without(Fault.TOO_DENSE)
+_dense = _without(TOO_DENSE)
 
 
 def _sparse_enough(context: Context) -> Outcome:
@@ -84,7 +85,7 @@ register(
 
 _CONDUCT = {
     "input-unmodified": (Fault.INPUT_MODIFIED, "The solver leaves its input as it was."),
-    "orthonormal-basis": (Fault.NOT_ORTHONORMAL, "The columns of the returned U are orthonormal."),
+    "orthonormal-basis": (NOT_ORTHONORMAL, "The columns of the returned U are orthonormal."),
     "prints-nothing": (Fault.PRINTS, "The solver prints nothing."),
     "one-process": (Fault.FORKS, "The solver starts no other processes."),
     "own-randomness": (

@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lrs import metrics
+from lrs.core.run import Run
 from lrs.generate import InstanceSpec, generate
 from lrs.private import (
     Client,
@@ -35,7 +36,6 @@ from lrs.problem import Instance, MultiTaskData, Problem
 from property_tests.claim import Always, AtLeast, Claim, Context, Outcome, Scaling, register
 from property_tests.configuration import Configuration, Region
 from property_tests.privacy import Puppet, extreme_user
-from property_tests.run import Run
 from theory.private_plan import PrivatePlan, users
 from theory.theorems.amht_private import start_small
 

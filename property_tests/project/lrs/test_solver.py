@@ -121,8 +121,11 @@ def test_traits_of_third_parties():
 
         def __call__(self, problem, *, rng, callback=None): ...
 
-    assert traits_of(Foreign()) == Traits(sparse=False)
-    assert traits_of(lambda problem, *, rng, callback=None: None) == Traits()
+    assert not traits_of(Foreign()).sparse
+    assert traits_of(Foreign()).exact
+    assert traits_of(lambda problem, *, rng, callback=None: None).sparse
+    with pytest.raises(AttributeError, match="'sparce'"):
+        traits_of(Foreign()).sparce  # noqa: B018
     Foreign.traits = {"spares": False}
     with pytest.raises(InvalidInput, match=r"traits: .*'spares'; known are trace"):
         traits_of(Foreign())

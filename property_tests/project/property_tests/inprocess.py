@@ -5,10 +5,11 @@ import tracemalloc
 
 import numpy as np
 
+from lrs.core.run import Fault, Run
+from lrs.families.low_rank_sparse import NOT_ORTHONORMAL, TOO_DENSE
 from lrs.solver import load_solver, traits_of
 from property_tests import strategies
 from property_tests.claim import Context, Outcome
-from property_tests.run import Fault, Run
 from property_tests.search import propose
 
 
@@ -34,9 +35,9 @@ def runner(solver, traits):
         if not np.array_equal(before, problem.data.y):
             faults[Fault.INPUT_MODIFIED] = "y"
         if np.abs(U.T @ U - np.eye(U.shape[1])).max(initial=0.0) > 1e-8:
-            faults[Fault.NOT_ORTHONORMAL] = "U"
+            faults[NOT_ORTHONORMAL] = "U"
         if np.diff(solution.model.B.indptr).max(initial=0) > problem.sparsity:
-            faults[Fault.TOO_DENSE] = "B"
+            faults[TOO_DENSE] = "B"
         return Run(problem, solution, tuple(seen), cpu, cpu, peak, faults)
 
     return execute

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from lrs.core.run import Fault, SolverFault
 from lrs.errors import InvalidInput
 from property_tests.claim import Always, AtLeast, Outcome, Verdict
 from property_tests.configuration import Configuration, Depth, Everywhere
 from property_tests.engine import BUDGETS, Budget, Interrupted, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
-from property_tests.run import Fault, SolverFault
 from property_tests.synthetic import NoSolver, bernoulli, configurations
 from property_tests.tally import SLOTS, Tally
 

@@ -44,7 +44,8 @@ def test_the_intended_claim_notices(name):
 
 def test_cheating_works_only_without_the_sandbox():
     """In this process the truth can be found; the claims run the solver in another one, where it cannot."""
-    from property_tests.sandbox import Sandbox, Subject
+    from lrs.core.run import Subject
+    from lrs.isolation import Sandbox
     from property_tests.search import propose
     from property_tests.strategies import inside
     from theory.fixtures import parameter_error

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from lrs import InstanceSpec
+from lrs.core.run import Fault, Limits, SolverFault, Subject
 from lrs.errors import InvalidInput
+from lrs.families.low_rank_sparse import NOT_ORTHONORMAL, TOO_DENSE
 from lrs.generate import generate
-from property_tests.run import Fault, SolverFault
-from property_tests.sandbox import Limits, Sandbox, Subject
+from lrs.isolation import Sandbox
 
 PROBLEM = generate(InstanceSpec(t=6, m=8, d=7, r=2, k=1), 1).problem
 SEED = (1, 2)
@@ -26,7 +27,7 @@ HARD = {
     "iterates_forever": (Fault.ITERATIONS, "50 outer steps"),
     "wrong_shape": (Fault.WRONG_SHAPE, r"W \(5, 2\), expected .* \(6, 2\)"),
     "transposed": (Fault.WRONG_SHAPE, "shape"),
-    "not_finite": (Fault.NOT_FINITE, "W holds NaN"),
+    "not_finite": (Fault.NOT_FINITE, "W: holds NaN"),
     "not_finite_refused": (Fault.NOT_FINITE, "W: holds NaN"),
     "writes_to_input": (Fault.RAISED, "read-only.*copy it first"),
     "aborts": (Fault.CRASHED, "signal SIGABRT in a call"),
@@ -39,8 +40,8 @@ HARD = {
 }
 
 SOFT = {
-    "not_orthonormal": (Fault.NOT_ORTHONORMAL, "= 3"),
-    "too_dense": (Fault.TOO_DENSE, "7 non-zeros in task 0, at most k = 1"),
+    "not_orthonormal": (NOT_ORTHONORMAL, "= 3"),
+    "too_dense": (TOO_DENSE, "7 non-zeros in task 0, at most k = 1"),
     "unlocks_and_writes": (Fault.INPUT_MODIFIED, "^y$"),
     "prints": (Fault.PRINTS, "iteration 1: loss 3.2"),
     "prints_below_python": (Fault.PRINTS, "hello from C"),

@@ -1,0 +1,1 @@
+"""Families of problems (`lrs.core.family.Family`), a folder each."""
