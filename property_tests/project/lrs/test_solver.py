@@ -127,7 +127,7 @@ def test_traits_of_third_parties():
     with pytest.raises(AttributeError, match="'sparce'"):
         traits_of(Foreign()).sparce  # noqa: B018
     Foreign.traits = {"spares": False}
-    with pytest.raises(InvalidInput, match=r"traits: .*'spares'; known are trace"):
+    with pytest.raises(InvalidInput, match=r"traits: 'spares' is none .*known are trace"):
         traits_of(Foreign())
     Foreign.traits = 3
     with pytest.raises(InvalidInput, match="traits: expected"):
