@@ -1,4 +1,4 @@
-"""The one error a user of bad input sees: it names the argument and says what to pass instead."""
+"""The errors a user of bad input sees: each names the argument and says what to pass instead."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ class InvalidInput(ValueError):
     kind. The message names the argument and the fix; the command line prints it without a traceback and exits
     with code 2.
     """
+
+
+class NotFinite(InvalidInput):
+    """Numbers that hold NaN or infinity; the answer of a solver that diverged is refused with it."""
+
+
+class WrongShape(InvalidInput):
+    """Arrays whose shapes do not fit one another or the problem."""
 
 
 class MissingExtra(InvalidInput):

@@ -1,0 +1,130 @@
+"""What other packages can add: solvers, theorems, claims, families and verbs, found by entry point.
+
+A package adds one by a line in its ``pyproject.toml``, for example::
+
+    [project.entry-points."lrs.solvers"]
+    theirs = "their_package.solver:Theirs"
+
+The groups are ``lrs.solvers``, ``lrs.families``, ``lrs.theorems``, ``lrs.claims`` and ``lrs.commands``. Nothing is
+imported before it is asked for by name.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from lrs.core.validate import hint
+from lrs.errors import InvalidInput
+
+#: The distribution this package is in; what it registers comes first.
+DISTRIBUTION = "lrs-toolkit"
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=1)
+def _installed(_path: tuple[str, ...]) -> EntryPoints:
+    """Entry points of all packages on the path: their metadata cost as much as a small problem, so they are read once."""
+    return entry_points()
+
+
+def distribution(point: EntryPoint) -> str:
+    """Name of the package that registers this, or what it points to where that is not known."""
+    return point.dist.name if point.dist is not None else point.value
+
+
+def kept(value: Any, where: str) -> Any:
+    """An object as it was loaded, whatever it is."""
+    return value
+
+
+class Registry(Generic[T]):
+    """The objects of one entry-point group, by name.
+
+    Parameters
+    ----------
+    group : str
+        Of the entry points, such as ``"lrs.solvers"``.
+    noun : str
+        What one of them is, for messages: ``"solver"``.
+    accept : callable
+        ``accept(value, where) -> T`` makes the object from what the entry point loads, or raises `InvalidInput` when it
+        is of the wrong kind; ``where`` names entry point and package.
+    advice : str
+        What else can be done about an unknown name, for the end of the message.
+
+    Examples
+    --------
+    >>> from lrs.solver import SOLVERS
+    >>> SOLVERS.known["amht"]
+    'lrs.amht:AMHT'
+    """
+
+    def __init__(self, group: str, noun: str, accept: Callable[[Any, str], T] = kept, advice: str = "") -> None:
+        self.group, self.noun, self.advice = group, noun, advice
+        self._accept = accept
+
+    @property
+    def points(self) -> tuple[EntryPoint, ...]:
+        """The entry points: those of this distribution first, then by name."""
+        found = _installed(tuple(sys.path)).select(group=self.group)
+        return tuple(sorted(found, key=lambda p: (distribution(p) != DISTRIBUTION, p.name, distribution(p))))
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """Names and the object each points to, as ``module:attribute``; nothing is imported."""
+        out: dict[str, str] = {}
+        for point in self.points:
+            out.setdefault(point.name, point.value)
+        return MappingProxyType(out)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known)
+
+    def load(self, name: str) -> T:
+        """The object of this name.
+
+        Raises
+        ------
+        InvalidInput
+            When there is none of that name (the nearest is suggested), when two packages register it, when it does not
+            import, or when it is of the wrong kind.
+        """
+        points = [point for point in self.points if point.name == name]
+        if not points:
+            raise InvalidInput(f"{self.noun}: no {self.noun} named {name!r}; {self._hint(name)}")
+        if len(points) > 1:
+            owners = " and ".join(sorted({f"{distribution(p)} ({p.value})" for p in points}))
+            raise InvalidInput(
+                f"{self.noun}: {name!r} is registered by {owners}; uninstall one of them, or rename its entry point "
+                f"in the group {self.group}"
+            )
+        where = f"{self.noun} {name!r} ({points[0].value}) of the package {distribution(points[0])}"
+        try:
+            value = points[0].load()
+        except Exception as error:
+            raise InvalidInput(f"{where} does not import ({type(error).__name__}: {error})") from error
+        return self._accept(value, where)
+
+    def _hint(self, name: str) -> str:
+        known = self.known
+        if not known:
+            return f"none is registered at all: install {DISTRIBUTION} again, so that its entry points are read"
+        text = hint(name, known)
+        return f"{text}{'' if text.endswith('?') or not self.advice else ';'} {self.advice}".rstrip()
+
+
+def instance_of(kind: type[T], noun: str) -> Callable[[Any, str], T]:
+    """For `Registry`: takes objects of one class."""
+
+    def accept(value: Any, where: str) -> T:
+        if not isinstance(value, kind):
+            raise InvalidInput(f"{where} is a {type(value).__name__}, expected {noun}")
+        return value
+
+    return accept
