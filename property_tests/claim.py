@@ -22,18 +22,18 @@ Examples
 from __future__ import annotations
 
 import enum
-import importlib
 import inspect
 import math
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrs.core.registry import Registry, instance_of
 from lrs.errors import InvalidInput
 from lrs.problem import Instance, Problem
 from lrs.solver import Traits
@@ -329,6 +329,11 @@ class Claim:
         return tuple(name for name in self.traits if not getattr(traits, name))
 
 
+#: Modules that `register` their claims when they are imported, from the entry-point group ``lrs.claims``.
+CLAIMS: Registry[ModuleType] = Registry(
+    "lrs.claims", "claims", instance_of(ModuleType, "claims", "a module that registers its claims")
+)
+
 _REGISTRY: dict[str, Claim] = {}
 
 
@@ -355,9 +360,8 @@ def claims(pattern: str = "*", *, theorem: str | None = None) -> tuple[Claim, ..
     InvalidInput
         When nothing matches, or a claim requires an unknown one.
     """
-    package = importlib.import_module("property_tests.claims")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for name in CLAIMS:
+        CLAIMS.load(name)
     for c in _REGISTRY.values():
         for needed in c.requires:
             if needed not in _REGISTRY:

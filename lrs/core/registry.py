@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -27,10 +27,15 @@ DISTRIBUTION = "lrs-toolkit"
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=1)
-def _installed(_path: tuple[str, ...]) -> EntryPoints:
-    """Entry points of all packages on the path: their metadata cost as much as a small problem, so they are read once."""
-    return entry_points()
+@lru_cache(maxsize=16)
+def _installed(group: str, _path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Entry points of all packages on the path: their metadata cost as much as a small problem, so they are read once.
+
+    Those of this distribution come first, then by name.
+    """
+    return tuple(
+        sorted(entry_points(group=group), key=lambda p: (distribution(p) != DISTRIBUTION, p.name, distribution(p)))
+    )
 
 
 def distribution(point: EntryPoint) -> str:
@@ -72,8 +77,7 @@ class Registry(Generic[T]):
     @property
     def points(self) -> tuple[EntryPoint, ...]:
         """The entry points: those of this distribution first, then by name."""
-        found = _installed(tuple(sys.path)).select(group=self.group)
-        return tuple(sorted(found, key=lambda p: (distribution(p) != DISTRIBUTION, p.name, distribution(p))))
+        return _installed(self.group, tuple(sys.path))
 
     @property
     def known(self) -> Mapping[str, str]:
@@ -104,11 +108,11 @@ class Registry(Generic[T]):
                 f"{self.noun}: {name!r} is registered by {owners}; uninstall one of them, or rename its entry point "
                 f"in the group {self.group}"
             )
-        where = f"{self.noun} {name!r} ({points[0].value}) of the package {distribution(points[0])}"
+        where = f"{name!r} ({points[0].value}, package {distribution(points[0])})"
         try:
             value = points[0].load()
         except Exception as error:
-            raise InvalidInput(f"{where} does not import ({type(error).__name__}: {error})") from error
+            raise InvalidInput(f"{self.noun}: {where} does not import ({type(error).__name__}: {error})") from error
         return self._accept(value, where)
 
     def _hint(self, name: str) -> str:
@@ -119,12 +123,12 @@ class Registry(Generic[T]):
         return f"{text}{'' if text.endswith('?') or not self.advice else ';'} {self.advice}".rstrip()
 
 
-def instance_of(kind: type[T], noun: str) -> Callable[[Any, str], T]:
-    """For `Registry`: takes objects of one class."""
+def instance_of(kind: type[T], noun: str, expected: str) -> Callable[[Any, str], T]:
+    """For `Registry`: takes objects of one class and says what was expected instead of others."""
 
     def accept(value: Any, where: str) -> T:
         if not isinstance(value, kind):
-            raise InvalidInput(f"{where} is a {type(value).__name__}, expected {noun}")
+            raise InvalidInput(f"{noun}: {where} is a {type(value).__name__}, expected {expected}")
         return value
 
     return accept
