@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from lrs import archive
-from lrs.errors import InvalidInput
+from lrs.errors import InvalidInput, NotFinite, WrongShape
 
 
 class TaskParameters(NamedTuple):
@@ -53,12 +53,12 @@ class LRSModel:
         U, W = np.asarray(self.U, dtype=np.float64), np.asarray(self.W, dtype=np.float64)
         B = sparse.csr_array(self.B, dtype=np.float64)
         if U.ndim != 2 or W.ndim != 2 or U.shape[1] != W.shape[1]:
-            raise InvalidInput(f"U, W: expected shapes (d, r) and (t, r), got {U.shape} and {W.shape}")
+            raise WrongShape(f"U, W: expected shapes (d, r) and (t, r), got {U.shape} and {W.shape}")
         if B.shape != (W.shape[0], U.shape[0]):
-            raise InvalidInput(f"B: expected shape (t, d) = {(W.shape[0], U.shape[0])}, got {B.shape}")
+            raise WrongShape(f"B: expected shape (t, d) = {(W.shape[0], U.shape[0])}, got {B.shape}")
         for name, a in (("U", U), ("W", W), ("B", B.data)):
             if not np.isfinite(a).all():
-                raise InvalidInput(f"{name}: holds NaN or infinite values")
+                raise NotFinite(f"{name}: holds NaN or infinite values")
         for name, value in (("U", U), ("W", W), ("B", B)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "task_names", tuple(self.task_names))

@@ -33,11 +33,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrs.core.identity import joint_digest
 from lrs.core.registry import Registry, instance_of
+from lrs.core.validate import hint, probability
 from lrs.errors import InvalidInput
 from lrs.problem import Instance, Problem
 from lrs.solver import Traits
-from property_tests.configuration import STREAMS, Configuration, Region, digest
+from property_tests.configuration import STREAMS, Configuration, Region
 from property_tests.run import Execute, Fault, Run
 
 if TYPE_CHECKING:
@@ -127,8 +129,7 @@ class Always:
     p1: float = 0.90
 
     def __post_init__(self) -> None:
-        if not 0 < self.p1 < 1:
-            raise InvalidInput(f"p1: expected a probability in (0, 1), got {self.p1}")
+        probability("p1", self.p1)
 
     @property
     def p0(self) -> float:
@@ -322,7 +323,7 @@ class Claim:
             source = inspect.getsource(module if module is not None else self.check)
         except (OSError, TypeError):
             source = repr(self.check)
-        return digest(self.name, self.statement, repr(self.kind), repr(self.inside), source)
+        return joint_digest(self.name, self.statement, repr(self.kind), repr(self.inside), source)
 
     def missing_traits(self, traits: Traits) -> tuple[str, ...]:
         """The traits it needs and the solver does not have."""
@@ -382,7 +383,7 @@ def claims(pattern: str = "*", *, theorem: str | None = None) -> tuple[Claim, ..
     if theorem is not None:
         known = sorted({name for c in ordered.values() for name in c.theorems})
         if theorem not in known:
-            raise InvalidInput(f"theorem: no claim names {theorem!r}; known are {', '.join(known) or 'none'}")
+            raise InvalidInput(f"theorem: no claim names {theorem!r}; {hint(theorem, known)}")
         chosen = [c for c in chosen if not c.theorems or theorem in c.theorems]
     if not chosen:
         raise InvalidInput(f"claims: no claim matches {pattern!r}; `lrs claims` lists them")

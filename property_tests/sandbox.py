@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import signal
 import socket
@@ -24,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from lrs.core.machine import ONE_THREAD
+from lrs.core.validate import integer, real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Problem
@@ -37,7 +38,6 @@ PATIENCE = 5.0
 ASLEEP = 0.01
 _START_SECONDS = 120.0  # importing a solver's packages on a busy machine
 _ORTHONORMAL = 1e-8
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLIS_NUM_THREADS")
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from property_tests.worker import main;"
     " main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])"
@@ -62,10 +62,8 @@ class Limits:
     iterations: int = 2000
 
     def __post_init__(self) -> None:
-        if not (self.seconds > 0 and math.isfinite(self.seconds)):
-            raise InvalidInput(f"seconds: expected a positive number, got {self.seconds!r}")
-        if self.iterations < 1:
-            raise InvalidInput(f"iterations: expected at least 1, got {self.iterations!r}")
+        real("seconds", self.seconds, above=0)
+        integer("iterations", self.iterations, least=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +156,7 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         handle, self._scratch = tempfile.mkstemp(prefix="lrs-sandbox-")
         os.close(handle)
-        environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
+        environment = {**os.environ, **ONE_THREAD}
         path = json.dumps(list(dict.fromkeys([*sys.path, str(Path.cwd())])))
         with theirs, open(self._scratch, "wb") as words:
             self._process = subprocess.Popen(

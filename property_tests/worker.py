@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from lrs.errors import InvalidInput
+from lrs.core.identity import joint_digest
+from lrs.errors import InvalidInput, NotFinite, WrongShape
 from lrs.model import LRSModel
 from lrs.problem import MultiTaskData, Problem
 from lrs.solver import Iterate, Solution, Status, load_solver, traits_of
-from property_tests.configuration import digest
 from property_tests.run import Fault
 
 #: Audit events that mean another process is started.
@@ -187,9 +187,9 @@ def fault_of(error: BaseException) -> tuple[Fault, str]:
         cause = cause.__cause__
     if isinstance(error, IterationLimit):
         return Fault.ITERATIONS, str(error)
-    if isinstance(error, InvalidInput) and "NaN or infinite" in str(error):
+    if isinstance(error, NotFinite):
         return Fault.NOT_FINITE, str(error)
-    if isinstance(error, InvalidInput) and str(error).startswith(("U, W: expected shapes", "B: expected shape")):
+    if isinstance(error, WrongShape):
         return Fault.WRONG_SHAPE, str(error)
     if isinstance(error, ValueError) and "read-only" in str(error):
         return Fault.RAISED, f"{text}{_where(error)}; the input may not be written to, copy it first"
@@ -372,7 +372,7 @@ def solver_hash(solver: Any, pickled: bytes | None) -> str:
     if not texts and pickled is not None:
         texts = [pickled.hex()]
     versions = (".".join(map(str, sys.version_info[:2])), np.__version__, scipy.__version__)
-    return digest(getattr(kind, "__qualname__", ""), configuration, *versions, *texts)
+    return joint_digest(getattr(kind, "__qualname__", ""), configuration, *versions, *texts)
 
 
 def _follow_parent(parent: int) -> None:

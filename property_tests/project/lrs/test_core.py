@@ -42,9 +42,9 @@ from lrs.errors import NotFinite
             "law: expected 'uniform', 'normal' or 'sign', got 'norml'; did you mean 'normal'?",
         ),
         (lambda: v.choice("law", 3, ("one",)), "law: expected 'one', got 3"),
-        (lambda: v.numbers("x", "three"), "x: expected numbers, got 'three'"),
-        (lambda: v.numbers("x", [1, -1], least=0), "x: expected values at least 0, got [1, -1]"),
-        (lambda: v.numbers("x", 0, above=0), "x: expected values above 0, got 0"),
+        (lambda: v.numbers("x", "three", zero_allowed=True), "x: expected numbers, got 'three'"),
+        (lambda: v.numbers("x", [1, -1], zero_allowed=True), "x: expected values at least 0, got [1, -1]"),
+        (lambda: v.numbers("x", 0, zero_allowed=False), "x: expected values above 0, got 0"),
         (
             lambda: v.finite("X", np.array([[1.0, np.inf], [np.nan, 0]])),
             "X: 2 value(s) are NaN or infinite, the first at index (0, 1)",
@@ -61,7 +61,7 @@ def test_a_good_argument_comes_back_plain():
     assert type(v.real("x", np.float32(0.5), above=0, below=1)) is float
     assert v.real("x", math.inf, above=0, infinite=True) == math.inf
     assert v.choice("law", "a", ("a", "b")) == "a"
-    assert v.numbers("x", [0, math.inf], least=0).dtype == np.float64
+    assert v.numbers("x", [0, math.inf], zero_allowed=True).dtype == np.float64
     large = np.full(3, 1e308)  # finite, though the sum is not
     assert v.finite("X", large) is large
     assert v.finite("X", np.zeros((0, 3))).shape == (0, 3)
