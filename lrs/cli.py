@@ -10,18 +10,18 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from lrs.core.registry import Registry, distribution
 from lrs.errors import InvalidInput
 
-ENTRY_POINTS = "lrs.commands"
-DISTRIBUTION = "lrs-toolkit"
+#: Verbs, from the entry-point group ``lrs.commands``; each points to a function ``register(app)``.
+COMMANDS: Registry[Callable[[typer.Typer], None]] = Registry("lrs.commands", "command")
 INTERRUPTED = 130
 
 
@@ -60,8 +60,8 @@ def report(kind: str, message: str, style: str) -> None:
     stderr().print(Text(f"lrs: {kind}: {line}", style=style), soft_wrap=True)
 
 
-def build_app(points: Iterable[Any] | None = None) -> typer.Typer:
-    """The command with all verbs of the entry points (default: the installed ones).
+def build_app() -> typer.Typer:
+    """The command with all verbs of the entry points.
 
     The verbs of this distribution come first. A plug-in that does not import, does not register, or repeats a verb is
     reported on stderr and left out; the others stay usable.
@@ -74,8 +74,7 @@ def build_app(points: Iterable[Any] | None = None) -> typer.Typer:
     )
     app.callback()(_root)
     taken: set[str] = set()
-    found = entry_points(group=ENTRY_POINTS) if points is None else points
-    for point in sorted(found, key=lambda p: (_distribution(p) != DISTRIBUTION, p.name != "lrs", p.name)):
+    for point in sorted(COMMANDS.points, key=lambda p: p.value != "lrs.commands:register"):  # the first verbs of all
         # A scratch app first: a plug-in that fails half-way leaves nothing behind.
         scratch = typer.Typer()
         try:
@@ -88,7 +87,7 @@ def build_app(points: Iterable[Any] | None = None) -> typer.Typer:
         except Exception as error:
             report(
                 "warning",
-                f"command plug-in {point.name!r} ({_distribution(point) or point.value}) is broken and was left out: "
+                f"command plug-in {point.name!r} ({distribution(point)}) is broken and was left out: "
                 f"{type(error).__name__}: {error}",
                 "yellow",
             )
@@ -97,10 +96,6 @@ def build_app(points: Iterable[Any] | None = None) -> typer.Typer:
         app.registered_commands += scratch.registered_commands
         app.registered_groups += scratch.registered_groups
     return app
-
-
-def _distribution(point: Any) -> str | None:  # Any: the importlib_metadata backport, once imported, has its own class
-    return point.dist.name if point.dist is not None else None
 
 
 def _verb(command: Any) -> str:

@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from lrs.core.validate import choice
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import MultiTaskData, Problem
@@ -103,8 +104,7 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
         InvalidInput
             When the rank or the sparsity exceeds the number of features, or a label is missing.
         """
-        if self.unknown_groups not in ("mean", "error"):
-            raise InvalidInput(f"unknown_groups: expected 'mean' or 'error', got {self.unknown_groups!r}")
+        choice("unknown_groups", self.unknown_groups, ("mean", "error"))
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         labels = np.zeros(len(X), dtype=np.int64) if groups is None else groups
         self.intercept_ = float(y.mean()) if self.fit_intercept else 0.0

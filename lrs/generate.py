@@ -7,9 +7,6 @@ task is the prefix of the instance with m + 1.
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
@@ -18,6 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
+from lrs.core import identity
+from lrs.core.validate import choice, hint, integer, real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData, Problem
@@ -95,30 +94,23 @@ class InstanceSpec:
             value = getattr(self, name)
             if value is None and name in ("w_rank", "zeta"):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer):
-                raise InvalidInput(f"{name}: expected an integer, got {value!r}")
-            object.__setattr__(self, name, int(value))
-        for name in ("t", "m", "d"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(f"{name}: expected at least 1, got {getattr(self, name)}")
+            object.__setattr__(self, name, integer(name, value, least=1 if name in ("t", "m", "d") else None))
         for name in ("r", "k"):
             if not 0 <= getattr(self, name) <= self.d:
                 raise InvalidInput(f"{name}: {getattr(self, name)} is outside 0 … d = {self.d}")
-        checks = (
-            ("noise", self.noise >= 0, "at least 0"),
-            ("coherence", 0 <= self.coherence <= 1, "a number in [0, 1]"),
-            ("kappa", self.kappa is None or self.kappa >= 1, "at least 1"),
-            ("w_spread", self.w_spread >= 0, "at least 0"),
-            ("w_rank", self.w_rank is None or 0 <= self.w_rank <= self.r, f"a rank in 0 … r = {self.r}"),
-            ("duplicates", 0 <= self.duplicates < self.t, f"a number of tasks in 0 … t − 1 = {self.t - 1}"),
-            ("b_law", self.b_law in get_args(SparseLaw), f"one of {', '.join(get_args(SparseLaw))}"),
-            ("b_scale", self.b_scale > 0, "a positive number"),
-            ("x_law", self.x_law in get_args(CovariateLaw), f"one of {', '.join(get_args(CovariateLaw))}"),
-            ("ragged", 0 <= self.ragged < 1, "a number in [0, 1)"),
-        )
-        for name, ok, expected in checks:
-            if not ok:
-                raise InvalidInput(f"{name}: expected {expected}, got {getattr(self, name)!r}")
+        real("noise", self.noise, least=0)
+        real("coherence", self.coherence, least=0, most=1)
+        if self.kappa is not None:
+            real("kappa", self.kappa, least=1)
+        real("w_spread", self.w_spread, least=0)
+        if self.w_rank is not None:
+            integer("w_rank", self.w_rank, least=0, most=self.r, expected=f"a rank in 0 … r = {self.r}")
+        tasks = f"a number of tasks in 0 … t − 1 = {self.t - 1}"
+        integer("duplicates", self.duplicates, least=0, most=self.t - 1, expected=tasks)
+        choice("b_law", self.b_law, get_args(SparseLaw))
+        real("b_scale", self.b_scale, above=0)
+        choice("x_law", self.x_law, get_args(CovariateLaw))
+        real("ragged", self.ragged, least=0, below=1)
         if self.zeta is not None and self.zeta * self.d < self.t * self.k:
             raise InvalidInput(
                 f"zeta: t·k = {self.t * self.k} entries do not fit into d = {self.d} coordinates used by at most "
@@ -151,9 +143,7 @@ class InstanceSpec:
         known = [f.name for f in fields(cls)]
         for name in values:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-                raise InvalidInput(f"{name}: not a parameter of an instance{hint}")
+                raise InvalidInput(f"{name}: not a parameter of an instance; {hint(name, known)}")
         missing = [name for name in ("t", "m", "d", "r", "k") if name not in values]
         if missing:
             raise InvalidInput(f"{', '.join(missing)}: missing; an instance needs t, m, d, r and k")
@@ -161,11 +151,11 @@ class InstanceSpec:
 
     def canonical(self) -> str:
         """Canonical text: JSON with sorted keys and no spaces; two specifications are the same iff this is."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return identity.canonical(self.to_dict())
 
     def hash(self) -> str:
         """SHA-256 of the canonical text, hexadecimal."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()
+        return identity.digest(self.canonical())
 
 
 def stream(key: Sequence[int], name: str) -> np.random.Generator:

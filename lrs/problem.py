@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 
 from lrs import archive
 from lrs.core.family import LOW_RANK_SPARSE
+from lrs.core.validate import finite, integer, real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 
@@ -46,18 +47,6 @@ def _float_array(name: str, value: Any, ndim: int) -> np.ndarray:
     if a.ndim != ndim:
         raise InvalidInput(f"{name}: expected {ndim} dimension(s), got shape {a.shape}")
     return a
-
-
-def _require_finite(name: str, a: np.ndarray) -> None:
-    # One reduction first: the sum is finite iff (almost surely) every entry is, and it needs no mask the size of X.
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(a.sum())
-    if not finite and not np.isfinite(a).all():
-        where = np.argwhere(~np.isfinite(a))[0]
-        raise InvalidInput(
-            f"{name}: {int((~np.isfinite(a)).sum())} value(s) are NaN or infinite, the first at index "
-            f"{tuple(int(i) for i in where)}; drop or impute those rows first"
-        )
 
 
 def numeric_column(df: pd.DataFrame, column: str, role: str) -> Float[np.ndarray, " n"]:
@@ -124,8 +113,8 @@ class MultiTaskData:
         if (counts <= 0).any():
             empty = int(np.argmax(counts <= 0))
             raise InvalidInput(f"offsets: task {empty} has no rows; leave empty tasks out")
-        _require_finite("X", X)
-        _require_finite("y", y)
+        finite("X", X, "drop or impute those rows first")
+        finite("y", y, "drop or impute those rows first")
         t, d = len(offsets) - 1, X.shape[1]
         tasks = tuple(self.task_names) or tuple(range(t))
         features = tuple(str(f) for f in self.feature_names) or tuple(f"x{j}" for j in range(d))
@@ -289,8 +278,7 @@ class MultiTaskData:
 
     def prefix(self, m: int) -> MultiTaskData:
         """The first m rows of every task (all rows of tasks that have fewer)."""
-        if m < 1:
-            raise InvalidInput(f"m: expected at least 1 row per task, got {m}")
+        integer("m", m, least=1, expected="at least 1 row per task")
         position = np.arange(self.n) - np.repeat(self.offsets[:-1], self.counts)
         return self.rows(position < m)
 
@@ -306,8 +294,7 @@ class MultiTaskData:
 
     def split(self, fraction: float, rng: np.random.Generator) -> tuple[MultiTaskData, np.ndarray]:
         """Within every task, a random ``fraction`` of the rows (at least one): that training set and its row mask."""
-        if not 0 < fraction <= 1:
-            raise InvalidInput(f"fraction: expected a number in (0, 1], got {fraction}")
+        real("fraction", fraction, above=0, most=1)
         mask = np.zeros(self.n, dtype=bool)
         for i, count in enumerate(self.counts):
             chosen = rng.permutation(count)[: max(1, round(fraction * count))]
@@ -351,18 +338,14 @@ class Problem:
             )
         d = self.data.d
         for name, symbol in (("rank", "r"), ("sparsity", "k")):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer):
-                raise InvalidInput(f"{name}: expected an integer, got {value!r}")
+            value = integer(name, getattr(self, name))
             if not 0 <= value <= d:
                 raise InvalidInput(
                     f"{name}: {symbol} = {value} is outside 0 … d = {d}; pass at most the number of features"
                 )
-            object.__setattr__(self, name, int(value))
-        noise: Any = self.noise
-        if isinstance(noise, bool) or not isinstance(noise, int | float | np.number) or not 0 <= noise < np.inf:
-            raise InvalidInput(f"noise: expected a finite standard deviation ≥ 0, got {noise!r}")
-        object.__setattr__(self, "noise", float(noise))
+            object.__setattr__(self, name, value)
+        noise = real("noise", self.noise, least=0, expected="a finite standard deviation ≥ 0")
+        object.__setattr__(self, "noise", noise)
         start = self.warm_start
         if start is not None:
             if start.U.shape != (d, self.rank):

@@ -6,28 +6,20 @@ a ten-line wrapper around someone else's code. No base class, no registration ne
 
 from __future__ import annotations
 
-import difflib
 import enum
-import importlib
 import inspect
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.metadata import entry_points
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Generic, Protocol, runtime_checkable
 
 import numpy as np
 
 from lrs.core.family import LOW_RANK_SPARSE, Answer, Family, load_family
+from lrs.core.registry import Registry, import_attribute
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Problem
-
-ENTRY_POINTS = "lrs.solvers"
 
 #: Last part of the key of a solver's generator. ``default_rng(0)`` is ``default_rng([0, 0])``, the stream that draws U in
 #: `lrs.generate`: a random start from it would begin at the truth.
@@ -196,26 +188,37 @@ def relative_residual(problem: Problem, model: LRSModel) -> float:
     return float(np.linalg.norm(data.y - model.predict(data.X, data.groups))) / (scale or 1.0)
 
 
-def _check_signature(solver: Any, spec: str) -> None:
+def _check_signature(solver: Any, where: str) -> None:
     if not callable(solver):
-        raise InvalidInput(f"solver: {spec!r} is a {type(solver).__name__}, which cannot be called")
+        raise InvalidInput(f"solver: {where} is a {type(solver).__name__}, which cannot be called")
     try:
         inspect.signature(solver).bind(None, rng=None, callback=None)
     except TypeError as error:
         raise InvalidInput(
-            f"solver: {spec!r} does not have the signature solver(problem, *, rng, callback=None): {error}"
+            f"solver: {where} does not have the signature solver(problem, *, rng, callback=None): {error}"
         ) from None
     except ValueError:  # some builtins carry no signature: let the call itself tell
         pass
 
 
-@cache
-def available_solvers() -> Mapping[str, str]:
-    """Registered names and the object each points to, from the entry-point group ``lrs.solvers``.
+def _made(target: Any, where: str) -> Solver:
+    """A solver from a class, a factory or a solver."""
+    if inspect.isclass(target) or _is_factory(target):
+        try:
+            target = target()
+        except Exception as error:
+            raise InvalidInput(f"solver: {where} could not be made without arguments: {error}") from error
+    _check_signature(target, where)
+    return target
 
-    Read once: the metadata of every installed package cost as much as a small problem.
-    """
-    return MappingProxyType({e.name: e.value for e in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name)})
+
+#: Solvers by name, from the entry-point group ``lrs.solvers``.
+SOLVERS: Registry[Solver] = Registry("lrs.solvers", "solver", _made, advice="your own is named as module:attribute")
+
+
+def available_solvers() -> Mapping[str, str]:
+    """Registered names and the object each points to, from the entry-point group ``lrs.solvers``."""
+    return SOLVERS.known
 
 
 def load_solver(spec: Any) -> Solver:
@@ -231,24 +234,11 @@ def load_solver(spec: Any) -> Solver:
     """
     if not isinstance(spec, str):
         solver: Any = spec() if inspect.isclass(spec) else spec
-        _check_signature(solver, getattr(spec, "__name__", type(spec).__name__))
+        _check_signature(solver, repr(getattr(spec, "__name__", type(spec).__name__)))
         return solver
-    if ":" in spec:
-        target = _import_attribute(spec)
-    else:
-        known = available_solvers()
-        if spec not in known:
-            near = difflib.get_close_matches(spec, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)};"
-            raise InvalidInput(f"solver: no solver named {spec!r}; {hint} your own is named as module:attribute")
-        target = _import_attribute(known[spec])
-    if inspect.isclass(target) or _is_factory(target):
-        try:
-            target = target()
-        except Exception as error:
-            raise InvalidInput(f"solver: {spec!r} could not be made without arguments: {error}") from error
-    _check_signature(target, spec)
-    return target
+    if ":" not in spec:
+        return SOLVERS.load(spec)
+    return _made(import_attribute(spec, "solver"), repr(spec))
 
 
 def _is_factory(target: Any) -> bool:
@@ -259,27 +249,6 @@ def _is_factory(target: Any) -> bool:
         p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         for p in inspect.signature(target).parameters.values()
     )
-
-
-def _import_attribute(spec: str) -> Any:
-    module_name, _, attribute = spec.partition(":")
-    if not module_name or not attribute:
-        raise InvalidInput(f"solver: {spec!r} is not of the form module:attribute")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    try:
-        value: Any = importlib.import_module(module_name)
-    except Exception as error:
-        raise InvalidInput(
-            f"solver: module {module_name!r} does not import ({type(error).__name__}: {error})"
-        ) from error
-    for part in attribute.split("."):
-        try:
-            value = getattr(value, part)
-        except AttributeError:
-            raise InvalidInput(f"solver: module {module_name!r} has no attribute {attribute!r}") from None
-    return value
 
 
 def check_family_of(solver: Any, family: str, name: str = "") -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lrs.core.validate import integer, probability
 from lrs.errors import InvalidInput
 from lrs.solver import load_solver
 from phase_diagrams import identity
@@ -181,8 +182,7 @@ def duel(trials: Trials, a: str, b: str, *, rate: float = 0.05, confidence: floa
     InvalidInput
         When a solver is not in the sweep, both are the same, or no instance was tried by both.
     """
-    if not 0 < rate < 1:
-        raise InvalidInput(f"rate: expected a false-discovery rate between 0 and 1, got {rate}")
+    probability("rate", rate, "a false-discovery rate between 0 and 1")
     pairs = _pairs(trials, a, b, implied=True)
     spec = trials.spec
     names = [x.name for x in spec.axes]
@@ -288,8 +288,7 @@ def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence
     InvalidInput
         When both solved no instance in common.
     """
-    if instances < 1:
-        raise InvalidInput(f"instances: expected at least 1, got {instances}")
+    integer("instances", instances, least=1)
     pairs = _pairs(trials, a, b, implied=True)
     solved = pairs[pairs["success_a"] & pairs["success_b"]]
     if solved.empty:

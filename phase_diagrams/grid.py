@@ -7,7 +7,6 @@ lands on it.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 import math
@@ -21,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from lrs.core.identity import canonical, digest
+from lrs.core.validate import hint, integer, real
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from lrs.private import PrivateAMHT
 from lrs.private.accounting import check_target
 from lrs.solver import load_solver
-from phase_diagrams import identity
 
 Value = int | float | str | None
 
@@ -58,9 +58,8 @@ def check_name(name: str, role: str) -> str:
         if numerator == denominator:
             raise InvalidInput(f"{role}: {name!r} is always 1; name two different sizes")
         return name
-    near = difflib.get_close_matches(name, [*PARAMETERS, *PRIVACY], 1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(PARAMETERS)}"
-    raise InvalidInput(f"{role}: no parameter named {name!r}; {hint} (ratios such as m/d are allowed too)")
+    near = hint(name, [*PARAMETERS, *PRIVACY], f"known are {', '.join(PARAMETERS)}", cutoff=0.5)
+    raise InvalidInput(f"{role}: no parameter named {name!r}; {near} (ratios such as m/d are allowed too)")
 
 
 def target(name: str) -> str:
@@ -224,9 +223,7 @@ class Success:
                 raise InvalidInput(f"success: a fraction of tasks lies in (0, 1], got {criterion:g}")
             criterion = float(criterion)
         object.__setattr__(self, "criterion", criterion)
-        if not (isinstance(self.tolerance, int | float) and 0 < self.tolerance < math.inf):
-            raise InvalidInput(f"tolerance: expected a positive number, got {self.tolerance!r}")
-        object.__setattr__(self, "tolerance", float(self.tolerance))
+        object.__setattr__(self, "tolerance", real("tolerance", self.tolerance, above=0))
 
     def recovered(
         self,
@@ -274,13 +271,10 @@ class Sampling:
             raise InvalidInput(
                 f"nested: only m (or a ratio m/·) has nested data, a prefix of the rows; got {self.nested!r}"
             )
-        if self.precision is not None and not 0 < self.precision < math.inf:
-            raise InvalidInput(
-                f"precision: expected a positive half-width in units of the x axis, got {self.precision!r}"
-            )
+        if self.precision is not None:
+            real("precision", self.precision, above=0, what="a half-width in units of the x axis")
         for name, low in (("confidence", 0.5), ("exploration", 0.0), ("audit", 0.0)):
-            if not low <= getattr(self, name) < 1:
-                raise InvalidInput(f"{name}: expected a number in [{low:g}, 1), got {getattr(self, name)!r}")
+            real(name, getattr(self, name), least=low, below=1)
 
     @property
     def kind(self) -> str:
@@ -362,9 +356,7 @@ class SweepSpec:
             raise InvalidInput("axes: none given; pass at least one, for instance --x m=14:40:4 --y k=1:6")
         names = [a.name for a in self.axes]
         for name, low in (("replicates", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise InvalidInput(f"{name}: expected an integer of at least {low}, got {value!r}")
+            integer(name, getattr(self, name), least=low)
         if not self.solvers:
             raise InvalidInput("solvers: none given; pass at least one")
         if len(set(self.solvers)) < len(self.solvers):
@@ -543,11 +535,11 @@ class SweepSpec:
 
     def canonical(self) -> str:
         """Canonical text of the whole sweep."""
-        return identity.canonical(self.to_dict())
+        return canonical(self.to_dict())
 
     def hash(self) -> str:
         """SHA-256 of the canonical text."""
-        return identity.digest(self.canonical())
+        return digest(self.canonical())
 
     def check_solvers(self) -> None:
         """Refuse a solver that cannot be loaded, or lacks its target, before a single trial is run."""
@@ -608,9 +600,7 @@ def read_specification(path: str | Path) -> dict[str, Any]:
         raise InvalidInput(f"spec: {path} holds a {type(values).__name__}, expected a table of settings")
     for name in values:
         if name not in _FILE_KEYS:
-            near = difflib.get_close_matches(name, _FILE_KEYS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_FILE_KEYS)}"
-            raise InvalidInput(f"spec: {path} holds an unknown setting {name!r}; {hint}")
+            raise InvalidInput(f"spec: {path} holds an unknown setting {name!r}; {hint(name, _FILE_KEYS)}")
     return values
 
 

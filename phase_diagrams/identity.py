@@ -1,47 +1,18 @@
-"""Identity: value → canonical text → SHA-256, and the integer keys of the random streams made from it.
-
-Each of the three steps is public, so that another program (or a doubtful reader) can recompute every key:
-
-1. *value*: plain data, with integers, floats, strings, lists and string-keyed mappings only;
-2. *text*: `canonical`, JSON with sorted keys, no spaces, ASCII only, numbers in Python's shortest form;
-3. *hash*: `digest`, hexadecimal SHA-256 of the text's bytes; `key` is its first 63 bits as an integer.
-"""
+"""Keys of a sweep: which random streams a trial has, made from canonical texts as `lrs.core.identity` makes them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from lrs.core.identity import canonical, key
 from lrs.generate import InstanceSpec
 
 #: Appended to an instance key for the solver's own randomness; far above the streams of `lrs.generate.STREAMS`.
 SOLVER_STREAM = 1_000
 
 _DEFAULTS = {f.name: f.default for f in fields(InstanceSpec)}
-
-
-def canonical(value: Any) -> str:
-    """Canonical JSON text of plain data; equal values have equal text.
-
-    Raises
-    ------
-    ValueError
-        On NaN or infinity, which JSON cannot hold.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest(text: str) -> str:
-    """SHA-256 of the text, 64 hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def key(text: str) -> int:
-    """The first 63 bits of the hash, as a non-negative integer NumPy accepts as seed material."""
-    return int(digest(text)[:16], 16) >> 1
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Any]:

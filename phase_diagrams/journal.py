@@ -27,8 +27,8 @@ import pyarrow as pa
 from pyarrow import csv
 
 import lrs
+from lrs.core.identity import canonical, digest
 from lrs.errors import InvalidInput
-from phase_diagrams import identity
 from phase_diagrams.grid import SweepSpec, differences
 from phase_diagrams.trial import COLUMNS, KINDS, Row
 
@@ -139,7 +139,7 @@ def experiment(spec: SweepSpec) -> str:
     """Hash that ties a shard to its sweep: all of the specification but the number of replicates."""
     values = spec.to_dict()
     del values["replicates"]
-    return identity.digest(identity.canonical(values))
+    return digest(canonical(values))
 
 
 def encode(row: Sequence[Any]) -> str:

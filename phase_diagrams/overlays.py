@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import sympy
 
+from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from phase_diagrams.grid import PRIVACY, SweepSpec, target
@@ -128,9 +129,8 @@ def theorem_overlay(constants: Mapping[str, float] | None = None, source: str = 
     if given and set(given) != {"C_total", "C_task"}:
         raise InvalidInput("constants: pass both, C_total=…,C_task=…")
     values = {"C_total": 1.0, "C_task": 1.0} | given
-    bad = [n for n, v in values.items() if not 0 < v < float("inf")]
-    if bad:
-        raise InvalidInput(f"constants: {bad[0]} must be a positive number, got {values[bad[0]]!r}")
+    for name, value in values.items():
+        real(f"constants: {name}", value, above=0)
     names = ["d", "k", "r", "t"]
     total, task = assumptions.total_samples.rhs, assumptions.task_samples.rhs
     symbols = {s.name: s for s in total.free_symbols | task.free_symbols | assumptions.total_samples.lhs.free_symbols}

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lrs.core.machine import one_thread
 from lrs.errors import InvalidInput
 from lrs.problem import Instance
 from phase_diagrams import identity, journal
-from phase_diagrams.engines import Engine, one_thread
+from phase_diagrams.engines import Engine
 from phase_diagrams.grid import SweepSpec
 from phase_diagrams.runner import Dispatcher
 from phase_diagrams.table import VOLATILE

@@ -16,8 +16,9 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lrs.core.identity import digest
 from lrs.errors import InvalidInput
-from phase_diagrams import identity, plot
+from phase_diagrams import plot
 from phase_diagrams.boundary import boundary
 from phase_diagrams.canvas import STYLE, slices, subtitle
 from phase_diagrams.duel import duel
@@ -50,7 +51,7 @@ def integrity_hash(trials: Trials) -> str:
     Two runs of the same sweep have the same hash, however they were interrupted or distributed.
     """
     frame = trials.frame[[c for c in trials.frame.columns if not c.startswith(VOLATILE)]]
-    return identity.digest(trials.spec.canonical() + "\n" + frame.to_csv(index=False, lineterminator="\n"))
+    return digest(trials.spec.canonical() + "\n" + frame.to_csv(index=False, lineterminator="\n"))
 
 
 def report(

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import optimize, special, stats
 
+from lrs.core.validate import choice, finite, probability
 from lrs.errors import InvalidInput
 
 Link = Literal["logit", "probit"]
@@ -375,10 +376,8 @@ def _end_from_infinity(data: _Intervals, side: float, best: float, critical: flo
 
 # ---------------------------------------------------------------------------------------------- public
 def _confidence(confidence: float, link: str) -> None:
-    if not 0 < confidence < 1:
-        raise InvalidInput(f"confidence: expected a number between 0 and 1, got {confidence}; 0.95 is usual")
-    if link not in ("logit", "probit"):
-        raise InvalidInput(f"link: {link!r} is not known; pass 'logit' or 'probit'")
+    probability("confidence", confidence, "a number between 0 and 1 (0.95 is usual)")
+    choice("link", link, ("logit", "probit"))
 
 
 def _counts(successes: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -432,8 +431,7 @@ def fit_threshold(
     s, n = _counts(successes, trials)
     if x.ndim != 1 or x.shape != s.shape:
         raise InvalidInput(f"levels: expected one level per count ({s.shape}), got shape {x.shape}")
-    if not np.isfinite(x).all():
-        raise InvalidInput("levels: must be finite")
+    x = finite("levels", x)
     x = x if increasing else -x
     x, where = np.unique(x, return_inverse=True)
     wins, losses = np.bincount(where, s, len(x)), np.bincount(where, n - s, len(x))

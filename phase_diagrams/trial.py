@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_type_hints
 import numpy as np
 
 from lrs import metrics
-from lrs.errors import InvalidInput
+from lrs.errors import InvalidInput, NotFinite
 from lrs.generate import generate
 from lrs.private.options import for_study
 from lrs.problem import Instance
@@ -161,7 +161,7 @@ class Runner:
             judged = _judge(row, solution, instance, spec)
         except Exception as error:  # whatever a solver raises is a result of the sweep, not an end of it
             seconds = round(time.perf_counter() - start, 6)
-            non_finite = isinstance(error, FloatingPointError | OverflowError) or "NaN or infinite" in str(error)
+            non_finite = isinstance(error, FloatingPointError | OverflowError | NotFinite)
             judged = row._replace(
                 outcome=Outcome.NON_FINITE if non_finite else Outcome.RAISED,
                 message=_short(f"{type(error).__name__}: {error}"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -12,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from lrs.core.machine import processors
 from lrs.core.run import Fault, Limits, Run, SolverFault, Subject
 from lrs.errors import InvalidInput
 from lrs.isolation import Sandbox
@@ -171,8 +171,4 @@ class Bench:
 
 def default_jobs() -> int:
     """Processes to use when nothing is said: one per processor this process may run on, at most eight."""
-    try:
-        available = len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        available = os.cpu_count() or 1
-    return max(1, min(8, available))
+    return min(8, processors())

@@ -22,24 +22,26 @@ Examples
 from __future__ import annotations
 
 import enum
-import importlib
 import inspect
 import math
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from lrs.core.family import load_family
+from lrs.core.identity import joint_digest
+from lrs.core.registry import Registry, instance_of
 from lrs.core.run import Fault, Run
+from lrs.core.validate import hint, probability
 from lrs.errors import InvalidInput
 from lrs.problem import Instance, Problem
 from lrs.solver import Traits
-from property_tests.configuration import STREAMS, Configuration, Region, digest
+from property_tests.configuration import STREAMS, Configuration, Region
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -128,8 +130,7 @@ class Always:
     p1: float = 0.90
 
     def __post_init__(self) -> None:
-        if not 0 < self.p1 < 1:
-            raise InvalidInput(f"p1: expected a probability in (0, 1), got {self.p1}")
+        probability("p1", self.p1)
 
     @property
     def p0(self) -> float:
@@ -329,12 +330,17 @@ class Claim:
             source = inspect.getsource(module if module is not None else self.check)
         except (OSError, TypeError):
             source = repr(self.check)
-        return digest(self.name, self.statement, repr(self.kind), repr(self.inside), source)
+        return joint_digest(self.name, self.statement, repr(self.kind), repr(self.inside), source)
 
     def missing_traits(self, traits: Traits) -> tuple[str, ...]:
         """The traits it needs and the solver does not have."""
         return tuple(name for name in self.traits if not getattr(traits, name))
 
+
+#: Modules that `register` their claims when they are imported, from the entry-point group ``lrs.claims``.
+CLAIMS: Registry[ModuleType] = Registry(
+    "lrs.claims", "claims", instance_of(ModuleType, "claims", "a module that registers its claims")
+)
 
 _REGISTRY: dict[str, Claim] = {}
 
@@ -362,9 +368,8 @@ def claims(pattern: str = "*", *, theorem: str | None = None) -> tuple[Claim, ..
     InvalidInput
         When nothing matches, or a claim requires an unknown one.
     """
-    package = importlib.import_module("property_tests.claims")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for name in CLAIMS:
+        CLAIMS.load(name)
     for c in _REGISTRY.values():
         for needed in c.requires:
             if needed not in _REGISTRY:
@@ -385,7 +390,7 @@ def claims(pattern: str = "*", *, theorem: str | None = None) -> tuple[Claim, ..
     if theorem is not None:
         known = sorted({name for c in ordered.values() for name in c.theorems})
         if theorem not in known:
-            raise InvalidInput(f"theorem: no claim names {theorem!r}; known are {', '.join(known) or 'none'}")
+            raise InvalidInput(f"theorem: no claim names {theorem!r}; {hint(theorem, known)}")
         chosen = [c for c in chosen if not c.theorems or theorem in c.theorems]
     if not chosen:
         raise InvalidInput(f"claims: no claim matches {pattern!r}; `lrs claims` lists them")

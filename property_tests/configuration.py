@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -12,6 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lrs.core.identity import canonical, joint_digest, leading_bits
+from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from lrs.problem import Instance
@@ -31,16 +32,6 @@ def structure(name: str) -> Callable[[Callable[[Instance, np.random.Generator], 
         return change
 
     return add
-
-
-def digest(*texts: str) -> str:
-    """SHA-256 (hexadecimal) of the texts, each preceded by its length so that none runs into the next."""
-    h = hashlib.sha256()
-    for text in texts:
-        data = text.encode()
-        h.update(len(data).to_bytes(8, "big"))
-        h.update(data)
-    return h.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +66,7 @@ class Configuration:
         object.__setattr__(self, "extras", tuple(sorted((str(n), v) for n, v in self.extras)))
         if self.structure and self.structure not in STRUCTURES:
             raise InvalidInput(
-                f"structure: no structure {self.structure!r}; known are {', '.join(sorted(STRUCTURES)) or 'none'}"
+                f"structure: no structure {self.structure!r}; {hint(self.structure, sorted(STRUCTURES))}"
             )
 
     def __getitem__(self, name: str) -> Any:
@@ -113,7 +104,7 @@ class Configuration:
     @cached_property
     def text(self) -> str:
         """Canonical text: JSON with sorted keys. Equal configurations have equal texts."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return canonical(self.to_dict(), ascii_only=False)
 
     @classmethod
     def parse(cls, text: str) -> Configuration:
@@ -127,7 +118,7 @@ class Configuration:
     @property
     def key(self) -> str:
         """Short name of the configuration: the first 16 hexadecimal digits of the SHA-256 of its text."""
-        return digest(self.text)[:16]
+        return joint_digest(self.text)[:16]
 
     def __str__(self) -> str:
         s = self.spec
@@ -140,8 +131,8 @@ class Configuration:
     # ------------------------------------------------------------------ data
     def seed(self, phase: str, replicate: int) -> tuple[int, ...]:
         """Key of the random streams of one trial, hashed from (phase, configuration, replicate)."""
-        h = digest(phase, self.text)
-        return (int(h[:15], 16), int(h[15:30], 16), int(replicate))
+        h = joint_digest(phase, self.text)
+        return (leading_bits(h[:15], 60), leading_bits(h[15:30], 60), int(replicate))
 
     def instance(self, phase: str, replicate: int) -> Instance:
         """The data of one trial; the same call gives the same data on any machine and in any order."""

@@ -20,12 +20,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lrs.core.identity import joint_digest
 from lrs.core.run import Fault, Limits, SolverFault
+from lrs.core.validate import hint, probability
 from lrs.errors import InvalidInput, MissingExtra
 from property_tests import search
 from property_tests.bench import Bench, Trial
 from property_tests.claim import Always, Claim, Outcome, Timing, Verdict
-from property_tests.configuration import Configuration, Everywhere, Region, digest
+from property_tests.configuration import Configuration, Everywhere, Region
 from property_tests.ledger import Entry, Ledger
 from property_tests.tally import Tally
 
@@ -79,7 +81,7 @@ def budget_of(budget: str | Budget) -> Budget:
     if isinstance(budget, Budget):
         return budget
     if budget not in BUDGETS:
-        raise InvalidInput(f"budget: no budget {budget!r}; known are {', '.join(BUDGETS)}")
+        raise InvalidInput(f"budget: no budget {budget!r}; {hint(budget, BUDGETS)}")
     return BUDGETS[budget]
 
 
@@ -182,7 +184,7 @@ class Examination:
         texts = [bench.hash, claim.name, claim.hash, region.name, repr(region)]
         if drawn_from is not None:
             texts.append(repr(drawn_from))
-        self.evidence = digest(*texts)[:16]
+        self.evidence = joint_digest(*texts)[:16]
         self.strategy = claim.configurations(region if drawn_from is None else drawn_from)
         self.failures: list[Trial] = []
         self.examples: list[Trial] = []
@@ -502,8 +504,7 @@ def examine(
     where: Region = Everywhere() if region is None else region
     ledger = Ledger() if ledger is None else ledger
     for name, value in (("alpha", alpha), ("beta", beta)):
-        if not 0 < value < 1:
-            raise InvalidInput(f"{name}: expected an error rate in (0, 1), got {value!r}")
+        probability(name, value, "an error rate in (0, 1)")
     verdicts = {} if earlier is None else earlier
     results: list[Result] = []
     in_time_order = list(chosen) if until_refuted else sorted(chosen, key=lambda c: isinstance(c.kind, Timing))

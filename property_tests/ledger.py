@@ -7,7 +7,6 @@ mark of an interrupted write: it is dropped, said so, and the file goes on from 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -16,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from lrs.core.identity import canonical, digest
 from lrs.errors import InvalidInput
 
 FORMAT = "lrs-ledger"
@@ -48,8 +48,8 @@ class Entry:
 
 def _line(previous: str, values: dict[str, Any]) -> tuple[str, str]:
     """A line of the file and its digest."""
-    text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    mark = hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()[:16]
+    text = canonical(values, ascii_only=False)
+    mark = digest(f"{previous}\n{text}")[:16]
     return f"{text}\t{mark}\n", mark
 
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
+from lrs.core.validate import probability
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from lrs.private.accounting import Release, epsilon_of, rho_for
@@ -381,8 +382,7 @@ def audit(
     """
     if trials < 20:
         raise InvalidInput(f"trials: {trials} runs bound nothing; pass at least 20, better 500")
-    if not 0 < alpha < 1:
-        raise InvalidInput(f"alpha: expected a probability strictly between 0 and 1, got {alpha!r}")
+    probability("alpha", alpha)
     clip = Clip(x=1.0, y=1.0, xb=1.0, w=1.0)
     schedule = Schedule(clip=clip, rho=rho_for(epsilon, delta), rounds=rounds, sparsity=0, kind=kind, start_share=0.2)
     start = np.eye(d, rank)

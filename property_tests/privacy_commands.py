@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrs.cli import print_json, stdout
+from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def audit(
     names = list(MUTANTS) if mutant == ["all"] else (mutant or [])
     for name in names:
         if name not in MUTANTS:
-            raise InvalidInput(f"mutant: no mutant named {name!r}; known are {', '.join(MUTANTS)}, or all")
+            raise InvalidInput(f"mutant: no mutant named {name!r}; {hint(name, MUTANTS)} or all")
     chosen = {name: MUTANTS[name] for name in names} or {"server": honest}
     results = {}
     for name, mechanism in chosen.items():

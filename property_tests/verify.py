@@ -5,7 +5,6 @@ The same function stands behind ``lrs verify`` and the pytest plugin, so the thr
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import math
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lrs.core.run import Fault, Subject
+from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from property_tests.bench import Bench, Trial, default_jobs
 from property_tests.claim import Claim, Verdict, claims
@@ -44,6 +44,9 @@ class Expected:
 
     def matches(self, claim: str, solver: str) -> bool:
         return fnmatchcase(claim, self.claim) and fnmatchcase(solver, self.solver)
+
+
+_EXPECTED_KEYS = ("claim", "reason", "solver")
 
 
 def read_expected(path: str | Path) -> tuple[Expected, ...]:
@@ -69,10 +72,9 @@ def read_expected(path: str | Path) -> tuple[Expected, ...]:
     out = []
     for number, table in enumerate(tables, 1):
         where = f"expected: {path}, table {number}"
-        unknown = set(table) - {"claim", "reason", "solver"}
+        unknown = set(table) - set(_EXPECTED_KEYS)
         if unknown:
-            near = difflib.get_close_matches(min(unknown), ["claim", "reason", "solver"], 1)
-            raise InvalidInput(f"{where}: unknown key {min(unknown)!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+            raise InvalidInput(f"{where}: unknown key {min(unknown)!r}; {hint(min(unknown), _EXPECTED_KEYS)}")
         if not all(isinstance(v, str) for v in table.values()):
             raise InvalidInput(f"{where}: claim, reason and solver are texts")
         if not table.get("claim"):

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from lrs.cli import print_json, stderr, stdout
+from lrs.core.validate import real
 from lrs.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ def calibrate(
     from theory import calibration as cal
     from theory.evidence import BinomialTest
 
-    if not 0 < top < float("inf"):
-        raise InvalidInput(f"top: expected a positive number, got {top}")
+    real("top", top, above=0)
     grid = cal.octave_grid(top, steps)
     test = BinomialTest(p0, p1, alpha, beta)
     path = lock or cal.LOCK_FILE

@@ -13,7 +13,6 @@ by another solver is refused. Derived [D]; the constants themselves are empirica
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy
 
+from lrs.core.identity import canonical, digest, leading_bits
+from lrs.core.validate import integer
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from lrs.metrics import theta_error
@@ -89,7 +90,7 @@ class Shells:
     @property
     def key(self) -> int:
         """Key of the random streams: a fixed number made of name and bound."""
-        return int.from_bytes(hashlib.sha256(f"{self.name}|{self.bound}".encode()).digest()[:6], "big")
+        return leading_bits(digest(f"{self.name}|{self.bound}"), 48)
 
 
 @dataclass(frozen=True)
@@ -275,8 +276,7 @@ def calibrate(
     grid = tuple(float(c) for c in grid)
     if len(grid) < 1 or any(not c > 0 for c in grid) or any(b >= a for a, b in pairwise(grid)):
         raise InvalidInput(f"grid: expected positive numbers, each smaller than the one before, got {grid}")
-    if budget < 1:
-        raise InvalidInput(f"budget: expected at least 1 trial, got {budget}")
+    integer("budget", budget, least=1, expected="at least 1 trial")
     run = load_solver(solver)
     value: float | None = None
     refuted: float | None = None
@@ -466,8 +466,7 @@ def calibrate_theorem(
 
 # ------------------------------------------------------------------------------------------------ the lock file
 def _hash(entry: Mapping[str, Any]) -> str:
-    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest(canonical(entry, ascii_only=False))
 
 
 def write_lock(path: str | Path, entries: Mapping[str, Sequence[Calibration]], *, overwrite: bool = False) -> Path:

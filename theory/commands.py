@@ -12,6 +12,7 @@ import typer
 
 from lrs import datasets
 from lrs.cli import print_json, stderr, stdout
+from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Instance, Problem
@@ -316,8 +317,7 @@ def _prove(output: Path | None, timeout: float, as_json: bool) -> int:
     from theory.relations import prove, satisfiability
     from theory.theorems import available_theorems, load_theorem
 
-    if not timeout > 0:
-        raise InvalidInput(f"timeout: expected a positive number of seconds, got {timeout}")
+    real("timeout", timeout, above=0, infinite=True, what="a number of seconds")
     if output is not None and (output.suffix not in (".png", ".svg", ".pdf") or not output.parent.is_dir()):
         raise InvalidInput(f"output: {output} is not a .png, .svg or .pdf file in an existing folder")
     witnesses = [satisfiability(load_theorem(name), timeout=timeout) for name in available_theorems()]

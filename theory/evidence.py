@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy import special
 
+from lrs.core.validate import integer, probability, real
 from lrs.errors import InvalidInput
 
 #: One value per broadcast entry: a NumPy scalar for scalar counts.
@@ -83,12 +84,6 @@ class _Boundaries(NamedTuple):
 
     refute: np.ndarray
     confirm: np.ndarray
-
-
-def _unit_interval(name: str, value: float, what: str = "a number strictly between 0 and 1") -> None:
-    # isinstance first: a string compared with a float would raise TypeError instead of the sentence below.
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
-        raise InvalidInput(f"{name}: expected {what}, got {value!r}")
 
 
 def _counts(s: Any, f: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -195,10 +190,9 @@ class _SequentialTest(ABC):
         -------
         OperatingCharacteristics
         """
-        if not 0 <= p <= 1:
-            raise InvalidInput(f"p: expected a probability in [0, 1], got {p!r}")
-        if budget is not None and budget < 1:
-            raise InvalidInput(f"budget: expected at least 1 trial, got {budget!r}")
+        real("p", p, least=0, most=1, what="a probability")
+        if budget is not None:
+            integer("budget", budget, least=1, expected="at least 1 trial")
         horizon = 1024 if budget is None else budget
         table = _boundaries_of(self, horizon)
         mass = np.ones(1)  # P(undecided with low + j successes)
@@ -274,9 +268,7 @@ class BinomialTest(_SequentialTest):
     def __post_init__(self) -> None:
         _check_rates(self)
         for name in ("a", "b"):
-            value = getattr(self, name)
-            if not value > 0:
-                raise InvalidInput(f"{name}: expected a positive mixture parameter, got {value!r}")
+            real(name, getattr(self, name), above=0, what="a mixture parameter")
 
     def log_e_refute(self, s: Any, f: Any) -> Values:
         """ln E_refute after ``s`` successes and ``f`` failures (arrays broadcast); finite for any number of trials."""
@@ -338,7 +330,7 @@ class WaldSPRT(_SequentialTest):
 
 def _check_rates(test: BinomialTest | WaldSPRT) -> None:
     for name in ("p0", "p1", "alpha", "beta"):
-        _unit_interval(name, getattr(test, name))
+        probability(name, getattr(test, name))
     if test.p1 >= test.p0:
         raise InvalidInput(f"p1: the tolerated alternative must lie below p0 = {test.p0}, got {test.p1}")
 
@@ -353,8 +345,8 @@ def zero_failure_trials(delta: float, beta: float) -> int:
     >>> [zero_failure_trials(0.05, beta) for beta in (5e-2, 1e-2, 1e-3, 1e-6)]
     [59, 90, 135, 270]
     """
-    _unit_interval("delta", delta)
-    _unit_interval("beta", beta)
+    probability("delta", delta)
+    probability("beta", beta)
     return math.ceil(math.log(beta) / math.log1p(-delta))
 
 
@@ -378,7 +370,7 @@ def confidence_sequence(
     -------
     low, high : arrays
     """
-    _unit_interval("alpha", alpha)
+    probability("alpha", alpha)
     s, f = np.broadcast_arrays(*_counts(s, f))
     log_mixture = special.betaln(a + s, b + f) - special.betaln(a, b) + math.log(alpha)
 
@@ -413,7 +405,7 @@ def e_bh(log_e: Any, alpha: float = 0.05) -> Bool[np.ndarray, " n"]:
     -------
     (n,) boolean array
     """
-    _unit_interval("alpha", alpha)
+    probability("alpha", alpha)
     log_e = np.atleast_1d(np.asarray(log_e, dtype=np.float64))
     if log_e.ndim != 1 or np.isnan(log_e).any():
         raise InvalidInput("log_e: expected one number per hypothesis, none of them NaN")
@@ -478,7 +470,7 @@ def design(
         Prints as a table.
     """
     test = BinomialTest(p0, p1, alpha, beta)
-    _unit_interval("undecided", undecided)
+    probability("undecided", undecided)
     low, high = 0, 1
 
     def enough(n: int) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import sympy
 from scipy import special
 
+from lrs.core.validate import numbers
 from lrs.errors import InvalidInput
 from theory import symbols
 from theory.readers.arrays import compile_numpy
@@ -24,16 +25,6 @@ from theory.symbols import Status, d, k, m, r, sigma, t
 
 #: One value per broadcast entry: a NumPy scalar for scalar arguments.
 Values: TypeAlias = np.ndarray | np.float64
-
-
-def _numbers(name: str, value: Any, *, zero_allowed: bool) -> np.ndarray:
-    try:
-        a = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{name}: expected numbers, got {value!r}") from None
-    if not np.all(a >= 0 if zero_allowed else a > 0):
-        raise InvalidInput(f"{name}: expected values {'at least' if zero_allowed else 'above'} 0, got {value!r}")
-    return a
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +88,7 @@ class Limit:
                 f"{', '.join(unknown)}: not part of the {self.name}, a function of {', '.join(self.arguments)}"
             )
         arrays = [
-            _numbers(name, values[name], zero_allowed=symbols.quantity(name).zero_allowed) for name in self.arguments
+            numbers(name, values[name], zero_allowed=symbols.quantity(name).zero_allowed) for name in self.arguments
         ]
         arrays = list(np.broadcast_arrays(*arrays))
         at = dict(zip(self.arguments, arrays, strict=True))
@@ -180,7 +171,7 @@ def donoho_tanner(delta: Any) -> Values:
     >>> donoho_tanner([0.2, 0.5, 0.8]).round(4).tolist()
     [0.2433, 0.3857, 0.5733]
     """
-    delta = _numbers("delta", delta, zero_allowed=False)
+    delta = numbers("delta", delta, zero_allowed=False)
     if np.any(delta > 1):
         raise InvalidInput(f"delta: expected undersampling ratios in (0, 1], got {delta!r}")
     return np.where(delta == 1, 1.0, _weak_rho(_solve_z(_weak_delta, delta)))[()]
@@ -203,9 +194,9 @@ def donoho_tanner_rows(*, d: Any, r: Any, k: Any) -> Values:
     24
     """
     d_, r_, k_ = np.broadcast_arrays(
-        _numbers("d", d, zero_allowed=False),
-        _numbers("r", r, zero_allowed=True),
-        _numbers("k", k, zero_allowed=True),
+        numbers("d", d, zero_allowed=False),
+        numbers("r", r, zero_allowed=True),
+        numbers("k", k, zero_allowed=True),
     )
     if np.any(k_ > d_):
         raise InvalidInput("k: cannot exceed d")
@@ -219,7 +210,7 @@ def donoho_tanner_rows(*, d: Any, r: Any, k: Any) -> Values:
 #: Rows per task that each yardstick asks for, as functions of d, r, k and t.
 ROWS: Mapping[str, Callable[..., Values]] = {
     "counting limit": lambda *, d, r, k, t: np.ceil(counting_limit(d=d, r=r, k=k, t=t) - 1e-9),
-    "Donoho–Tanner": lambda *, d, r, k, t: donoho_tanner_rows(d=d, r=r, k=k) + 0 * _numbers("t", t, zero_allowed=False),
+    "Donoho–Tanner": lambda *, d, r, k, t: donoho_tanner_rows(d=d, r=r, k=k) + 0 * numbers("t", t, zero_allowed=False),
     "stable scale": lambda *, d, r, k, t: np.ceil(stable_rows(d=d, r=r, k=k, t=t) - 1e-9),
 }
 

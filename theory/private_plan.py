@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrs.core.validate import integer, real
 from lrs.errors import InvalidInput
 from lrs.private import Clip, propose_clip, rho_for
 from lrs.private.accounting import check_target
@@ -61,13 +62,10 @@ class PrivatePlan:
         if math.isinf(self.epsilon):
             raise InvalidInput("epsilon: inf asks for no privacy, for which any number of users is enough")
         for name, least in (("d", 1), ("r", 1), ("k", 0), ("rounds", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-                raise InvalidInput(f"{name}: expected a whole number of at least {least}, got {value!r}")
+            integer(name, getattr(self, name), least=least)
         if self.r > self.d or self.k > self.d:
             raise InvalidInput(f"r, k: {self.r} and {self.k} cannot exceed d = {self.d}")
-        if not 0 < self.tolerance <= 1:
-            raise InvalidInput(f"tolerance: expected a subspace error in (0, 1], got {self.tolerance!r}")
+        real("tolerance", self.tolerance, above=0, most=1, what="a subspace error")
         if self.clip is None:
             proposed = propose_clip(
                 d=self.d, feature_scale=1, weight_scale=1, rank=self.r, sparse_scale=1, sparsity=self.k

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from sympy import Max, Rational
 
+from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from theory import assumptions as a
 from theory import symbols
@@ -353,5 +354,5 @@ def catalogue(topics: Iterable[str] | None = None) -> tuple[Relation, ...]:
     chosen = list(TOPICS) if topics is None else list(topics)
     for topic in chosen:
         if topic not in TOPICS:
-            raise InvalidInput(f"topics: no topic {topic!r}; known are {', '.join(TOPICS)}")
+            raise InvalidInput(f"topics: no topic {topic!r}; {hint(topic, TOPICS)}")
     return tuple(q for topic in chosen for q in TOPICS[topic]())

@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import optimize
 
+from lrs.core.validate import finite, real
 from lrs.errors import InvalidInput
 
 #: K of the rounding floor K · eps · cond · scale: a run's errors add up over a few thousand operations.
@@ -155,12 +156,7 @@ def _as_trace(trace: Any, least: int = 4) -> Float[np.ndarray, " n"]:
         raise InvalidInput(f"trace: expected one error per iteration, got shape {e.shape}")
     if len(e) < least:
         raise InvalidInput(f"trace: {len(e)} point(s); a rate needs at least {least}")
-    bad = ~np.isfinite(e)
-    if bad.any():
-        raise InvalidInput(
-            f"trace: {int(bad.sum())} value(s) are NaN or infinite, the first at index {int(np.argmax(bad))}; "
-            "pass the part of the run before it"
-        )
+    finite("trace", e, "pass the part of the run before it")
     if (e < 0).any():
         raise InvalidInput(
             f"trace: the error is negative at index {int(np.argmax(e < 0))}; pass errors, not their logarithms"
@@ -180,8 +176,7 @@ def envelope_rate(trace: Any, constant: float = 1.0, start: int = 0, stop: int |
     stop = len(majorant) - 1 if stop is None else stop
     if not 0 <= start < stop < len(majorant):
         raise InvalidInput(f"start, stop: expected 0 ≤ start < stop ≤ {len(majorant) - 1}, got {start} and {stop}")
-    if not constant > 0:
-        raise InvalidInput(f"constant: expected a positive number, got {constant!r}")
+    real("constant", constant, above=0)
     if majorant[start] == 0:
         return 0.0
     steps = np.arange(1, stop - start + 1)
@@ -192,8 +187,7 @@ def envelope_constant(trace: Any, rate: float, start: int = 0, stop: int | None 
     """Smallest C ≥ 1 with M_t ≤ C · rate^{t−start} · M_start for start ≤ t ≤ stop."""
     majorant = right_majorant(_as_trace(trace))
     stop = len(majorant) - 1 if stop is None else stop
-    if not rate > 0:
-        raise InvalidInput(f"rate: expected a positive number, got {rate!r}")
+    real("rate", rate, above=0)
     with np.errstate(divide="ignore"):
         logs = np.log(majorant[start : stop + 1]) - np.log(majorant[start])
     return float(np.exp(np.max(logs - np.arange(len(logs)) * math.log(rate))))
@@ -335,15 +329,13 @@ def certify(
         On NaN, negative values, fewer than four points, or an error that ends above its start.
     """
     e = _as_trace(trace)
-    if rate is not None and not 0 < rate < 1:
-        raise InvalidInput(f"rate: expected a contraction in (0, 1), got {rate!r}")
+    if rate is not None:
+        real("rate", rate, above=0, below=1, what="a contraction")
     for name, value, least in (("constant", constant, 1.0), ("condition", condition, 1.0), ("noise", noise, 0.0)):
-        if not least <= value < math.inf:
-            raise InvalidInput(f"{name}: expected a finite number ≥ {least:g}, got {value!r}")
-    if scale is not None and not 0 < scale < math.inf:
-        raise InvalidInput(f"scale: expected a positive number, got {scale!r}")
-    if not min_decades > 0:
-        raise InvalidInput(f"min_decades: expected a positive number, got {min_decades!r}")
+        real(name, value, least=least, what="a finite number")
+    if scale is not None:
+        real("scale", scale, above=0)
+    real("min_decades", min_decades, above=0, infinite=True)
     if not 0 <= start <= len(e) - 4:
         raise InvalidInput(f"start: expected 0 … {len(e) - 4}, so that 4 points remain, got {start}")
 

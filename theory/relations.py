@@ -125,12 +125,6 @@ def _short(value: Fraction) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- the prover
-@dataclass(frozen=True)
-class _Answer:
-    verdict: Verdict  # of “there is a model”: HOLDS, FAILS, UNDECIDED
-    model: dict[str, Fraction]
-
-
 def find_model(
     statements: Sequence[Statement], *, timeout: float = TIMEOUT, integers: bool = False
 ) -> tuple[Verdict, dict[str, Fraction]]:

@@ -6,7 +6,6 @@ meaningless input and the documentation can print a glossary from the same sourc
 
 from __future__ import annotations
 
-import difflib
 import enum
 import math
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal
 
 import sympy
 
+from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 
 Kind = Literal["size", "level", "measured", "error", "constant"]
@@ -120,9 +120,8 @@ def quantity(name: str) -> Quantity:
         When it was never declared; the nearest declared name is suggested.
     """
     if name not in _DECLARED:
-        near = difflib.get_close_matches(name, _DECLARED, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "declare it with theory.symbols.declare(name, latex, meaning)"
-        raise InvalidInput(f"symbol: {name!r} is not declared; {hint}")
+        near = hint(name, _DECLARED, "declare it with theory.symbols.declare(name, latex, meaning)")
+        raise InvalidInput(f"symbol: {name!r} is not declared; {near}")
     return _DECLARED[name]
 
 

@@ -11,6 +11,7 @@ import typer
 
 from lrs import datasets, metrics
 from lrs.cli import stdout
+from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.private.model import ServerModel
@@ -54,8 +55,7 @@ def load_input(
 
 def split_rows(data: MultiTaskData, train: float, seed: int) -> tuple[MultiTaskData, np.ndarray]:
     """Training rows, and the mask that tells them from the held-out ones."""
-    if not 0 < train <= 1:
-        raise InvalidInput(f"train: expected a fraction in (0, 1], got {train:g}")
+    real("train", train, above=0, most=1, what="a fraction")
     if train == 1:
         return data, np.ones(data.n, dtype=bool)
     return data.split(train, np.random.default_rng([seed, SPLIT_STREAM]))

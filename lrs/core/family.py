@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from lrs.core.registry import Registry
+from lrs.core.registry import Registry, import_attribute
 from lrs.errors import InvalidInput
 
 #: The family that is meant when none is named.
@@ -368,9 +368,7 @@ def load_family(family: str | Family = LOW_RANK_SPARSE) -> Family:
             _LOADED[family.name] = check_family(family)
         return family
     if family not in _LOADED:
-        from lrs.solver import _import_attribute
-
-        found = _import_attribute(family) if ":" in family else FAMILIES.load(family)
+        found = import_attribute(family, "family") if ":" in family else FAMILIES.load(family)
         ours = type(found).__module__.startswith("lrs.families.")  # checked by this project's tests
         _LOADED[family] = found if ours else check_family(found)
         _LOADED.setdefault(found.name, found)

@@ -11,10 +11,12 @@ imported before it is asked for by name.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -132,3 +134,25 @@ def instance_of(kind: type[T], noun: str, expected: str) -> Callable[[Any, str],
         return value
 
     return accept
+
+
+def import_attribute(spec: str, noun: str) -> Any:
+    """The object that ``module:attribute`` names; modules are looked up on the Python path and in the working directory."""
+    module_name, _, attribute = spec.partition(":")
+    if not module_name or not attribute:
+        raise InvalidInput(f"{noun}: {spec!r} is not of the form module:attribute")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        value: Any = importlib.import_module(module_name)
+    except Exception as error:
+        raise InvalidInput(
+            f"{noun}: module {module_name!r} does not import ({type(error).__name__}: {error})"
+        ) from error
+    for part in attribute.split("."):
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            raise InvalidInput(f"{noun}: module {module_name!r} has no attribute {attribute!r}") from None
+    return value

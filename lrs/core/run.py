@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol
 
 from lrs.core.family import Answer, Family
+from lrs.core.validate import integer, real
 from lrs.errors import InvalidInput, NotFinite, WrongShape
 from lrs.solver import Iterate, Solution, Traits, load_solver
 
@@ -229,10 +230,8 @@ class Limits:
     iterations: int = 2000
 
     def __post_init__(self) -> None:
-        if not (self.seconds > 0 and math.isfinite(self.seconds)):
-            raise InvalidInput(f"seconds: expected a positive number, got {self.seconds!r}")
-        if self.iterations < 1:
-            raise InvalidInput(f"iterations: expected at least 1, got {self.iterations!r}")
+        real("seconds", self.seconds, above=0)
+        integer("iterations", self.iterations, least=1)
 
 
 # ---------------------------------------------------------------------------------------------- what it answered

@@ -128,8 +128,8 @@ def choice(name: str, value: Any, known: Iterable[str]) -> str:
     raise InvalidInput(f"{name}: expected {', '.join(front) + ' or ' if front else ''}{last}, got {value!r}{near}")
 
 
-def finite(name: str, array: np.ndarray) -> np.ndarray:
-    """An array without NaN and infinity.
+def finite(name: str, array: np.ndarray, fix: str = "") -> np.ndarray:
+    """An array without NaN and infinity; ``fix`` is what to do about them.
 
     Raises
     ------
@@ -138,23 +138,23 @@ def finite(name: str, array: np.ndarray) -> np.ndarray:
     """
     # One sum instead of an array of truth values: a NaN or an infinity never leaves a sum finite.
     with np.errstate(over="ignore", invalid="ignore"):
-        suspicious = array.size > 0 and not np.isfinite(array.sum())
+        suspicious = not np.isfinite(array.sum())
     if suspicious and not np.isfinite(array).all():
         bad = ~np.isfinite(array)
-        where = ", ".join(str(int(i)) for i in np.argwhere(bad)[0])
-        raise NotFinite(f"{name}: {int(bad.sum())} value(s) are NaN or infinite, the first at index ({where})")
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        end = f"; {fix}" if fix else ""
+        raise NotFinite(f"{name}: {int(bad.sum())} value(s) are NaN or infinite, the first at index {where}{end}")
     return array
 
 
-def numbers(name: str, value: Any, *, least: float | None = None, above: float | None = None) -> np.ndarray:
-    """A number or an array of numbers as float64; infinity may be among them, NaN not where an end is given."""
+def numbers(name: str, value: Any, *, zero_allowed: bool) -> np.ndarray:
+    """A number or an array of numbers, none negative, as float64; infinity may be among them, NaN may not."""
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidInput(f"{name}: expected numbers, got {value!r}") from None
-    if (least is not None and not np.all(array >= least)) or (above is not None and not np.all(array > above)):
-        end = f"at least {least:g}" if least is not None else f"above {above:g}"
-        raise InvalidInput(f"{name}: expected values {end}, got {value!r}")
+    if not np.all(array >= 0 if zero_allowed else array > 0):
+        raise InvalidInput(f"{name}: expected values {'at least' if zero_allowed else 'above'} 0, got {value!r}")
     return array
 
 

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal, cast, get_args
 
+from lrs.core.machine import default_threads
+from lrs.core.validate import hint, integer
 from lrs.errors import InvalidInput
 
 Backend = Literal["numpy", "numba"]
@@ -27,7 +28,7 @@ def backend() -> Backend:
 def use(name: str) -> Iterator[None]:
     """Run what is inside with the ``"numpy"`` definitions or the ``"numba"`` kernels."""
     if name not in get_args(Backend):
-        raise InvalidInput(f"kernels: no backend {name!r}; known are {', '.join(get_args(Backend))}")
+        raise InvalidInput(f"kernels: no backend {name!r}; {hint(name, get_args(Backend))}")
     token = _backend.set(cast(Backend, name))
     try:
         yield
@@ -46,21 +47,11 @@ def kernel(name: str) -> Callable[..., None]:
     return function
 
 
-def default_threads() -> int:
-    """``OMP_NUM_THREADS`` where it is set, else the number of processors this process may use."""
-    value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if value.isdigit() and int(value) > 0:
-        return int(value)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def check_threads(threads: Any) -> int:
     """A number of threads, or the default for None."""
     if threads is None:
         return default_threads()
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise InvalidInput(f"threads: expected a positive integer or None for all processors, got {threads!r}")
-    return threads
+    return integer("threads", threads, least=1, expected="a positive integer or None for all processors")
 
 
 _compile_seconds: float | None = None

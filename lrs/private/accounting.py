@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from lrs.core.validate import probability, real
 from lrs.errors import InvalidInput, MissingExtra
 
 Neighbours = Literal["add-remove", "replace-one"]
@@ -30,11 +31,11 @@ def _library() -> Any:
 
 def check_target(epsilon: float | None, delta: float | None, rho: float | None) -> None:
     """Refuse what is not a privacy target; None stands for not given."""
-    if delta is not None and not (isinstance(delta, int | float) and 0 < delta < 1):
-        raise InvalidInput(f"delta: expected a probability strictly between 0 and 1, got {delta!r}")
+    if delta is not None:
+        probability("delta", delta)
     for name, value in (("epsilon", epsilon), ("rho", rho)):
-        if value is not None and not (isinstance(value, int | float) and value > 0 and not math.isnan(value)):
-            raise InvalidInput(f"{name}: expected a positive number, got {value!r}")
+        if value is not None:
+            real(name, value, above=0, infinite=True)
     if rho is not None and epsilon is not None:
         raise InvalidInput("epsilon: give the target as (epsilon, delta) or as rho, not both")
     if epsilon is not None and delta is None:

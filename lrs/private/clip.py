@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Float
 
+from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 
@@ -54,9 +55,7 @@ class Clip:
         for name, value in asdict(self).items():
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-                raise InvalidInput(f"clip: {name} (largest {_MEANING[name]}) must be a positive number, got {value!r}")
-            object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, real(f"clip {name} (largest {_MEANING[name]})", value, above=0))
         if self.moment is None:
             object.__setattr__(self, "moment", self.y / 2)
         if self.gradient is None:
@@ -121,8 +120,7 @@ def propose_clip(
         x = s_x(√d + 2.2), w = s_w(√r + 1), xb and y 3.3 standard deviations, by Gaussian concentration.
     """
     for name, value in (("d", d), ("feature_scale", feature_scale), ("weight_scale", weight_scale)):
-        if not value > 0:
-            raise InvalidInput(f"{name}: expected a positive number, got {value!r}")
+        real(name, value, above=0)
     personal = sparse_scale * np.sqrt(sparsity) * feature_scale
     response = np.sqrt(weight_scale**2 * rank * feature_scale**2 + personal**2 + noise**2)
     return Clip(

@@ -6,7 +6,6 @@ aggregation) and is trusted to add the noise; everything in the `Transcript` may
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from lrs.core.identity import digest, leading_bits
 from lrs.errors import InvalidInput
 from lrs.model import TaskParameters
 from lrs.private.accounting import Ledger, Neighbours, Release
@@ -130,7 +130,7 @@ class Client(Cohort):
 
 def user_group(name: Any, groups: int) -> int:
     """The disjoint group of a user: a hash of its id alone, so that nobody else's presence can change it."""
-    return int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:8], "big") % groups
+    return leading_bits(digest(str(name)), 64) % groups
 
 
 def _equal_sized(data: MultiTaskData) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

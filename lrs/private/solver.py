@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
+from lrs.core.validate import choice, integer, real
 from lrs.errors import InvalidInput
 from lrs.private.accounting import Neighbours, check_target, rho_for
 from lrs.private.clip import Clip
@@ -83,8 +84,7 @@ class PrivateAMHT:
     def __post_init__(self) -> None:
         check_target(self.epsilon, self.delta, self.rho)
         for name, count in (("rounds", self.rounds), ("block", self.block)):
-            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-                raise InvalidInput(f"{name}: expected an integer ≥ 1, got {count!r}")
+            integer(name, count, least=1)
         if isinstance(self.clip, str):
             object.__setattr__(self, "clip", Clip.parse(self.clip))
         if self.clip is not None and not isinstance(self.clip, Clip):
@@ -93,12 +93,9 @@ class PrivateAMHT:
             ("neighbours", self.neighbours, get_args(Neighbours)),
             ("release", self.release, ("normal", "gradient")),
         ):
-            if value not in known:
-                raise InvalidInput(f"{name}: expected one of {', '.join(known)}, got {value!r}")
-        if not 0 <= self.start_share < 1:
-            raise InvalidInput(f"start_share: expected a share in [0, 1), got {self.start_share!r}")
-        if not 0 < self.a_share < 1:
-            raise InvalidInput(f"a_share: expected a share in (0, 1), got {self.a_share!r}")
+            choice(name, value, known)
+        real("start_share", self.start_share, least=0, below=1, what="a share")
+        real("a_share", self.a_share, above=0, below=1, what="a share")
 
     def settings(self) -> dict[str, Any]:
         """All parameters as plain values: with them `from_settings` makes the same solver. They are public, but for a seed."""

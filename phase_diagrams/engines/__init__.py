@@ -7,23 +7,13 @@ process died. It decides nothing; retrying, isolating the guilty trial and recor
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from lrs.core.machine import one_thread
 from phase_diagrams.grid import SweepSpec
 from phase_diagrams.trial import Row, Runner, Trial
-
-#: Read by BLAS and OpenMP when NumPy is first imported, so they must be set before a worker starts.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 
 
 @dataclass(frozen=True)
@@ -71,36 +61,6 @@ class Engine(Protocol):
 
     def stop(self) -> None:
         """End all workers now; what they have not reported is lost and will be run again on resume."""
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Environment in which processes started inside use one BLAS thread."""
-    before: Mapping[str, str | None] = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One BLAS, OpenMP and numba thread in this process: sums in another order would differ in the last digit."""
-    import numba
-    from threadpoolctl import threadpool_limits
-
-    before = numba.get_num_threads()
-    with threadpool_limits(1):
-        numba.set_num_threads(1)
-        try:
-            yield
-        finally:
-            numba.set_num_threads(before)
 
 
 @dataclass

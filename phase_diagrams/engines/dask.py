@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lrs.core.machine import one_thread, one_thread_each, processors
 from lrs.errors import InvalidInput, MissingExtra
-from phase_diagrams.engines import Event, one_thread, one_thread_each
+from phase_diagrams.engines import Event
 from phase_diagrams.grid import SweepSpec
 from phase_diagrams.trial import Row, Runner, Trial
 
@@ -70,13 +71,11 @@ class DaskEngine:
 
         self._specification = spec.canonical()
         if self.address == "local":
-            from phase_diagrams.engines.local import available_workers
-
             # A chunk that kills its worker comes back to the runner at once, which isolates the guilty trial itself.
             dask.config.set({"distributed.scheduler.allowed-failures": 0})
             with one_thread_each():
                 self._cluster = self._distributed.LocalCluster(
-                    n_workers=self._workers or available_workers(),
+                    n_workers=self._workers or processors(),
                     threads_per_worker=1,
                     dashboard_address=None,
                     silence_logs=50,

@@ -18,21 +18,15 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from lrs.core.machine import one_thread_each, processors
+from lrs.core.validate import integer
 from lrs.errors import InvalidInput
-from phase_diagrams.engines import Event, one_thread_each
+from phase_diagrams.engines import Event
 from phase_diagrams.grid import SweepSpec
 from phase_diagrams.trial import Row, Trial
 
 #: Deaths of workers in a row before any of them was ready, after which starting is given up.
 START_FAILURES = 3
-
-
-def available_workers() -> int:
-    """Processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this operating system
-        return os.cpu_count() or 1
 
 
 def worker_main(pipe: Connection, specification: dict[str, Any]) -> None:
@@ -85,9 +79,7 @@ class LocalEngine:
     precise = True
 
     def __init__(self, workers: int | None = None) -> None:
-        self._count = available_workers() if workers is None else workers
-        if self._count < 1:
-            raise InvalidInput(f"workers: expected at least 1, got {workers}")
+        self._count = processors() if workers is None else integer("workers", workers, least=1)
         self._workers: list[_Worker] = []
         self._queue: deque[Sequence[Trial]] = deque()
         self._failures = 0

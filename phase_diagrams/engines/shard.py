@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lrs.core.identity import key
 from lrs.errors import InvalidInput
-from phase_diagrams import identity
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Shard:
 
     def owns(self, line: int, replicate: int) -> bool:
         """Whether this part runs the given replicate of the given line of the grid."""
-        return self.count == 1 or identity.key(f"{line}/{replicate}") % self.count == self.index - 1
+        return self.count == 1 or key(f"{line}/{replicate}") % self.count == self.index - 1
 
     @property
     def label(self) -> str:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from lrs.core.machine import one_thread
 from phase_diagrams import journal
-from phase_diagrams.engines import Inline, one_thread
+from phase_diagrams.engines import Inline
 from phase_diagrams.engines.local import LocalEngine
 from phase_diagrams.grid import build
 from phase_diagrams.runner import sweep

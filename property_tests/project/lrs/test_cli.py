@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -75,8 +76,8 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     monkeypatch.syspath_prepend(tmp_path)
 
     def install(*attributes: str) -> None:
-        points = [EntryPoint(a, a if ":" in a else f"{module}:{a}", cli.ENTRY_POINTS) for a in attributes]
-        monkeypatch.setattr(cli, "entry_points", lambda group: points)
+        points = [EntryPoint(a, a if ":" in a else f"{module}:{a}", cli.COMMANDS.group) for a in sorted(attributes)]
+        monkeypatch.setattr(cli, "COMMANDS", SimpleNamespace(points=points))
 
     return install
 

@@ -12,7 +12,8 @@ import pytest
 from sweeps import outcomes, stable_bytes, synthetic
 
 from lrs import InvalidInput
-from phase_diagrams.engines import THREAD_VARIABLES, Inline, one_thread_each
+from lrs.core.machine import THREAD_VARIABLES, one_thread_each
+from phase_diagrams.engines import Inline
 from phase_diagrams.engines.dask import DaskEngine
 from phase_diagrams.engines.local import LocalEngine
 from phase_diagrams.engines.shard import Shard

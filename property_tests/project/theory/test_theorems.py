@@ -139,7 +139,7 @@ def test_a_missing_quantity_is_named_with_the_reason(measured: Measured) -> None
     ("call", "message"),
     [
         (lambda: load_theorem("amht-infromal"), "did you mean 'amht-informal'"),
-        (lambda: load_theorem("xyz"), "known are amht-informal"),
+        (lambda: load_theorem("xyz"), "known are amht-formal"),
         (
             lambda: load_theorem("iht").with_constants(Constant("C_total", "larger-is-stronger", 1.0, "cited")),
             "iht has no constant 'C_total'; it uses none",
