@@ -141,7 +141,7 @@ def finite(name: str, array: np.ndarray, fix: str = "") -> np.ndarray:
         suspicious = not np.isfinite(array.sum())
     if suspicious and not np.isfinite(array).all():
         bad = ~np.isfinite(array)
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        where = int(np.argmax(bad)) if bad.ndim == 1 else tuple(int(i) for i in np.argwhere(bad)[0])
         end = f"; {fix}" if fix else ""
         raise NotFinite(f"{name}: {int(bad.sum())} value(s) are NaN or infinite, the first at index {where}{end}")
     return array

@@ -100,7 +100,7 @@ def test_ratios_set_sizes():
 def test_impossible_cells_are_kept_and_say_why():
     spec = build({"x": "m=0,5", "y": "k=3,9", "fixed": "d=4,r=1,t=5"})
     assert [c.spec is None for c in spec.cells] == [True, True, False, True]
-    assert "m: expected at least 1" in spec.cells[0].reason
+    assert "m: expected an integer of at least 1" in spec.cells[0].reason
     assert "k: 9 is outside" in spec.cells[3].reason
 
 
