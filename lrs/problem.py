@@ -19,11 +19,10 @@ from jaxtyping import Float, Int
 from lrs import archive
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
+from lrs.spec import InstanceSpec
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from lrs.generate import InstanceSpec
 
 
 def _frozen(a: np.ndarray) -> np.ndarray:
@@ -435,8 +434,6 @@ class Instance:
         InvalidInput
             When the file is truncated, not an instance, or of another version.
         """
-        from lrs.generate import InstanceSpec
-
         header, arrays = archive.read(path, "instance", required=("X", "y", "offsets"))
         try:
             data = MultiTaskData(
