@@ -21,11 +21,10 @@ from lrs.core.family import LOW_RANK_SPARSE
 from lrs.core.validate import finite, integer, real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
+from lrs.spec import InstanceSpec
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from lrs.generate import InstanceSpec
 
 
 def _frozen(a: np.ndarray) -> np.ndarray:
@@ -421,8 +420,6 @@ class Instance:
         InvalidInput
             When the file is truncated, not an instance, or of another version.
         """
-        from lrs.generate import InstanceSpec
-
         header, arrays = archive.read(path, "instance", required=("X", "y", "offsets"))
         try:
             data = MultiTaskData(

@@ -253,7 +253,7 @@ def _print_report(report: Report) -> None:
         if r.resumed:
             why = f"{why}{'; ' if why else ''}{r.resumed} trials from the ledger"
         if r.outdated and not r.resumed:
-            why = f"{why}{'; ' if why else ''}solver, claim or region changed: {r.outdated} earlier trials not counted"
+            why = f"{why}{'; ' if why else ''}the solver or the code of the claim changed: {r.outdated} earlier trials not counted"
         trials = str(r.tally.trials) if r.tally is not None and r.ran else ""
         style = _STYLE.get(r.verdict.value, "dim")
         table.add_row(Text(r.verdict.value.replace("_", " "), style=style), r.claim.name, trials, Text(why))

@@ -27,6 +27,7 @@ from lrs.errors import InvalidInput, MissingExtra
 from property_tests import search
 from property_tests.bench import Bench, Trial
 from property_tests.claim import Always, Claim, Outcome, Timing, Verdict
+from property_tests.closure import fingerprint
 from property_tests.configuration import Configuration, Everywhere, Region
 from property_tests.ledger import Entry, Ledger
 from property_tests.tally import Tally
@@ -181,9 +182,9 @@ class Examination:
         self.claim, self.bench, self.region, self.budget, self.ledger = claim, bench, region, budget, ledger
         self.seed, self.progress, self.record = seed, progress, record
         self.tally = Tally(claim.kind, alpha, beta)
-        texts = [bench.hash, claim.name, claim.hash, region.name, repr(region)]
-        if drawn_from is not None:
-            texts.append(repr(drawn_from))
+        texts = [bench.hash, claim.name, claim.hash, region.name]
+        for r in (region, *([] if drawn_from is None else [drawn_from])):
+            texts += [repr(r), fingerprint(type(r).__module__)]
         self.evidence = joint_digest(*texts)[:16]
         self.strategy = claim.configurations(region if drawn_from is None else drawn_from)
         self.failures: list[Trial] = []

@@ -143,6 +143,8 @@ def _trials(r: Result) -> str:
     text = f"{r.tally.trials} trials, {failures} failed" if failures else f"{r.tally.trials} trials, none failed"
     if r.resumed:
         text += f" ({r.resumed} from the ledger)"
+    if r.outdated:
+        text += f"; {r.outdated} in the ledger are about older code, not counted"
     if r.outside:
         text += f"; {r.outside} outside the region, not counted"
     return text

@@ -9,13 +9,14 @@ from jaxtyping import Float
 
 from lrs.errors import InvalidInput
 from lrs.kernels.engine import Engine
-from lrs.model import TaskParameters
+from lrs.model import TaskParameters, adapts
 from lrs.problem import MultiTaskData
 
 #: Starting supports tried; each is improved by exchanges and the best kept.
 STARTS = 12
 
 
+@adapts
 def fit_task(U: Float[np.ndarray, "d r"], X: Any, y: Any, sparsity: int) -> TaskParameters:
     """min ‖y − X(U w + b)‖ over w and ‖b‖₀ ≤ k, by greedy selection and exchanges from several starts.
 

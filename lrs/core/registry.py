@@ -67,7 +67,7 @@ class Registry(Generic[T]):
 
     Examples
     --------
-    >>> from lrs.solver import SOLVERS
+    >>> from lrs.core.solver import SOLVERS
     >>> SOLVERS.known["amht"]
     'lrs.amht:AMHT'
     """

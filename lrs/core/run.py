@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol
 
 from lrs.core.family import Answer, Family
+from lrs.core.solver import Iterate, Solution, Traits, load_solver
 from lrs.core.validate import integer, real
 from lrs.errors import InvalidInput, NotFinite, WrongShape
-from lrs.solver import Iterate, Solution, Traits, load_solver
 
 #: Key of a random stream.
 Key = Sequence[int]

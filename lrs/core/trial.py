@@ -11,8 +11,8 @@ from typing import Any
 
 from lrs.core.family import Family, Success
 from lrs.core.run import Executor, Fault, Key, Run, SolverFault, Subject, audited
+from lrs.core.solver import Iterate, Status
 from lrs.errors import InvalidInput
-from lrs.solver import Iterate, Status
 
 
 class Ended(enum.StrEnum):

@@ -25,8 +25,8 @@ from typing import Any
 from lrs.core import ONE_THREAD, wire
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, reference
 from lrs.core.run import Fault, Key, Limits, Loaded, Run, SolverFault, Subject, Watch, audited, blamed_on_solver
+from lrs.core.solver import Iterate, Solution, Status, Traits
 from lrs.errors import InvalidInput
-from lrs.solver import Iterate, Solution, Status, Traits
 
 #: How much longer a call may take by the clock than in processor time.
 PATIENCE = 5.0
