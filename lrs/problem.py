@@ -392,7 +392,7 @@ class Instance:
     spec : InstanceSpec or None
         The specification it was drawn from, None when it came from elsewhere.
     seed : tuple of int
-        The key of its random streams.
+        The key of its random streams; empty when it came from elsewhere, or from a file of older streams.
     """
 
     problem: Problem
@@ -444,7 +444,9 @@ class Instance:
             )
             problem = Problem(data, header["rank"], header["sparsity"], header["noise"])
             spec = None if header["spec"] is None else InstanceSpec.from_dict(header["spec"])
-            return cls(problem, LRSModel.from_arrays(arrays, prefix="truth_"), spec, tuple(header["seed"]))
+            # The seed of an older file is the key of other streams: it would draw other data now.
+            seed = tuple(header["seed"]) if header["version"] >= 2 else ()
+            return cls(problem, LRSModel.from_arrays(arrays, prefix="truth_"), spec, seed)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InvalidInput(f"{path}: incomplete instance file ({error}); generate it again") from None
 

@@ -22,15 +22,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Problem
 
 ENTRY_POINTS = "lrs.solvers"
-
-#: Last part of the key of a solver's generator. ``default_rng(0)`` is ``default_rng([0, 0])``, the stream that draws U in
-#: `lrs.generate`: a random start from it would begin at the truth.
-SOLVER_STREAM = 1_000_003
 
 
 class Status(enum.Enum):
@@ -275,7 +272,7 @@ def solve(
             f"problem: expected lrs.Problem, got {type(problem).__name__}; an Instance has it as .problem"
         )
     run = load_solver(solver)
-    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng([seed, SOLVER_STREAM])
+    rng = seed if isinstance(seed, np.random.Generator) else streams.generator("solver", seed)
     start = time.perf_counter()
     solution = run(problem, rng=rng, callback=callback)
     seconds = time.perf_counter() - start

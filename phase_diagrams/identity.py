@@ -1,10 +1,12 @@
-"""Identity: value → canonical text → SHA-256, and the integer keys of the random streams made from it.
+"""Identity: value → canonical text → SHA-256, and the keys of the random streams of a trial.
 
-Each of the three steps is public, so that another program (or a doubtful reader) can recompute every key:
+Each of the three steps is public, so that another program (or a doubtful reader) can recompute every hash:
 
 1. *value*: plain data, with integers, floats, strings, lists and string-keyed mappings only;
 2. *text*: `canonical`, JSON with sorted keys, no spaces, ASCII only, numbers in Python's shortest form;
-3. *hash*: `digest`, hexadecimal SHA-256 of the text's bytes; `key` is its first 63 bits as an integer.
+3. *hash*: `digest`, hexadecimal SHA-256 of the text's bytes.
+
+Streams are keyed by the text of the cell (`instance_key`, `lrs.core.streams`).
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from lrs.generate import InstanceSpec
+import numpy as np
 
-#: Appended to an instance key for the solver's own randomness; far above the streams of `lrs.generate.STREAMS`.
-SOLVER_STREAM = 1_000
+from lrs.core import streams
+from lrs.generate import InstanceSpec
 
 _DEFAULTS = {f.name: f.default for f in fields(InstanceSpec)}
 
@@ -39,11 +41,6 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def key(text: str) -> int:
-    """The first 63 bits of the hash, as a non-negative integer NumPy accepts as seed material."""
-    return int(digest(text)[:16], 16) >> 1
-
-
 def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that are not at their default."""
     return {name: v for name, v in parameters.items() if v is not None and v != _DEFAULTS.get(name)}
@@ -59,18 +56,20 @@ def cell_text(parameters: Mapping[str, Any]) -> str:
     return canonical({n: float(v) if isinstance(_DEFAULTS.get(n), float) else v for n, v in chosen.items()})
 
 
-def instance_key(seed: int, parameters: Mapping[str, Any], replicate: int) -> tuple[int, int, int]:
-    """Key ``(experiment, cell, replicate)`` of an instance's random streams, as `lrs.generate` takes it.
+def instance_key(seed: int, parameters: Mapping[str, Any], replicate: int, nonce: str | None = None) -> tuple[int]:
+    """Key of an instance's random streams, as `lrs.generate` takes it: one-way in (seed, cell, replicate) and the nonce.
 
     The solver, the shape of the grid, the order of the trials and the machine do not enter: two solvers see the same
     data, and two sweeps with the same seed share the instances they have in common.
     """
-    return (seed, key(cell_text(parameters)), replicate)
+    return (streams.key("sweep/data", seed, cell_text(parameters), replicate, nonce=nonce),)
 
 
-def solver_key(seed: int, parameters: Mapping[str, Any], replicate: int) -> tuple[int, ...]:
-    """Key of the generator handed to the solver: the instance's key and `SOLVER_STREAM`.
+def solver_rng(
+    seed: int, parameters: Mapping[str, Any], replicate: int, nonce: str | None = None
+) -> np.random.Generator:
+    """The generator handed to the solver, which tells nothing about the instance's key.
 
     All solvers get the same stream, so that a solver compared with itself agrees everywhere.
     """
-    return (*instance_key(seed, parameters, replicate), SOLVER_STREAM)
+    return streams.generator("sweep/solver", seed, cell_text(parameters), replicate, nonce=nonce)

@@ -39,6 +39,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lrs-alpha", default=1e-6, type=float, help="bound on a false REFUTED, per claim")
     group.addoption("--lrs-beta", default=1e-3, type=float, help="bound on a false CONFIRMED, per claim")
     group.addoption("--lrs-seed", default=0, type=int, help="seed of the suite")
+    group.addoption(
+        "--lrs-nonce", default=None, metavar="HEX", help="repeat the data of a session; default: a new secret"
+    )
+
+
+_NONCE: pytest.StashKey[str] = pytest.StashKey()
+
+
+def _nonce(config: pytest.Config) -> str:
+    """The secret of the session, the same in every process of xdist: given, drawn, or sent by the controller."""
+    from lrs.core import streams
+
+    if _NONCE not in config.stash:
+        given = getattr(config, "workerinput", {}).get("lrs_nonce") or config.getoption("--lrs-nonce")
+        config.stash[_NONCE] = streams.new_nonce() if given is None else streams.check_nonce(given)
+    return config.stash[_NONCE]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand a worker of xdist the secret of the session."""
+    node.workerinput["lrs_nonce"] = _nonce(node.config)
 
 
 class Examiner:
@@ -46,6 +68,7 @@ class Examiner:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.nonce = _nonce(config)
         self.benches: dict[str, Bench] = {}
         self.results: dict[tuple[str, str], Result] = {}
 
@@ -82,6 +105,7 @@ class Examiner:
             beta=option("--lrs-beta"),
             seed=option("--lrs-seed"),
             earlier=verdicts,
+            nonce=self.nonce,
         ):
             self.results[(name, r.claim.name)] = r
         return self.results[(name, claim.name)]
@@ -105,6 +129,7 @@ class Examiner:
             seconds=result.seconds,
             expected=tuple(expected),
             solver_hash=bench.hash,
+            nonce=self.nonce,
         )
 
     def close(self) -> None:
@@ -159,6 +184,7 @@ def _counts(report: Report) -> dict[str, Any]:
         "requires": result.claim.requires,
         "alpha": report.alpha,
         "beta": report.beta,
+        "nonce": report.nonce,
     }
 
 
@@ -254,6 +280,7 @@ class _Verdicts:
                 note = f"expected: {c['expected']}" if c["expected"] else ""
                 line = f"  {c['verdict'].replace('_', ' '):<15}{c['claim']:<40}{trials}  {note}".rstrip()
                 terminalreporter.line(line, red=c["verdict"] == "REFUTED" and not c["expected"])
+            terminalreporter.line(f"  --lrs-nonce {rows[0]['nonce']} draws the same data again")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,1 @@
+"""Core of the toolkit: what every family and floor shares."""
