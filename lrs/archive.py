@@ -16,7 +16,7 @@ import numpy as np
 from lrs.errors import InvalidInput
 
 FORMAT = "lrs-toolkit"
-#: What is written. 1 had the same arrays; only the ``seed`` of its instances means other streams (`lrs.core.streams`).
+#: What is written. 1 had the same arrays; the ``seed`` of its instances is the key of other streams (`lrs.core.streams`).
 VERSION = 2
 READABLE = (1, 2)
 #: Kinds of file that lack something on purpose, and what to do without it.

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lrs import archive
+from lrs.core import streams
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 
@@ -423,6 +424,7 @@ class Instance:
             "feature_names": list(data.feature_names),
             "spec": None if self.spec is None else self.spec.to_dict(),
             "seed": list(self.seed),
+            "streams": streams.VERSION,
         }
         return archive.write(path, "instance", header, arrays, overwrite=overwrite)
 
@@ -445,7 +447,7 @@ class Instance:
             problem = Problem(data, header["rank"], header["sparsity"], header["noise"])
             spec = None if header["spec"] is None else InstanceSpec.from_dict(header["spec"])
             # The seed of an older file is the key of other streams: it would draw other data now.
-            seed = tuple(header["seed"]) if header["version"] >= 2 else ()
+            seed = tuple(header["seed"]) if header.get("streams", 1) == streams.VERSION else ()
             return cls(problem, LRSModel.from_arrays(arrays, prefix="truth_"), spec, seed)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InvalidInput(f"{path}: incomplete instance file ({error}); generate it again") from None

@@ -4,7 +4,7 @@ Each of the three steps is public, so that another program (or a doubtful reader
 
 1. *value*: plain data, with integers, floats, strings, lists and string-keyed mappings only;
 2. *text*: `canonical`, JSON with sorted keys, no spaces, ASCII only, numbers in Python's shortest form;
-3. *hash*: `digest`, hexadecimal SHA-256 of the text's bytes.
+3. *hash*: `digest`, hexadecimal SHA-256 of the text's bytes; `key` is its first 63 bits as an integer.
 
 Streams are keyed by the text of the cell (`instance_key`, `lrs.core.streams`).
 """
@@ -39,6 +39,11 @@ def canonical(value: Any) -> str:
 def digest(text: str) -> str:
     """SHA-256 of the text, 64 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def key(text: str) -> int:
+    """The first 63 bits of the hash, as a non-negative integer: which shard a replicate belongs to."""
+    return int(digest(text)[:16], 16) >> 1
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from scipy import special, stats
 from lrs.core import streams
 from lrs.errors import InvalidInput
 from phase_diagrams.grid import SweepSpec, success_increases
-from phase_diagrams.journal import cannot_write, experiment, write_atomically
+from phase_diagrams.journal import FORMAT, READABLE, VERSION, cannot_write, experiment, write_atomically
 from phase_diagrams.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals, sequential_level
 from phase_diagrams.trial import Trial
 
@@ -267,6 +267,10 @@ class AdaptiveRounds:
                 raise InvalidInput(
                     f"{path}: damaged ({error}); restore it, the order of the rounds is part of the sweep"
                 ) from None
+            if content.get("version", 1) not in READABLE:
+                raise InvalidInput(
+                    f"{path}: version {content['version']!r}, this toolkit reads up to version {VERSION}"
+                )
             if content.get("experiment") != experiment(self.spec):
                 raise InvalidInput(f"{path}: belongs to another sweep; move it out of the folder")
             rounds.append(content)
@@ -275,7 +279,8 @@ class AdaptiveRounds:
     def _record(self, content: dict[str, Any]) -> None:
         try:
             self.folder.mkdir(exist_ok=True)
-            text = json.dumps({"experiment": experiment(self.spec), **content}, separators=(",", ":"))
+            head = {"format": FORMAT, "version": VERSION, "experiment": experiment(self.spec)}
+            text = json.dumps({**head, **content}, separators=(",", ":"))
             write_atomically(self.folder / f"{len(self.rounds) + 1:05d}.json", text.encode())
         except OSError as error:
             raise cannot_write(self.folder, error) from None

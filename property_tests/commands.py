@@ -156,7 +156,9 @@ def verify(
         for one in reports:
             _print_report(one)
     if not as_json:
-        stdout().print(f"nonce {nonce}: the same command with --nonce {nonce} draws the same data", style="dim")
+        stdout().print(
+            f"nonce {nonce}: the same command with --nonce {nonce} draws the same data", style="dim", soft_wrap=True
+        )
     if page is not None:
         stderr().print(f"report: {page}", soft_wrap=True, markup=False)
     if any(r.interrupted for r in reports):

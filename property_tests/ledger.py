@@ -78,7 +78,7 @@ class Ledger:
     def __init__(self, path: str | Path | None = None, *, read_only: bool = False) -> None:
         self.path = None if path is None else Path(path)
         self.read_only = read_only
-        self.version = VERSION
+        self.version, self.streams = VERSION, streams.VERSION
         self.torn = False
         self._entries: dict[tuple[str, str, str, int, str | None], Entry] = {}
         self._mark = ""
@@ -103,13 +103,13 @@ class Ledger:
             self._read(number, raw)
         if self.read_only:
             return
-        streams.refuse_old(f"ledger: {self.path}", self.version, "name another file; this one is left as it is")
+        streams.refuse_old(f"ledger: {self.path}", self.streams, "name another file; this one is left as it is")
         try:
             self._stream = open(self.path, "ab")  # noqa: SIM115 - closed by close()
             if self.torn:
                 os.truncate(self.path, good)
             if not lines:
-                self._write({"format": FORMAT, "version": VERSION})
+                self._write({"format": FORMAT, "version": VERSION, "streams": streams.VERSION})
         except OSError as error:
             raise InvalidInput(f"ledger: {self.path} cannot be written ({error.strerror or error})") from None
 
@@ -125,7 +125,7 @@ class Ledger:
                     raise ValueError("not the first line of a ledger")
                 if values.get("version") not in READABLE:
                     raise ValueError(f"version {values.get('version')!r}, this toolkit reads up to {VERSION}")
-                self.version = values["version"]
+                self.version, self.streams = values["version"], values.get("streams", 1)
             else:
                 margin = values["margin"]
                 values["margin"] = math.nan if margin is None else float(margin)

@@ -519,7 +519,7 @@ def replay(
         configuration = Configuration.from_dict(values["configuration"])
         phase, replicate = str(values["phase"]), int(values["replicate"])
         streams.refuse_old(
-            "replay: the trial", 2 if "nonce" in values else 1, "check the solver again for a new witness"
+            "replay: the trial", streams.VERSION if "nonce" in values else 1, "check the solver again for a new witness"
         )
         nonce = None if values["nonce"] is None else streams.check_nonce(values["nonce"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
