@@ -230,7 +230,7 @@ def export(trials: Trials, path: str | Path, *, volatile: bool = True) -> Path:
         return _replace(path, lambda part: frame.to_csv(part, index=False))
     if path.suffix == ".parquet":
         frame = frame.copy(deep=False)
-        frame.attrs = _about(trials.spec)  # into the metadata of the file
+        frame.attrs.update(_about(trials.spec))  # into the metadata of the file
         return _replace(path, lambda part: frame.to_parquet(part, index=False))
     raise InvalidInput(f"output: {path} should end in .parquet or .csv")
 

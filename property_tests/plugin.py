@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,12 +49,10 @@ _NONCE: pytest.StashKey[str] = pytest.StashKey()
 
 
 def _nonce(config: pytest.Config) -> str:
-    """The secret of the session, the same in every process of xdist: given, drawn, or sent by the controller."""
-    from lrs.core import streams
-
+    """The secret of the session, the same in every process of xdist: given, sent by the controller, or drawn."""
     if _NONCE not in config.stash:
         given = getattr(config, "workerinput", {}).get("lrs_nonce") or config.getoption("--lrs-nonce")
-        config.stash[_NONCE] = streams.new_nonce() if given is None else streams.check_nonce(given)
+        config.stash[_NONCE] = secrets.token_hex(16) if given is None else given
     return config.stash[_NONCE]
 
 
@@ -87,9 +86,11 @@ class Examiner:
 
     def result(self, claim: Claim, solver: Any, region: Region) -> Result:
         """The result on one claim, after those it rests on; each is examined once per process."""
+        from lrs.core import streams
         from property_tests.claim import claims
         from property_tests.engine import examine, with_requirements
 
+        nonce = streams.check_nonce(self.nonce)
         bench = self.bench(solver)
         name = bench.subject.name
         manifest = [*(c for c in claims() if c.name != claim.name), claim]
@@ -105,7 +106,7 @@ class Examiner:
             beta=option("--lrs-beta"),
             seed=option("--lrs-seed"),
             earlier=verdicts,
-            nonce=self.nonce,
+            nonce=nonce,
         ):
             self.results[(name, r.claim.name)] = r
         return self.results[(name, claim.name)]

@@ -30,8 +30,8 @@ def test_the_ten_lines_run_and_fail_where_the_page_says(variant):
     from property_tests.sandbox import Limits, Subject
     from property_tests.strategies import region_for
 
-    text, phase, replicate, nonce = re.search(
-        r"Configuration.parse\('(.*?)'\)\ninstance = .*?\(\"(.*?)\", (\d+), \"(\w+)\"\)", VALIDATE
+    text, nonce, phase, replicate = re.search(
+        r"Configuration.parse\('(.*?)'\)\nnonce = \"(.*?)\"\ninstance = .*?\(\"(.*?)\", (\d+), nonce\)", VALIDATE
     ).groups()
     (claim,) = claims("recovery/exact")
     region = region_for("amht")
