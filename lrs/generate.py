@@ -1,7 +1,7 @@
 """The realizable model of the paper, and each way of leaving it.
 
-Every random stream has its own generator, ``np.random.default_rng([*key, stream])``, so that changing one knob leaves
-all other draws as they were, and rows are drawn sample by sample across tasks, so that the instance with m rows per
+Every random stream has its own generator, that of the purpose ``data/U``, ``data/W``, … (`lrs.core.streams`), so that
+changing one knob leaves all other draws as they were, and rows are drawn sample by sample across tasks, so that the instance with m rows per
 task is the prefix of the instance with m + 1.
 """
 
@@ -13,18 +13,16 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
+from lrs.core import streams
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData, Problem
 from lrs.spec import InstanceSpec as InstanceSpec
 
-#: Fixed numbers of the random streams; never renumber, only append.
-STREAMS = {"U": 0, "W": 1, "support": 2, "b": 3, "X": 4, "noise": 5, "ragged": 6, "spread": 7, "duplicates": 8}
-
 
 def stream(key: Sequence[int], name: str) -> np.random.Generator:
-    """The generator of one named stream of the instance with this key."""
-    return np.random.default_rng([*key, STREAMS[name]])
+    """The generator of one named stream (U, W, support, b, X, noise, ragged, spread, duplicates) of the instance with this key."""
+    return streams.generator(f"data/{name}", *key)
 
 
 def draw_subspace(spec: InstanceSpec, rng: np.random.Generator) -> Float[np.ndarray, "d r"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from lrs.core.solver import (
-    SOLVER_STREAM,
     SOLVERS,
     Callback,
     Iterate,
@@ -24,7 +23,6 @@ from lrs.problem import Problem
 
 __all__ = [
     "SOLVERS",
-    "SOLVER_STREAM",
     "Callback",
     "Iterate",
     "Solution",

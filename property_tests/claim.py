@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.core.family import load_family
 from lrs.core.identity import joint_digest
 from lrs.core.registry import Registry, instance_of
@@ -42,7 +43,7 @@ from lrs.errors import InvalidInput
 from lrs.problem import Instance, Problem
 from lrs.solver import Traits
 from property_tests.closure import closure, fingerprint
-from property_tests.configuration import STREAMS, Configuration, Region
+from property_tests.configuration import Configuration, Region
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -166,6 +167,8 @@ class Context:
         Of the solver under test.
     execute : callable
         Use `run` instead.
+    nonce : str, optional
+        Secret of the run, part of the key of the data.
     """
 
     configuration: Configuration
@@ -174,20 +177,22 @@ class Context:
     region: Region
     traits: Traits
     execute: Execute
+    nonce: str | None = None
 
     @cached_property
     def instance(self) -> Instance:
         """Problem and truth of this trial."""
-        return self.configuration.instance(self.phase, self.replicate)
+        return self.configuration.instance(self.phase, self.replicate, self.nonce)
 
     @cached_property
     def rng(self) -> np.random.Generator:
         """For the claim's own draws (a permutation, a rotation, …)."""
-        return np.random.default_rng([*self._key, STREAMS["claim"]])
+        return streams.generator("trial/claim", *self.key)
 
     @property
-    def _key(self) -> tuple[int, ...]:
-        return self.configuration.seed(self.phase, self.replicate)
+    def key(self) -> tuple[int]:
+        """Key of the data, for a claim that draws more of them; it never reaches the solver."""
+        return self.configuration.seed(self.phase, self.replicate, self.nonce)
 
     def run(self, problem: Problem | None = None, *, seed: int = 0, trace: bool = True, memory: bool = False) -> Run:
         """Call the solver.
@@ -209,7 +214,8 @@ class Context:
             On a hard fault. Let it pass.
         """
         asked = self.instance.problem if problem is None else problem
-        return self.execute(asked, (*self._key, STREAMS["solver"], seed), trace=trace, memory=memory)
+        # Only this hash enters the process of the solver.
+        return self.execute(asked, (streams.key("trial/solver", *self.key, seed),), trace=trace, memory=memory)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lrs.core.identity import canonical, joint_digest, leading_bits
+from lrs.core import streams
+from lrs.core.identity import canonical, joint_digest
 from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
@@ -129,17 +130,16 @@ class Configuration:
         return " ".join(parts)
 
     # ------------------------------------------------------------------ data
-    def seed(self, phase: str, replicate: int) -> tuple[int, ...]:
-        """Key of the random streams of one trial, hashed from (phase, configuration, replicate)."""
-        h = joint_digest(phase, self.text)
-        return (leading_bits(h[:15], 60), leading_bits(h[15:30], 60), int(replicate))
+    def seed(self, phase: str, replicate: int, nonce: str | None = None) -> tuple[int]:
+        """Key of the random streams of one trial: one-way in (phase, configuration, replicate), secret with the nonce."""
+        return (streams.key("trial/data", phase, self.text, replicate, nonce=nonce),)
 
-    def instance(self, phase: str, replicate: int) -> Instance:
+    def instance(self, phase: str, replicate: int, nonce: str | None = None) -> Instance:
         """The data of one trial; the same call gives the same data on any machine and in any order."""
-        key = self.seed(phase, replicate)
+        key = self.seed(phase, replicate, nonce)
         instance = generate(self.spec, key)
         if self.structure:
-            instance = STRUCTURES[self.structure](instance, np.random.default_rng([*key, STREAMS["structure"]]))
+            instance = STRUCTURES[self.structure](instance, streams.generator("trial/structure", *key))
         if self.rank is not None or self.sparsity is not None:
             problem = instance.problem
             told = replace(
@@ -161,8 +161,6 @@ _REQUIRED = object()
 _SPEC_DEFAULTS = {
     n: f.default for n, f in InstanceSpec.__dataclass_fields__.items() if n not in ("t", "m", "d", "r", "k")
 }
-#: Streams of a trial besides those of `lrs.generate` (which are below 100); never renumber.
-STREAMS = {"structure": 100, "claim": 101, "solver": 102}
 
 
 @dataclass(frozen=True)

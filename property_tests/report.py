@@ -257,6 +257,7 @@ def _run(report: Report) -> str:
         ("time", f"{report.seconds:.1f} s on {report.jobs} process{'es' * (report.jobs != 1)}, {calls} solver calls"),
         ("limits of a call", f"{report.budget.limits.seconds:g} s, {report.budget.limits.iterations} outer steps"),
         ("solver hash", report.solver_hash[:16] or "not loaded"),
+        ("nonce", f"{report.nonce} (--nonce repeats the run)" if report.nonce else "none: keyed by the seed alone"),
         ("ledger", report.ledger or "none"),
     ]
     return _pairs(pairs)

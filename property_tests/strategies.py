@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from lrs.core import streams
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from lrs.model import LRSModel
@@ -448,7 +449,7 @@ def traces(draw: st.DrawFn, shape: str = "geometric", length: int = 60) -> np.nd
     """
     steps = np.arange(length, dtype=float)
     seed = draw(st.integers(0, 2**16))
-    jitter = np.exp(draw(st.sampled_from((0.0, 0.05, 0.2))) * np.random.default_rng([seed]).standard_normal(length))
+    jitter = np.exp(draw(st.sampled_from((0.0, 0.05, 0.2))) * streams.generator("traces", seed).standard_normal(length))
     if shape == "geometric":
         e = np.maximum(draw(st.sampled_from((0.3, 0.5, 0.7))) ** steps, 1e-15)
     elif shape == "power law":

@@ -21,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lrs.core import streams
 from lrs.core.run import Fault, Subject
 from lrs.core.validate import hint
 from lrs.errors import InvalidInput
@@ -30,7 +31,8 @@ from property_tests.configuration import Configuration, Region
 from property_tests.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
 
-SCHEMA = 1
+#: Version of verdicts.json; 2 added the nonce.
+SCHEMA = 2
 
 
 # ---------------------------------------------------------------------------------------------- expected failures
@@ -119,6 +121,8 @@ class Report:
     interrupted : bool
     solver_hash : str
     ledger : str or None
+    nonce : str or None
+        Secret that keyed the data of this run; ``nonce=`` repeats it.
     """
 
     solver: str
@@ -136,6 +140,7 @@ class Report:
     interrupted: bool = False
     solver_hash: str = ""
     ledger: str | None = None
+    nonce: str | None = None
 
     # ------------------------------------------------------------------ reading
     def __getitem__(self, claim: str) -> Result:
@@ -231,6 +236,7 @@ class Report:
             "beta": self.beta,
             "budget": self.budget.name,
             "seed": self.seed,
+            "nonce": self.nonce,
             "theorem": self.theorem,
             "region": self.region,
             "solver_hash": self.solver_hash,
@@ -301,7 +307,12 @@ class Report:
 
 def _replay_command(solver: str, trial: Trial, theorem: str | None) -> str:
     replay = json.dumps(
-        {"phase": trial.phase, "replicate": trial.replicate, "configuration": trial.configuration.to_dict()},
+        {
+            "phase": trial.phase,
+            "replicate": trial.replicate,
+            "configuration": trial.configuration.to_dict(),
+            "nonce": trial.nonce,
+        },
         sort_keys=True,
         separators=(",", ":"),
     )
@@ -317,6 +328,7 @@ def trial_dict(t: Trial) -> dict[str, Any]:
         "claim": t.claim,
         "phase": t.phase,
         "replicate": t.replicate,
+        "nonce": t.nonce,
         "configuration": t.configuration.to_dict(),
         "ok": t.outcome.ok,
         "in_scope": t.outcome.in_scope,
@@ -377,6 +389,7 @@ def check_solver(
     hunt: Sequence[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     record: Callable[[Trial], None] | None = None,
+    nonce: str | None = None,
 ) -> Report:
     """Check a solver against the claims.
 
@@ -409,6 +422,9 @@ def check_solver(
         refutation, whose witness is not shrunk.
     progress, record : callable, optional
         Told after every batch, and of every trial.
+    nonce : str, optional
+        32 hexadecimal digits that key the data of the trials besides the seed; default: drawn for this run and kept from
+        the solver, so that it cannot draw the data itself. The report shows it; given again, it repeats the run.
 
     Returns
     -------
@@ -419,6 +435,7 @@ def check_solver(
     InvalidInput
         When there is no such solver, claim or budget.
     """
+    nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)
     manifest = claims()
     chosen = claims(claims_matching, theorem=theorem) if isinstance(claims_matching, str) else tuple(claims_matching)
     known = {c.name for c in manifest}
@@ -452,6 +469,7 @@ def check_solver(
                     seed=seed,
                     ledger=book,
                     until_refuted=hunt is not None,
+                    nonce=nonce,
                     **{n: f for n, f in (("progress", progress), ("record", record)) if f is not None},  # type: ignore[arg-type]
                 )
             except Interrupted as stop:
@@ -477,6 +495,7 @@ def check_solver(
         interrupted=interrupted,
         solver_hash=solver_hash,
         ledger=None if book.path is None else str(book.path),
+        nonce=nonce,
     )
 
 
@@ -500,6 +519,10 @@ def replay(
         values = json.loads(text)
         configuration = Configuration.from_dict(values["configuration"])
         phase, replicate = str(values["phase"]), int(values["replicate"])
+        streams.refuse_old(
+            "replay: the trial", streams.VERSION if "nonce" in values else 1, "check the solver again for a new witness"
+        )
+        nonce = None if values["nonce"] is None else streams.check_nonce(values["nonce"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise InvalidInput(f"replay: not the text of a trial ({type(error).__name__}: {error})") from None
     chosen = claims(claim)
@@ -509,7 +532,7 @@ def replay(
     with Bench(Subject.of(solver), budget_of(budget).limits) as bench:
         if bench.broken is not None:
             raise InvalidInput(f"solver: it cannot be loaded: it {bench.broken}")
-        return bench.trial(chosen[0], where, phase, configuration, replicate)
+        return bench.trial(chosen[0], where, phase, configuration, replicate, nonce)
 
 
 def parametrize_with_claims(matching: str = "*", *, theorem: str | None = None) -> Callable[[Any], Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy
 
+from lrs.core import streams
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from lrs.metrics import theta_error
@@ -193,9 +194,6 @@ def plan_tasks(*, d: int, r: int, k: int, m: int) -> tuple[Requirement, ...]:
 
 
 # ---------------------------------------------------------------------------------------------- the measured solver
-#: First key of the streams of `measured_rows` and `measured_tasks`.
-STREAM = 20_242
-
 #: The search starts from this multiple of the stable scale and stops at four times that.
 SEARCH_FACTOR = 4
 
@@ -213,7 +211,7 @@ def measured_rows(
     high = SEARCH_FACTOR * max(int(limits.ROWS["stable scale"](d=d, r=r, k=k, t=t)), low + 1)
 
     def instances(replicate: int) -> Callable[[int], Instance]:
-        whole = generate(InstanceSpec(t=t, m=high, d=d, r=r, k=k), (STREAM, 0, replicate))
+        whole = generate(InstanceSpec(t=t, m=high, d=d, r=r, k=k), (streams.key("plan/rows", replicate),))
         return whole.prefix
 
     return _measured(solver, instances, low, high, replicates, "rows per task", progress)
@@ -234,7 +232,7 @@ def measured_tasks(
     high = SEARCH_FACTOR * max(int(scale), low + 1, r)
 
     def instances(replicate: int) -> Callable[[int], Instance]:
-        whole = generate(InstanceSpec(t=high, m=m, d=d, r=r, k=k), (STREAM, 1, replicate))
+        whole = generate(InstanceSpec(t=high, m=m, d=d, r=r, k=k), (streams.key("plan/tasks", replicate),))
         return lambda tasks: _first_tasks(whole, tasks)
 
     return _measured(solver, instances, low, high, replicates, "tasks", progress)

@@ -15,13 +15,10 @@ from typing import Any, Generic, Protocol, runtime_checkable
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.core.family import LOW_RANK_SPARSE, Answer, Family, load_family
 from lrs.core.registry import Registry, import_attribute
 from lrs.errors import InvalidInput
-
-#: Last part of the key of a solver's generator. ``default_rng(0)`` is ``default_rng([0, 0])``, the stream that draws U in
-#: `lrs.generate`: a random start from it would begin at the truth.
-SOLVER_STREAM = 1_000_003
 
 
 class Status(enum.Enum):
@@ -281,7 +278,7 @@ def solve(
         )
     run = load_solver(solver)
     check_family_of(run, problem.family, solver if isinstance(solver, str) else "")
-    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng([seed, SOLVER_STREAM])
+    rng = seed if isinstance(seed, np.random.Generator) else streams.generator("solver", seed)
     start = time.perf_counter()
     solution = run(problem, rng=rng, callback=callback)
     seconds = time.perf_counter() - start

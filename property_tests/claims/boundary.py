@@ -39,7 +39,7 @@ def critical_rows(context: Context, full: Instance) -> float:
 
 def _exponent(context: Context) -> Outcome:
     size = str(context.configuration["doubles"])
-    key = context.configuration.seed(context.phase, context.replicate)
+    key = context.key
     spec = context.configuration.spec
     larger = replace(spec, **{size: 2 * getattr(spec, size)}, m=2 * spec.m)
     small, large = (critical_rows(context, generate(s, key)) for s in (spec, larger))

@@ -25,7 +25,7 @@ _COUNTED = (1, 4)
 def _problem(context: Context, factor: int) -> Problem:
     """The configuration with ``factor`` times the tasks: m·t grows, d, r, k and the conditioning stay."""
     spec = replace(context.configuration.spec, t=context.configuration.spec.t * factor)
-    return generate(spec, context.configuration.seed(context.phase, context.replicate)).problem
+    return generate(spec, context.key).problem
 
 
 def _exponent(factors: tuple[int, int], values: list[float]) -> float:

@@ -23,7 +23,7 @@ LEVEL = 0.02
 def _again(context: Context, **changes: object) -> Instance:
     """The same random numbers with other sizes or another noise level."""
     spec = replace(context.configuration.spec, **changes)  # type: ignore[arg-type]
-    return generate(spec, context.configuration.seed(context.phase, context.replicate))
+    return generate(spec, context.key)
 
 
 def _error(context: Context, instance: Instance) -> float:

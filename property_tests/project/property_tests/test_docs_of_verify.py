@@ -30,14 +30,14 @@ def test_the_ten_lines_run_and_fail_where_the_page_says(variant):
     from property_tests.claim import claims
     from property_tests.strategies import region_for
 
-    text, phase, replicate = re.search(
-        r"Configuration.parse\('(.*?)'\)\ninstance = .*?\(\"(.*?)\", (\d+)\)", VALIDATE
+    text, nonce, phase, replicate = re.search(
+        r"Configuration.parse\('(.*?)'\)\nnonce = \"(.*?)\"\ninstance = .*?\(\"(.*?)\", (\d+), nonce\)", VALIDATE
     ).groups()
     (claim,) = claims("recovery/exact")
     region = region_for("amht")
     assert region.depth(Configuration.parse(text)).margin >= 0
     with Bench(Subject.of("variant:solve"), Limits()) as bench:
-        trial = bench.trial(claim, region, phase, Configuration.parse(text), int(replicate))
+        trial = bench.trial(claim, region, phase, Configuration.parse(text), int(replicate), nonce)
     assert trial.failed
     assert trial.outcome.note in VALIDATE
     code = re.search(r"def solve.*?\n\n\n", VALIDATE, re.S)[0]
