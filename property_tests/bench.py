@@ -71,9 +71,10 @@ class Bench:
         self._main = self._box()
         self.broken: SolverFault | None = None
         self.traits, self.hash = Traits(), ""
+        self.region: Any = None
         try:
             loaded = self._main.start()
-            self.traits, self.hash = loaded.traits, loaded.hash
+            self.traits, self.hash, self.region = loaded.traits, loaded.hash, loaded.region
         except SolverFault as error:
             self.broken = error
         except BaseException:

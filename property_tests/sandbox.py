@@ -116,6 +116,7 @@ class Loaded:
 
     traits: Traits
     hash: str
+    region: str | Mapping[str, Any] | None = None  # the one it carries: a name, or a name and constants
 
 
 class Sandbox:
@@ -183,7 +184,7 @@ class Sandbox:
         if kind == "fault":
             self.close()
             raise SolverFault(Fault[value[0]], value[1])
-        self.loaded = Loaded(Traits(**value["traits"]), value["hash"])
+        self.loaded = Loaded(Traits(**value["traits"]), value["hash"], value["region"])
         return self.loaded
 
     def close(self) -> None:
