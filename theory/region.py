@@ -179,7 +179,8 @@ class TheoremRegion:
         if self.theorem.status is Status.MEASURED:
             return Status.MEASURED.value
         states = sorted({f"{c.status} constants" for p in self._own for c in p.constants if c.status != "cited"})
-        return ", ".join([f"the theorem's ({self.theorem.status.value})", *states])
+        other = [f"other bounds {s.value}" for s in Status if any(p.status is s for p in self.also)]
+        return ", ".join([f"the theorem's ({self.theorem.status.value})", *states, *other])
 
     @cached_property
     def _own(self) -> tuple[Statement, ...]:
