@@ -75,9 +75,10 @@ class Bench:
         self._main = self._box()
         self.broken: SolverFault | None = None
         self.traits, self.hash = traits_of(None), ""
+        self.region: Any = None
         try:
             loaded = self._main.start()
-            self.traits, self.hash = loaded.traits, loaded.hash
+            self.traits, self.hash, self.region = loaded.traits, loaded.hash, loaded.region
         except SolverFault as error:
             self.broken = error
         except BaseException:

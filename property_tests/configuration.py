@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from lrs.problem import Instance
+from theory.depth import Depth as Depth
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 #: Structured corners that an `InstanceSpec` cannot express: name → function of (instance, rng) to the changed instance.
 #: Add with `structure`; the instance keeps its data law: y must again be X θ + noise.
@@ -163,46 +167,61 @@ _SPEC_DEFAULTS = {
 }
 
 
-@dataclass(frozen=True)
-class Depth:
-    """How deep a configuration lies inside a region.
-
-    Attributes
-    ----------
-    margin : float
-        Smallest of ``parts``; ≥ 0 inside.
-    parts : mapping of str to float
-        The margin of each assumption (logarithmic where both sides are positive).
-    """
-
-    margin: float
-    parts: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def binding(self) -> str:
-        """The assumption with the smallest margin."""
-        return min(self.parts, key=lambda name: self.parts[name]) if self.parts else ""
-
-
 class Region(Protocol):
-    """Where the solver under test is held to its claims.
+    """Where the solver under test is held to its claims, and where problems come from.
 
-    Made by ``property_tests.strategies.region_for(solver, theorem)``: ``solver`` is the name or spec the user gave (its
-    own calibrated constants are used where there are any, the reference's otherwise), ``theorem`` a name or None.
-    Evidence is about a region: its name and repr enter the hash, so the repr must show the constants and no address.
+    Two optional attributes: ``label``, whose region it is (for reports), and ``growth``, by how much claims about growth
+    multiply the number of tasks. Evidence is about a region: its name and repr enter the hash, so the repr must show the
+    constants and no address. `property_tests.strategies.SampleRegion` is the one that this toolkit uses.
     """
 
     @property
     def name(self) -> str: ...
 
-    def depth(self, configuration: Configuration) -> Depth: ...
+    def depth(self, configuration: Configuration) -> Depth:
+        """Margins of the assumptions; ≥ 0 inside."""
+        ...
+
+    @property
+    def draw(self) -> Callable[..., SearchStrategy[Configuration]]:
+        """``draw(**options)``: configurations inside, on the shell or just outside.
+
+        Options as of `property_tests.strategies.SampleRegion.draw`.
+        """
+        ...
+
+
+def check_region(region: Any) -> Region:
+    """The region itself, when it is one.
+
+    Raises
+    ------
+    InvalidInput
+        When it has no name or a method of `Region` is missing.
+    """
+    kind = type(region).__name__
+    if not isinstance(getattr(region, "name", None), str):
+        raise InvalidInput(
+            f"region: a {kind} has no name; a region has a name, depth(configuration) and draw(**options)"
+        )
+    for method in ("depth", "draw"):
+        if not callable(getattr(region, method, None)):
+            raise InvalidInput(
+                f"region: {region.name!r} ({kind}) has no method {method}; write it, or pass one of "
+                "property_tests.strategies.REGIONS"
+            )
+    found: Region = region
+    return found
 
 
 @dataclass(frozen=True)
 class Everywhere:
-    """The region without a boundary: for claims that no assumption limits, and for tests."""
+    """The region without a boundary: for claims that no assumption limits and that draw their problems themselves."""
 
     name: str = "everywhere"
 
     def depth(self, configuration: Configuration) -> Depth:
         return Depth(math.inf)
+
+    def draw(self, **options: Any) -> SearchStrategy[Configuration]:
+        raise InvalidInput(f"region: {self.name!r} has no boundary and cannot draw; pass a region that can")

@@ -48,6 +48,7 @@ def mutant(name: str, why: str, *expected: str, region: str = "practical"):
     """Register a broken solver class (decorator); an instance of it becomes the module attribute ``name``."""
 
     def add(kind: Any) -> Any:
+        kind.region = region
         solver = kind()
         MUTANTS[name] = Mutant(solver, why, expected, region)
         globals()[name] = solver

@@ -126,6 +126,7 @@ class Examiner:
             seed=option("--lrs-seed"),
             theorem=option("--lrs-theorem"),
             region=region.name,
+            region_label=getattr(region, "label", ""),
             jobs=bench.jobs,
             seconds=result.seconds,
             expected=tuple(expected),
@@ -160,7 +161,7 @@ def lrs_check(
         try:
             if expected is None:
                 expected = read_expected(option("--lrs-expected")) if option("--lrs-expected") else ()
-            region = region_of(solver, option("--lrs-theorem"))
+            region = region_of(_lrs_examiner.bench(solver), option("--lrs-theorem"))
             result = _lrs_examiner.result(claim, solver, region)
         except InvalidInput as error:
             pytest.fail(f"bad input: {error}", pytrace=False)

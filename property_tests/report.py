@@ -252,7 +252,7 @@ def _run(report: Report) -> str:
     calls = sum(r.calls for r in report.results)
     pairs = [
         ("budget", f"{report.budget.name}; suite seed {report.seed}"),
-        ("region", report.region),
+        ("region", f"{report.region}: {report.region_label}" if report.region_label else report.region),
         ("theorem", report.theorem or "all"),
         ("time", f"{report.seconds:.1f} s on {report.jobs} process{'es' * (report.jobs != 1)}, {calls} solver calls"),
         ("limits of a call", f"{report.budget.limits.seconds:g} s, {report.budget.limits.iterations} outer steps"),

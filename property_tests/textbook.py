@@ -327,6 +327,7 @@ class Thresholding(Textbook):
     shrink: float = 0.8
     inner_steps: int = 4
     traits: ClassVar[Traits] = Traits(noise=False, warm_start=False, thresholds=True)
+    region: ClassVar[str] = "paper"
 
     def start(self, problem: Problem, batch: Batch) -> State:
         state = super().start(problem, batch)

@@ -27,7 +27,7 @@ from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from property_tests.bench import Bench, Trial, default_jobs
 from property_tests.claim import Claim, Verdict, claims
-from property_tests.configuration import Configuration, Region
+from property_tests.configuration import Configuration, Region, check_region
 from property_tests.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
 
@@ -123,6 +123,8 @@ class Report:
     ledger : str or None
     nonce : str or None
         Secret that keyed the data of this run; ``nonce=`` repeats it.
+    region_label : str
+        Whose region it is: the theorem's, or only measured.
     """
 
     solver: str
@@ -141,6 +143,7 @@ class Report:
     solver_hash: str = ""
     ledger: str | None = None
     nonce: str | None = None
+    region_label: str = ""
 
     # ------------------------------------------------------------------ reading
     def __getitem__(self, claim: str) -> Result:
@@ -239,6 +242,7 @@ class Report:
             "nonce": self.nonce,
             "theorem": self.theorem,
             "region": self.region,
+            "region_label": self.region_label,
             "solver_hash": self.solver_hash,
             "ledger": self.ledger,
             "seconds": round(self.seconds, 3),
@@ -365,10 +369,10 @@ def environment() -> dict[str, Any]:
 
 # ---------------------------------------------------------------------------------------------- running
 def region_of(solver: Any, theorem: str | None) -> Region:
-    """Where this solver is held to its claims."""
+    """Where a solver, or what a bench has loaded of it, is held to its claims."""
     strategies = importlib.import_module("property_tests.strategies")
 
-    return strategies.region_for(solver if isinstance(solver, str) else Subject.of(solver).name, theorem)
+    return strategies.region_for(solver, theorem)
 
 
 def check_solver(
@@ -403,7 +407,8 @@ def check_solver(
     theorem : str, optional
         Only what this theorem promises.
     region : Region, optional
-        Where the solver is held to it; default: its own calibrated region, or the reference's.
+        Where the solver is held to it; default: the theorem's, or the one that the solver carries (its attribute
+        ``region``), or the practical one.
     drawn_from : Region, optional
         Where problems are drawn instead; those outside ``region`` are shown and judge nobody.
     alpha, beta : float
@@ -450,19 +455,21 @@ def check_solver(
     for e in mine:
         if not any(e.matches(c.name, subject.name) for c in run):
             raise InvalidInput(f"expected: no claim of this run matches {e.claim!r}; `lrs claims` lists them")
-    where = region_of(solver, theorem) if region is None else region
+    held = None if region is None else check_region(region)
+    source = None if drawn_from is None else check_region(drawn_from)
     workers = default_jobs() if jobs is None else jobs
     start = time.perf_counter()
     book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     interrupted = False
     try:
         with Bench(subject, plan.limits, workers) as bench:
+            where = region_of(bench, theorem) if held is None else held
             try:
                 results = examine(
                     bench,
                     run,
                     region=where,
-                    drawn_from=drawn_from,
+                    drawn_from=source,
                     budget=plan,
                     alpha=alpha,
                     beta=beta,
@@ -488,6 +495,7 @@ def check_solver(
         seed=seed,
         theorem=theorem,
         region=where.name,
+        region_label=getattr(where, "label", ""),
         jobs=workers,
         seconds=time.perf_counter() - start,
         expected=mine,
@@ -528,10 +536,11 @@ def replay(
     chosen = claims(claim)
     if len(chosen) != 1:
         raise InvalidInput(f"claims: a replay is of one claim, {claim!r} matches {len(chosen)}")
-    where = region_of(solver, theorem) if region is None else region
+    held = None if region is None else check_region(region)
     with Bench(Subject.of(solver), budget_of(budget).limits) as bench:
         if bench.broken is not None:
             raise InvalidInput(f"solver: it cannot be loaded: it {bench.broken}")
+        where = region_of(bench, theorem) if held is None else held
         return bench.trial(chosen[0], where, phase, configuration, replicate, nonce)
 
 

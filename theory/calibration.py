@@ -51,6 +51,8 @@ def octave_grid(top: float = 16.0, steps: int = 17) -> tuple[float, ...]:
 
 
 DEFAULT_GRID = octave_grid()
+#: What `calibrate_theorem` measures.
+CONSTANTS = frozenset({"C_task", "C_total"})
 Sizes = Mapping[str, int]
 Progress = Callable[["ShellResult"], None]
 

@@ -477,8 +477,8 @@ class _Composite(Statement):
 
     @property
     def status(self) -> Status:  # type: ignore[override]
-        """The weakest of the parts: quoted, derived, reconstructed, assumed."""
-        order = [Status.QUOTED, Status.DERIVED, Status.RECONSTRUCTED, Status.ASSUMED]
+        """The weakest of the parts: quoted, derived, reconstructed, assumed, measured."""
+        order = [Status.QUOTED, Status.DERIVED, Status.RECONSTRUCTED, Status.ASSUMED, Status.MEASURED]
         return max((p.status for p in self.predicates), key=order.index)
 
     # Or is And of the opposites: min and max, all and any swap.

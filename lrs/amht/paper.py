@@ -103,6 +103,7 @@ class PaperAMHT:
     initialization: Literal["moments", "random"] = "moments"
     threads: int | None = None
     traits: ClassVar[Traits] = Traits(warm_start=True, thresholds=True)
+    region: ClassVar[str] = "paper"  # where it is held to the theorem: `property_tests.strategies.REGIONS`
 
     def __post_init__(self) -> None:
         if not 0 < self.c1 < 0.5:

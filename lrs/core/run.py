@@ -208,10 +208,20 @@ class Subject:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What is known of a solver once it is loaded: its traits, and a hash of what it is made of."""
+    """What is known of a solver once it is loaded.
+
+    Attributes
+    ----------
+    traits : Traits
+    hash : str
+        Of what it is made of.
+    region : str, mapping or None
+        The region it carries: a name, or a name and constants.
+    """
 
     traits: Traits
     hash: str
+    region: str | Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

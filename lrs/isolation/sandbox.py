@@ -106,7 +106,7 @@ class Sandbox:
         if answer["kind"] == "fault":
             self.close()
             raise _fault(answer)
-        self.loaded = Loaded(Traits(**answer["traits"]), str(answer["hash"]))
+        self.loaded = Loaded(Traits(**answer["traits"]), str(answer["hash"]), answer["region"])
         return self.loaded
 
     def close(self) -> None:

@@ -168,6 +168,7 @@ class Worker:
                 "kind": "loaded",
                 "traits": traits.to_dict(),
                 "hash": solver_hash(self.solver, subject.pickled),
+                "region": _carried_region(self.solver),
             }
         except InvalidInput as error:
             missing = missing_package(error)
@@ -247,6 +248,21 @@ class Worker:
             )
 
         return record
+
+
+def _carried_region(solver: Any) -> str | dict[str, Any] | None:
+    """A solver's attribute ``region`` as plain values: a name, or a name with constants; no code leaves this process."""
+    region: Any = getattr(solver, "region", None)
+    plain: Any = region.to_dict() if hasattr(region, "to_dict") else region
+    if plain is None or isinstance(plain, str):
+        return plain
+    constants = plain.get("constants", {}) if isinstance(plain, Mapping) else None
+    if not isinstance(constants, Mapping) or not all(isinstance(v, int | float) for v in constants.values()):
+        raise InvalidInput(
+            f"region: the solver carries a {type(region).__name__}; carry the name of a region or a mapping "
+            "{'name': …, 'constants': {…}}, or pass check_solver(region=…)"
+        )
+    return {"name": str(plain.get("name")), "constants": {str(n): float(v) for n, v in constants.items()}}
 
 
 # ---------------------------------------------------------------------------------------------- identity

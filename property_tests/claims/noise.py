@@ -68,7 +68,7 @@ def _falls_with_m(context: Context) -> Outcome:
 
 
 def _falls_with_t(context: Context) -> Outcome:
-    s, factor = context.configuration.spec, strategies.sample_region(context.region).growth
+    s, factor = context.configuration.spec, strategies.growth(context.region)
     distances = []
     for instance in (context.instance, _again(context, t=factor * s.t)):
         model = context.run(instance.problem, trace=False).model

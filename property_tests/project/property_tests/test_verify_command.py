@@ -15,6 +15,7 @@ from property_tests import engine, verify
 from property_tests.claim import Verdict
 from property_tests.configuration import Everywhere
 from property_tests.engine import Budget
+from property_tests.strategies import PRACTICAL
 from property_tests.synthetic import bernoulli
 from property_tests.verify import check_solver, exit_code, parametrize_with_claims, read_expected
 
@@ -23,10 +24,17 @@ LOOSE = 0.1  # 22 trials confirm an Always claim instead of 66
 SCHEMA = json.loads(files("property_tests").joinpath("verdicts.schema.json").read_text())
 
 
+class Anywhere(Everywhere):
+    """No boundary, and the problems of the practical region."""
+
+    def draw(self, **options):
+        return PRACTICAL.draw(**options)
+
+
 @pytest.fixture(autouse=True)
 def everywhere(monkeypatch):
     """These tests are about the doors, not about where a theorem holds."""
-    monkeypatch.setattr(verify, "region_of", lambda solver, theorem: Everywhere())
+    monkeypatch.setattr(verify, "region_of", lambda solver, theorem: Anywhere())
     monkeypatch.setitem(engine.BUDGETS, "quick", FAST)
 
 
