@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from lrs.amht.schedule import Bounds
 from lrs.errors import InvalidInput
 
 
+@runtime_checkable
 class SparseStep(Protocol):
     """b of every task with U fixed: returns the state with another ``fit``.
 
@@ -25,24 +26,28 @@ class SparseStep(Protocol):
     def __call__(self, samples: Samples, state: State, /) -> State: ...
 
 
+@runtime_checkable
 class WeightStep(Protocol):
     """w of every task with U and the supports fixed: returns the state with another ``fit``."""
 
     def __call__(self, samples: Samples, state: State, /) -> State: ...
 
 
+@runtime_checkable
 class SubspaceStep(Protocol):
     """U with w and b fixed or eliminated: returns the state with another ``U``, of orthonormal columns."""
 
     def __call__(self, samples: Samples, state: State, /) -> State: ...
 
 
+@runtime_checkable
 class Restarts(Protocol):
     """Other supports for tasks that stay unexplained; at most ``most`` tries each where the run is not over yet."""
 
     def __call__(self, run: Run, state: State, most: int | None, /) -> State: ...
 
 
+@runtime_checkable
 class Polish(Protocol):
     """What is done to the answer when the data stay unexplained, which noise makes them."""
 

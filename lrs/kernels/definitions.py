@@ -63,9 +63,9 @@ class _Task:
     def independent(self, start: np.ndarray, allowed: int) -> list[int]:
         """The coordinates of ``start`` (−1: none), left to right, that are independent of those before."""
         support: list[int] = []
-        for c in start:
+        for c in start.tolist():
             if c >= 0 and len(support) < allowed and len(self.basis([*support, c])[1]) > len(self.basis(support)[1]):
-                support.append(int(c))
+                support.append(c)
         return support
 
     def completed(self, support: list[int], allowed: int) -> list[int]:
