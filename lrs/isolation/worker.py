@@ -7,6 +7,7 @@ scratch file, so that a solver that prints is noticed and disturbs nobody.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import random
 import re
@@ -288,9 +289,13 @@ def solver_hash(solver: Any, pickled: bytes | None) -> str:
     import scipy
 
     kind = solver if isinstance(solver, types.FunctionType | type) else type(solver)
-    module = sys.modules.get(getattr(kind, "__module__", ""), None)
+    # A solver made of parts is made of their source as well.
+    parts = vars(solver).values() if dataclasses.is_dataclass(solver) and not isinstance(solver, type) else ()
+    kinds = [kind, *(part if isinstance(part, types.FunctionType) else type(part) for part in parts)]
+    names = dict.fromkeys(getattr(k, "__module__", "") for k in kinds)
+    modules = [sys.modules[name] for name in names if name in sys.modules and name not in ("__main__", "builtins")]
     configuration = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(solver))
-    files = [] if module is None or module.__name__ == "__main__" else _sources(module)
+    files = list(dict.fromkeys(file for module in modules for file in _sources(module)))
     texts = []
     size = 0
     for file in files:
