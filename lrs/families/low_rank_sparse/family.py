@@ -117,6 +117,7 @@ class LowRankSparse:
         "stable": "theory.limits:stable_rows",
         "donoho-tanner": "theory.limits:donoho_tanner_rows",
     }
+    regions: ClassVar[str] = "property_tests.strategies:region_for"
 
     def spec(self, **values: Any) -> InstanceSpec:
         """As `InstanceSpec.from_dict`."""
