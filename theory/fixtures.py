@@ -62,7 +62,7 @@ def _with_parameters(spec: InstanceSpec, seed: int, U: np.ndarray, W: np.ndarray
 
 
 def coordinate_in_span(seed: int = 0) -> Instance:
-    """U = e₁ and k = 1: a b on coordinate 0 cannot be told from a larger w. (theory.md §2, item 1.)"""
+    """U = e₁ and k = 1: a b on coordinate 0 cannot be told from a larger w."""
     spec = InstanceSpec(t=60, m=30, d=30, r=1, k=1)
     rng = streams.generator("fixture/truth", seed)
     U = np.eye(spec.d)[:, :1]

@@ -5,7 +5,7 @@ where both sides are positive, else (lhs − rhs)/max(|lhs|, |rhs|) (with the si
 And = min, Or = max, Not = −, Implies = max(−a, b), and the arg-min names the binding assumption.
 
 >>> from theory.symbols import m, r, k, Status
->>> enough = Predicate("rows", m, ">=", r + k + 1, "theory.md §2, item 4", Status.DERIVED)
+>>> enough = Predicate("rows", m, ">=", r + k + 1, "derived", Status.DERIVED)
 >>> print(enough.check({"m": 12, "r": 3, "k": 5}))
 rows: HOLDS, margin +0.288 (1.33 times)
     m ≥ k + r + 1
