@@ -154,9 +154,6 @@ class AMHT:
             options = {name: getattr(self, name) for name in ("weights", "max_iterations", "initialization", "threads")}
             return plain_alternation(sparse, subspace=subspace, **options)
         subspace = subspace or GaussNewton()
-        check_parts(
-            sparse=sparse, weights=self.weights, subspace=subspace, restarts=self._restarts, polish=self._polish
-        )
         return Alternation(
             samples=self._samples,
             start=self._start,

@@ -102,8 +102,8 @@ class Engine:
         for p in passes:
             if not p.keep_better:
                 written[self.all_tasks if p.tasks is None else p.tasks] = True
-        copy = np.empty_like if written.all() else np.copy
-        work = Fit._make([*(a.copy() for a in fit[:-2]), copy(fit.gradient), copy(fit.basis)])
+        large = (np.empty(a.shape) if written.all() else a.copy() for a in fit[-2:])
+        work = Fit._make([*(a.copy() for a in fit[:-2]), *large])
         for p in passes:
             self.write(work, U, p)
         return frozen(work)
