@@ -8,23 +8,25 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Axis": "grid",
-    "Outcome": "trial",
-    "Sampling": "grid",
-    "Success": "grid",
-    "SweepSpec": "grid",
-    "Trials": "table",
-    "load": "table",
-    "sweep": "runner",
+    "Axis": "phase_diagrams.grid:Axis",
+    "Calls": "phase_diagrams.trial:Calls",
+    "Outcome": "lrs.core.trial:Ended",
+    "Sampling": "phase_diagrams.grid:Sampling",
+    "Success": "lrs.core.family:Success",
+    "SweepSpec": "phase_diagrams.grid:SweepSpec",
+    "Trials": "phase_diagrams.table:Trials",
+    "load": "phase_diagrams.table:load",
+    "sweep": "phase_diagrams.runner:sweep",
 }
 
-__all__ = ["Axis", "Outcome", "Sampling", "Success", "SweepSpec", "Trials", "load", "sweep"]
+__all__ = ["Axis", "Calls", "Outcome", "Sampling", "Success", "SweepSpec", "Trials", "load", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"phase_diagrams.{_HOMES[name]}"), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    value = getattr(import_module(module), attribute)
     globals()[name] = value
     return value
 
