@@ -16,7 +16,9 @@ import numpy as np
 from lrs.errors import InvalidInput
 
 FORMAT = "lrs-toolkit"
-VERSION = 1
+#: What is written. 1 had the same arrays; the ``seed`` of its instances is the key of other streams (`lrs.core.streams`).
+VERSION = 2
+READABLE = (1, 2)
 #: Kinds of file that lack something on purpose, and what to do without it.
 KEPT_BACK = {
     "server-model": "; the server of a private run has U but no W and B, which never leave the users: use adapt with a user's rows"
@@ -81,9 +83,9 @@ def read(
         raise foreign
     if header.get("format") != FORMAT:
         raise InvalidInput(f"{path}: written by another program (format {header.get('format')!r})")
-    if header.get("version") != VERSION:
+    if header.get("version") not in READABLE:
         raise InvalidInput(
-            f"{path}: file version {header.get('version')!r}, this toolkit reads version {VERSION}; write it again with this one"
+            f"{path}: file version {header.get('version')!r}, this toolkit reads up to version {VERSION}; write it again with this one"
         )
     if kind is not None and header.get("kind") != kind:
         reason = KEPT_BACK.get(str(header.get("kind")), "")

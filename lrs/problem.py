@@ -17,15 +17,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lrs import archive
+from lrs.core import streams
 from lrs.core.family import LOW_RANK_SPARSE
 from lrs.core.validate import finite, integer, real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
+from lrs.spec import InstanceSpec
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from lrs.generate import InstanceSpec
 
 
 def _frozen(a: np.ndarray) -> np.ndarray:
@@ -377,7 +377,7 @@ class Instance:
     spec : InstanceSpec or None
         The specification it was drawn from, None when it came from elsewhere.
     seed : tuple of int
-        The key of its random streams.
+        The key of its random streams; empty when it came from elsewhere, or from a file of older streams.
     """
 
     problem: Problem
@@ -409,6 +409,7 @@ class Instance:
             "feature_names": list(data.feature_names),
             "spec": None if self.spec is None else self.spec.to_dict(),
             "seed": list(self.seed),
+            "streams": streams.VERSION,
         }
         return archive.write(path, "instance", header, arrays, overwrite=overwrite)
 
@@ -421,8 +422,6 @@ class Instance:
         InvalidInput
             When the file is truncated, not an instance, or of another version.
         """
-        from lrs.generate import InstanceSpec
-
         header, arrays = archive.read(path, "instance", required=("X", "y", "offsets"))
         try:
             data = MultiTaskData(
@@ -430,7 +429,9 @@ class Instance:
             )
             problem = Problem(data, header["rank"], header["sparsity"], header["noise"])
             spec = None if header["spec"] is None else InstanceSpec.from_dict(header["spec"])
-            return cls(problem, LRSModel.from_arrays(arrays, prefix="truth_"), spec, tuple(header["seed"]))
+            # The seed of an older file is the key of other streams: it would draw other data now.
+            seed = tuple(header["seed"]) if header.get("streams", 1) == streams.VERSION else ()
+            return cls(problem, LRSModel.from_arrays(arrays, prefix="truth_"), spec, seed)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise InvalidInput(f"{path}: incomplete instance file ({error}); generate it again") from None
 

@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.core.family import LOW_RANK_SPARSE, Family, Parameter, Success, Value, load_family, settings_of
 from lrs.core.identity import canonical, digest
+from lrs.core.solver import SOLVERS, Traits, traits_of
 from lrs.core.validate import hint, integer, real
 from lrs.errors import InvalidInput
-from lrs.solver import SOLVERS, Traits, traits_of
 
 LARGEST_GRID = 1_000_000
 #: Most trials a line of an adaptive sweep may use unless told otherwise.
@@ -289,6 +290,12 @@ class SweepSpec:
         Record the error after every outer step and fit its geometric rate (costs one error evaluation per step).
     family : str
         Name or ``module:attribute`` of the family of the instances.
+    nonce : str, optional
+        Secret that keys the data besides the seed, 32 hexadecimal digits: without it, whoever knows the seed and the code
+        can draw the data again, the solver too.
+    streams : int
+        Version of the random streams (`lrs.core.streams`); only a sweep read from an older folder has another than
+        today's.
 
     Raises
     ------
@@ -305,6 +312,8 @@ class SweepSpec:
     sampling: Sampling = field(default_factory=Sampling)
     trace: bool = False
     family: str = LOW_RANK_SPARSE
+    nonce: str | None = None
+    streams: int = streams.VERSION
 
     def __post_init__(self) -> None:
         family = self.of_family
@@ -325,6 +334,8 @@ class SweepSpec:
         names = [a.name for a in self.axes]
         for name, low in (("replicates", 1), ("seed", 0)):
             integer(name, getattr(self, name), least=low)
+        if self.nonce is not None:
+            object.__setattr__(self, "nonce", streams.check_nonce(self.nonce))
         if not self.solvers:
             raise InvalidInput("solvers: none given; pass at least one")
         if len(set(self.solvers)) < len(self.solvers):
@@ -517,8 +528,11 @@ class SweepSpec:
     # ------------------------------------------------------------------------------------------------ identity
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as ``sweep.json`` stores them."""
-        family = {} if self.family == LOW_RANK_SPARSE else {"family": self.family}
-        return family | {
+        # Without what the first version did not know, a sweep of its streams keeps its hash.
+        data: dict[str, Any] = {"streams": self.streams, "nonce": self.nonce} if self.streams > 1 else {}
+        if self.family != LOW_RANK_SPARSE:
+            data["family"] = self.family
+        return {
             "axes": [{"name": a.name, "values": list(a.values)} for a in self.axes],
             "fixed": dict(self.fixed),
             "solvers": list(self.solvers),
@@ -527,6 +541,7 @@ class SweepSpec:
             "success": {"criterion": self.success.criterion, "tolerance": self.success.tolerance},
             "sampling": {f.name: getattr(self.sampling, f.name) for f in fields(Sampling)},
             "trace": self.trace,
+            **data,
         }
 
     @classmethod
@@ -536,7 +551,7 @@ class SweepSpec:
         values["axes"] = tuple(Axis(a["name"], tuple(a["values"])) for a in values["axes"])
         values["success"] = Success(**values["success"])
         values["sampling"] = Sampling(**values["sampling"])
-        return cls(**values)
+        return cls(**{"streams": 1, **values})
 
     def canonical(self) -> str:
         """Canonical text of the whole sweep."""
@@ -545,6 +560,11 @@ class SweepSpec:
     def hash(self) -> str:
         """SHA-256 of the canonical text."""
         return digest(self.canonical())
+
+    def check_streams(self) -> None:
+        """Refuse to draw the data of a sweep that was made with other random streams."""
+        remedy = "start a new folder; what is recorded in the old one can still be read, exported and drawn"
+        streams.refuse_old("sweep", self.streams, remedy)
 
     def check_settings(self, traits: Mapping[str, Traits]) -> None:
         """Refuse a solver that lacks a setting, and a setting that no solver takes; by the traits of every solver."""
@@ -591,14 +611,15 @@ def _flat(values: Mapping[str, Any]) -> dict[str, str]:
     for group in ("fixed", "success", "sampling"):
         flat |= {f"{group} {name}" if group != "sampling" else name: str(v) for name, v in values[group].items()}
     flat["solvers"] = ", ".join(values["solvers"])
+    last = ("replicates", "seed", "trace", "nonce", "streams")
     flat["family"] = values.get("family", LOW_RANK_SPARSE)
-    return flat | {name: str(values[name]) for name in ("replicates", "seed", "trace")}
+    return flat | {name: str(values[name]) for name in last if name in values}
 
 
 # ------------------------------------------------------------------------------------------------- specification files
 _FILE_KEYS = (
     *("family", "x", "y", "axes", "fixed", "solvers", "replicates", "seed", "success", "tolerance"),
-    *("nested", "precision", "confidence", "exploration", "audit", "trace"),
+    *("nested", "precision", "confidence", "exploration", "audit", "trace", "nonce"),
 )
 
 
@@ -642,7 +663,7 @@ def build(settings: Mapping[str, Any]) -> SweepSpec:
     else:
         fixed = parse_fixed(fixed, family)
     solvers = settings.get("solvers") or ("amht",)
-    optional = {n: settings[n] for n in ("replicates", "seed", "trace") if settings.get(n) is not None}
+    optional = {n: settings[n] for n in ("replicates", "seed", "trace", "nonce") if settings.get(n) is not None}
     sampling = {f.name: settings[f.name] for f in fields(Sampling) if settings.get(f.name) is not None}
     if sampling.get("precision") is not None:
         optional.setdefault("replicates", ADAPTIVE_REPLICATES)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lrs.core.family import Family, load_family
-from lrs.core.identity import canonical, key
-
-#: Appended to an instance key for the solver's own randomness; far above the streams of `lrs.generate.STREAMS`.
-SOLVER_STREAM = 1_000
+from lrs.core import streams
+from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
+from lrs.core.identity import canonical
 
 
 def given(parameters: Mapping[str, Any], family: Family | None = None) -> dict[str, Any]:
@@ -29,22 +27,29 @@ def cell_text(parameters: Mapping[str, Any], family: Family | None = None) -> st
     return canonical({n: float(v) if isinstance(known[n].default, float) else v for n, v in chosen.items()})
 
 
+def _key(purpose: str, seed: int, parameters: Mapping[str, Any], replicate: int, nonce: str | None, family: Any) -> Any:
+    name = () if family is None or family.name == LOW_RANK_SPARSE else (family.name,)
+    return (streams.key(purpose, *name, seed, cell_text(parameters, family), replicate, nonce=nonce),)
+
+
 def instance_key(
-    seed: int, parameters: Mapping[str, Any], replicate: int, family: Family | None = None
-) -> tuple[int, int, int]:
-    """Key ``(experiment, cell, replicate)`` of an instance's random streams, as `Family.draw` takes it.
+    seed: int, parameters: Mapping[str, Any], replicate: int, nonce: str | None = None, family: Family | None = None
+) -> tuple[int]:
+    """Key of an instance's random streams, as `Family.draw` takes it: one-way in (seed, cell, replicate) and the nonce.
 
     The solver, the shape of the grid, the order of the trials and the machine do not enter: two solvers see the same
     data, and two sweeps with the same seed share the instances they have in common.
     """
-    return (seed, key(cell_text(parameters, family)), replicate)
+    key: tuple[int] = _key("sweep/data", seed, parameters, replicate, nonce, family)
+    return key
 
 
 def solver_key(
-    seed: int, parameters: Mapping[str, Any], replicate: int, family: Family | None = None
-) -> tuple[int, ...]:
-    """Key of the generator handed to the solver: the instance's key and `SOLVER_STREAM`.
+    seed: int, parameters: Mapping[str, Any], replicate: int, nonce: str | None = None, family: Family | None = None
+) -> tuple[int]:
+    """Key of the generator handed to the solver, which tells nothing about the instance's key.
 
     All solvers get the same stream, so that a solver compared with itself agrees everywhere.
     """
-    return (*instance_key(seed, parameters, replicate, family), SOLVER_STREAM)
+    key: tuple[int] = _key("sweep/solver", seed, parameters, replicate, nonce, family)
+    return key

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.core.family import LOW_RANK_SPARSE, Instance
 from lrs.core.machine import one_thread
 from lrs.errors import InvalidInput
@@ -184,13 +185,14 @@ def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0, calls
     if not recorded:
         raise InvalidInput(f"{folder}: nothing is recorded there yet; run the sweep first")
     trials = sorted(recorded)
-    rng = np.random.default_rng(seed)
+    rng = streams.generator("sweep/verify", seed)
     chosen = [trials[i] for i in sorted(rng.choice(len(trials), parse_sample(sample, len(trials)), replace=False))]
     fresh: dict[Trial, Row] = {}
 
     def record(rows: Sequence[Row]) -> None:
         fresh.update({Trial(row.cell, row.replicate, spec.solvers.index(row.solver)): row for row in rows})
 
+    spec.check_streams()
     calls = calls or Calls()
     check_solvers(spec, calls)
     try:
@@ -215,7 +217,7 @@ def instance_lines(spec: SweepSpec, row: Row) -> str:
     """Python lines that draw the instance of a record, for a notebook."""
     parameters, family = spec.cells[row.cell].parameters, spec.of_family
     arguments = ", ".join(f"{name}={value!r}" for name, value in identity.given(parameters, family).items())
-    key = identity.instance_key(spec.seed, parameters, row.replicate, family)
+    key = identity.instance_key(spec.seed, parameters, row.replicate, spec.nonce, family)
     if spec.family == LOW_RANK_SPARSE:
         return f"import lrs\ninstance = lrs.generate(lrs.InstanceSpec({arguments}), seed={key})"
     return (

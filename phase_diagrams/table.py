@@ -241,7 +241,13 @@ def export(trials: Trials, path: str | Path, *, volatile: bool = True) -> Path:
 
 def _about(spec: SweepSpec) -> dict[str, Any]:
     """What an exported file says of itself."""
-    return {"specification": spec.canonical(), "hash": spec.hash(), **spec.judged_by()}
+    return {
+        "format": "lrs-sweep-table",
+        "version": journal.VERSION,
+        "specification": spec.canonical(),
+        "hash": spec.hash(),
+        **spec.judged_by(),
+    }
 
 
 def export_grid(trials: Trials, path: str | Path) -> Path:

@@ -13,11 +13,11 @@ import numpy as np
 from lrs.core.family import Family, Instance
 from lrs.core.inline import Inline
 from lrs.core.run import Executor, Limits, Loaded, Settings, SolverFault, Subject
+from lrs.core.solver import SOLVERS
 from lrs.core.trial import Ended, Outcome, judged
 from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.isolation import Isolated
-from lrs.solver import SOLVERS
 from phase_diagrams import identity
 from phase_diagrams.grid import Cell, SweepSpec
 
@@ -106,7 +106,8 @@ def draw(spec: SweepSpec, cell: Cell, replicate: int) -> Instance:
     """The instance of a cell and a replicate; raises `InvalidInput` where none exists."""
     if cell.spec is None:
         raise InvalidInput(cell.reason)
-    key = identity.instance_key(spec.seed, cell.parameters, replicate, spec.of_family)
+    spec.check_streams()
+    key = identity.instance_key(spec.seed, cell.parameters, replicate, spec.nonce, spec.of_family)
     drawn: Instance = spec.of_family.draw(cell.spec, key)
     return drawn
 
@@ -203,6 +204,7 @@ class Runner:
     """Runs trials of one sweep, keeping the last instance so that several solvers share the drawing of it."""
 
     def __init__(self, spec: SweepSpec, worker: str, calls: Calls | None = None) -> None:
+        spec.check_streams()
         self.spec, self.worker = spec, worker
         self.subjects = [Subject.of(name) for name in spec.solvers]
         self.callers = Callers(calls or Calls())
@@ -239,7 +241,7 @@ class Runner:
         return judged(
             spec.of_family,
             instance,
-            identity.solver_key(spec.seed, cell.parameters, trial.replicate, spec.of_family),
+            identity.solver_key(spec.seed, cell.parameters, trial.replicate, spec.nonce, spec.of_family),
             subject,
             spec.success,
             self.callers.of(subject),

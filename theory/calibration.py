@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy
 
-from lrs.core.identity import canonical, digest, leading_bits
+from lrs.core import streams
+from lrs.core.identity import canonical, digest
 from lrs.core.validate import integer
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
@@ -36,11 +37,10 @@ from theory import assumptions
 from theory.evidence import BinomialTest, EvidenceVerdict
 from theory.symbols import Constant
 
-FORMAT, VERSION = "lrs-toolkit constants", 1
+#: Version 2 says of every calibration which random streams its trials were drawn with; those of version 1 were the first.
+FORMAT, VERSION, READABLE = "lrs-toolkit constants", 2, (1, 2)
 #: The constants shipped with the package.
 LOCK_FILE = Path(__file__).with_name("constants.lock.json")
-#: First key of all random streams of a calibration; the hold-out has its own.
-_STREAM, _HOLD_OUT_STREAM = 31, 32
 #: Claimed success probability .99, more than .95 certified, with errors of 1 %.
 DEFAULT_TEST = BinomialTest(p0=0.99, p1=0.95, alpha=1e-2, beta=1e-2)
 
@@ -51,6 +51,8 @@ def octave_grid(top: float = 16.0, steps: int = 17) -> tuple[float, ...]:
 
 
 DEFAULT_GRID = octave_grid()
+#: What `calibrate_theorem` measures.
+CONSTANTS = frozenset({"C_task", "C_total"})
 Sizes = Mapping[str, int]
 Progress = Callable[["ShellResult"], None]
 
@@ -86,11 +88,6 @@ class Shells:
     spec: Callable[[float, Sizes], InstanceSpec]
     success: Callable[[Instance, Solution], bool] = recovered
     configurations: str = ""
-
-    @property
-    def key(self) -> int:
-        """Key of the random streams: a fixed number made of name and bound."""
-        return leading_bits(digest(f"{self.name}|{self.bound}"), 48)
 
 
 @dataclass(frozen=True)
@@ -139,6 +136,9 @@ class Calibration:
     hold_out : ShellResult or None
     hold_out_scale : int or None
         Factor on d of the hold-out.
+    streams : int
+        Version of the random streams of its trials (`lrs.core.streams`). A count of older trials stays what it was; the
+        same seed would draw others now.
     """
 
     name: str
@@ -155,6 +155,7 @@ class Calibration:
     configurations: str = ""
     hold_out: ShellResult | None = None
     hold_out_scale: int | None = None
+    streams: int = streams.VERSION
 
     def to_constant(self) -> Constant:
         """The constant as predicates use it."""
@@ -170,6 +171,7 @@ class Calibration:
         hold_out = values["hold_out"]
         return cls(
             **{
+                "streams": 1,  # of entries that do not say
                 **values,
                 "grid": tuple(values["grid"]),
                 "shells": tuple(ShellResult(**shell) for shell in values["shells"]),
@@ -196,11 +198,11 @@ def identity(solver: Any) -> str:
     return f"{target.__module__}:{target.__qualname__}({', '.join(changed)})"
 
 
-def _trial(shells: Shells, solver: Any, constant: float, key: Sequence[int], scale: int) -> bool:
-    sizes = shells.draw(np.random.default_rng([*key, 0]), scale)
-    instance = generate(shells.spec(constant, sizes), seed=[*key, 1])
+def _trial(shells: Shells, solver: Any, constant: float, key: Sequence[int | str], scale: int) -> bool:
+    sizes = shells.draw(streams.generator("calibration/sizes", *key), scale)
+    instance = generate(shells.spec(constant, sizes), seed=streams.key("calibration/data", *key))
     try:
-        solution = solver(instance.problem, rng=np.random.default_rng([*key, 2]))
+        solution = solver(instance.problem, rng=streams.generator("calibration/solver", *key))
         return bool(shells.success(instance, solution))
     except (ArithmeticError, ValueError, np.linalg.LinAlgError):  # a solver that breaks down has not recovered
         return False
@@ -212,7 +214,7 @@ def run_shell(
     constant: float,
     test: BinomialTest,
     budget: int,
-    key: Sequence[int],
+    key: Sequence[int | str],
     *,
     scale: int = 1,
     below_level: float | None = None,
@@ -283,7 +285,7 @@ def calibrate(
     descending = True
     results = []
     for index, constant in enumerate(grid):
-        key = (_STREAM, shells.key, seed, index)
+        key = ("shell", shells.name, shells.bound, seed, index)
         # Every shell has a chance to be called too small by mistake, so α is shared out among them.
         result = run_shell(shells, run, constant, test, budget, key, below_level=test.alpha / len(grid))
         results.append(result)
@@ -321,7 +323,7 @@ def hold_out(
     if calibration.value is None:
         raise InvalidInput(f"calibration: {calibration.name} has no certified value to hold out")
     _same_shells(calibration, shells)
-    key = (_HOLD_OUT_STREAM, shells.key, calibration.seed, scale)
+    key = ("hold-out", shells.name, shells.bound, calibration.seed, scale)
     result = run_shell(shells, load_solver(solver), calibration.value, calibration.test, budget, key, scale=scale)
     return replace(calibration, hold_out=result, hold_out_scale=scale)
 
@@ -518,8 +520,8 @@ def read_lock(path: str | Path = LOCK_FILE) -> dict[str, tuple[Calibration, ...]
         raise InvalidInput(f"{path}: not a lock file of constants ({error})") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidInput(f"{path}: not a lock file of constants; make one with lrs calibrate")
-    if document.get("version") != VERSION:
-        raise InvalidInput(f"{path}: version {document.get('version')!r}, this toolkit reads version {VERSION}")
+    if document.get("version") not in READABLE:
+        raise InvalidInput(f"{path}: version {document.get('version')!r}, this toolkit reads up to version {VERSION}")
     out = {}
     for name, entry in dict(document.get("solvers", {})).items():
         edited = InvalidInput(

@@ -10,7 +10,7 @@ import typer
 from lrs import generate as draw_instance
 from lrs.cli import print_json
 from lrs.commands.shared import Force, Json, instance_document, output_file, print_line, shape
-from lrs.generate import CovariateLaw, InstanceSpec, SparseLaw
+from lrs.spec import CovariateLaw, InstanceSpec, SparseLaw
 
 
 def generate(

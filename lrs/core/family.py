@@ -402,7 +402,9 @@ def _member_of(error: BaseException, family: Any) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- finding one
-FAMILIES: Registry[Any] = Registry("lrs.families", "family", advice="your own is named as module:attribute")
+FAMILIES: Registry[Any] = Registry(
+    "lrs.families", "family", lambda family, where: family, advice="your own is named as module:attribute"
+)
 _LOADED: dict[str, Family] = {}
 
 
