@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 from bad_solvers import honest
-from property_tests.sandbox import Sandbox, Subject
 
+from lrs.core.run import Subject
 from lrs.errors import InvalidInput
+from lrs.isolation import Sandbox
 from property_tests import strategies
 from property_tests.claim import claims
 from property_tests.configuration import Everywhere

@@ -8,10 +8,10 @@ from multiprocessing.connection import Connection
 import peeking_solvers
 import pytest
 from hypothesis import strategies as st
-from property_tests.sandbox import Limits, Subject
 
 from lrs import InstanceSpec, InvalidInput
 from lrs.core import streams
+from lrs.core.run import Limits, Subject
 from lrs.metrics import theta_error
 from phase_diagrams.grid import Axis, SweepSpec
 from phase_diagrams.trial import Runner, Trial
