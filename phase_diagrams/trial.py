@@ -231,6 +231,8 @@ class Runner:
         except InvalidInput as error:
             return impossible(self.spec, trial, str(error))
         outcome = self.outcome(trial, instance, watch=self.spec.trace, draw_seconds=seconds)
+        if outcome.ended is Ended.CRASHED:  # once may be somebody's kill
+            outcome = self.outcome(trial, instance, watch=self.spec.trace, draw_seconds=seconds)
         return self.row(trial, outcome)
 
     def outcome(

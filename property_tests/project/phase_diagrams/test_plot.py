@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from synthetic_trials import make_trials
 
+from lrs.core.family import load_family
 from lrs.errors import InvalidInput
 from phase_diagrams import Axis
 from phase_diagrams.boundary import boundary
