@@ -12,11 +12,13 @@ from rich.table import Table
 
 from lrs.cli import print_json, report, stdout
 from lrs.errors import InvalidInput
+from phase_diagrams.commands import Isolate, Seconds, calls_of
 
 if TYPE_CHECKING:
     from phase_diagrams.duel import Duel, Shift, Timing
     from phase_diagrams.scaling import ScalingFit
     from phase_diagrams.table import Trials
+    from phase_diagrams.trial import Calls
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
@@ -31,7 +33,8 @@ Constants = Annotated[
     ),
 ]
 
-PICTURES = ("success", "failures", "iterations", "rate", "subspace_distance")
+#: Pictures of every family; besides, one of each of its errors.
+PICTURES = ("success", "failures", "iterations", "rate")
 
 
 def register(app: typer.Typer) -> None:
@@ -104,6 +107,7 @@ def boundary(
         print_json(
             {
                 "command": "boundary",
+                **trials.spec.judged_by(),
                 "axis": found.axis,
                 "nested": found.nested,
                 "confidence": confidence,
@@ -115,6 +119,7 @@ def boundary(
     columns = ["solver", *found.others, "text", "trials"]
     shown = [*columns[:-2], f"50 % boundary along {found.axis}", kind.split(",")[0]]
     _print_table(f"Boundary of {folder} ({kind})", shown, table[columns].to_numpy().tolist())
+    stdout().print(f"recovered: {trials.spec.recovered}", soft_wrap=True, markup=False)
     if table["irregular"].sum():
         stdout().print(
             f"{table['irregular'].sum()} replicates failed above a level at which they had succeeded; their bracket is wider"
@@ -124,7 +129,7 @@ def boundary(
 # ------------------------------------------------------------------------------------------------ scaling
 def scaling(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Sweeps with an axis that sets m.")],
-    factors: Annotated[str, typer.Option("--factors", help="Sizes that may enter the law.")] = "r,k,d,t",
+    factors: Annotated[str | None, typer.Option("--factors", help="Sizes that may enter the law (r,k,d,t).")] = None,
     confidence: Confidence = 0.95,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="STEM", help="Also draw the data collapse: STEM.png and STEM.svg.")
@@ -143,7 +148,7 @@ def scaling(
     solvers = list(dict.fromkeys(name for trials in sweeps for name in trials.spec.solvers))
     for name in solvers:
         try:
-            fits += fit_scaling(sweeps, _names(factors), solvers=[name], confidence=confidence)
+            fits += fit_scaling(sweeps, _names(factors) or None, solvers=[name], confidence=confidence)
         except InvalidInput as error:
             error_text = str(error)
             report("note", f"{name} is left out: {error}", "yellow")
@@ -192,12 +197,17 @@ def plot(
     folder: Folder,
     overlay: Annotated[
         str | None,
-        typer.Option("--overlay", metavar="NAMES", help="theorem,counting,donoho-tanner,identifiability,private"),
+        typer.Option(
+            "--overlay",
+            metavar="NAMES",
+            help="theorem, counting, donoho-tanner, identifiability, private; or a family's.",
+        ),
     ] = None,
     what: Annotated[
         str | None,
         typer.Option(
-            "--what", help="success,failures,iterations,rate,subspace_distance; default: what says something."
+            "--what",
+            help="success,failures,iterations,rate, or an error such as subspace_distance; default: what says something.",
         ),
     ] = None,
     solver: Annotated[list[str] | None, typer.Option("--solver", help="Default: all of the sweep.")] = None,
@@ -212,16 +222,19 @@ def plot(
     """Draw a map as PNG and SVG, and list the violations of the theorem's region with the commands that replay them."""
     from phase_diagrams import canvas
     from phase_diagrams import plot as core
+    from phase_diagrams.journal import read_spec
     from phase_diagrams.overlays import overlays, promise
     from phase_diagrams.report import LONGEST_LIST, replay_lines
 
     values = _constants(constants)
     chosen = _names(overlay)
-    overlays(chosen)  # an unknown name is refused before anything is drawn
+    family = read_spec(folder).of_family
+    overlays(chosen, family=family)  # an unknown name is refused before anything is drawn
+    all_pictures = (*PICTURES, *family.errors_of)
     pictures = _names(what) or None
     for name in pictures or ():
-        if name not in PICTURES:
-            raise InvalidInput(f"what: {name!r} is not a picture; choose from {', '.join(PICTURES)}")
+        if name not in all_pictures:
+            raise InvalidInput(f"what: {name!r} is not a picture; choose from {', '.join(all_pictures)}")
     trials = _load(folder)
     target = out if out is not None else folder / "pictures"
     try:
@@ -232,20 +245,21 @@ def plot(
     kept = promise(trials, values, solvers) if values or "theorem" in chosen else None
     available = [
         name
-        for name in PICTURES
+        for name in all_pictures
         if name == "success"
         or (
             len(trials.spec.axes) > 1
             and (name != "rate" or trials.possible["rate"].notna().any())
-            and (name != "subspace_distance" or trials.spec.success.criterion == "subspace")
+            # Of the errors, the one that the criterion is named after.
+            and (name in PICTURES or name.startswith(str(trials.spec.success.criterion)))
         )
     ]
     written: list[Path] = []
     cuts = canvas.slices(trials.spec)
     for name in solvers:
-        lines_of = overlays(chosen)
+        lines_of = overlays(chosen, family=family)
         if kept is not None:
-            lines_of = overlays(chosen, kept.sources[name].values, kept.sources[name].source)
+            lines_of = overlays(chosen, kept.sources[name].values, kept.sources[name].source, family)
         marked = kept.broken if kept is not None and kept.sources[name].values else None
         for at in cuts:
             suffix = "".join(f"-{n.replace('/', '-over-')}={v}" for n, v in at.items())
@@ -296,6 +310,9 @@ def duel(
     workers: Annotated[int | None, typer.Option("--workers", help="Worker processes; 0: in this process.")] = None,
     rate: Annotated[float, typer.Option("--rate", help="False-discovery rate over the cells.")] = 0.05,
     confidence: Confidence = 0.95,
+    family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="Of the instances.")] = None,
+    isolate: Isolate = None,
+    seconds: Seconds = None,
     timing: Annotated[
         int, typer.Option("--timing", metavar="N", help="Time both, interleaved, on N instances both solved.")
     ] = 0,
@@ -305,16 +322,25 @@ def duel(
     """Did B move the boundary? Paired map, exact McNemar tests, shift of the boundary, fair timing."""
     from phase_diagrams import duel as core
 
-    options = {"x": x, "y": y, "fixed": fixed, "replicates": replicates, "seed": seed, "nested": nested}
+    options = {
+        "family": family,
+        "x": x,
+        "y": y,
+        "fixed": fixed,
+        "replicates": replicates,
+        "seed": seed,
+        "nested": nested,
+    }
     options = {name: value for name, value in options.items() if value not in (None, [])}
-    if options:
-        _run(options | {"solvers": (a, b)}, folder, workers)
+    calls = calls_of(isolate, seconds)
+    if options.keys() - {"family"}:
+        _run(options | {"solvers": (a, b)}, folder, workers, calls)
     trials = _load(folder)
     result = core.duel(trials, a, b, rate=rate, confidence=confidence)
     times = None
     if timing:
         if result.cells["both"].sum():
-            times = core.time_both(trials, a, b, instances=timing, confidence=confidence)
+            times = core.time_both(trials, a, b, instances=timing, confidence=confidence, calls=calls)
         else:
             report("note", "there is no instance that both solved, so their times cannot be compared", "yellow")
     written: list[Path] = []
@@ -328,6 +354,7 @@ def duel(
         print_json(
             {
                 "command": "duel",
+                **trials.spec.judged_by(),
                 **document,
                 "verdict": result.verdict,
                 "ratio": asdict(result.ratio),
@@ -343,7 +370,7 @@ def duel(
         stdout().print(f"wrote {path}", soft_wrap=True)
 
 
-def _run(settings: dict[str, Any], folder: Path, workers: int | None) -> None:
+def _run(settings: dict[str, Any], folder: Path, workers: int | None, calls: Calls) -> None:
     from phase_diagrams import grid
     from phase_diagrams.engines import Engine, Inline
     from phase_diagrams.engines.local import LocalEngine
@@ -351,7 +378,7 @@ def _run(settings: dict[str, Any], folder: Path, workers: int | None) -> None:
 
     engine: Engine = Inline() if workers == 0 else LocalEngine(workers)
     try:
-        sweep(grid.build(settings), folder, engine)
+        sweep(grid.build(settings), folder, engine, calls=calls)
     except Interrupted as stopped:
         report("stopped", f"{stopped.summary.known} trials are recorded; the same command goes on from here", "yellow")
         raise typer.Exit(130) from None
@@ -433,6 +460,6 @@ def html_report(
     path = core.write("", out if out is not None else folder / "report.html")  # unwritable: say so before the work
     core.write(core.report(trials, str(folder), constants=values, confidence=confidence), path)
     if as_json:
-        print_json({"command": "report", "written": path, "integrity": digest})
+        print_json({"command": "report", "written": path, "integrity": digest, **trials.spec.judged_by()})
         return
     stdout().print(f"wrote {path}", soft_wrap=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lrs.errors import InvalidInput
-from phase_diagrams.grid import Axis, SweepSpec, Value, success_increases, target
+from phase_diagrams.grid import Axis, SweepSpec, Value, nested, target
 from phase_diagrams.table import Trials
 from phase_diagrams.threshold import (
     Link,
@@ -121,7 +121,8 @@ def axis_named(spec: SweepSpec, name: str) -> Axis:
 
 
 def boundary_axis(spec: SweepSpec, name: str | None = None) -> Axis:
-    """The axis a boundary is looked for along: the one named, else the one that sets m, else the first numeric one."""
+    """The axis a boundary is looked for along: the one named, else the one of nested data (m), else the first
+    numeric one."""
     numeric = [a for a in spec.axes if a.numeric]
     if name is not None:
         axis = axis_named(spec, name)
@@ -130,7 +131,7 @@ def boundary_axis(spec: SweepSpec, name: str | None = None) -> Axis:
         return axis
     if not numeric:
         raise InvalidInput("axis: no axis of this sweep takes numbers; a boundary needs one")
-    return next((a for a in numeric if target(a.name) == "m"), numeric[0])
+    return next((a for a in numeric if target(a.name) in nested(spec.of_family)), numeric[0])
 
 
 def nested_along(spec: SweepSpec, axis: Axis) -> bool:
@@ -138,8 +139,8 @@ def nested_along(spec: SweepSpec, axis: Axis) -> bool:
 
     True along m, unless another size is a ratio of m and changes with it.
     """
-    names = [*(a.name for a in spec.axes), *spec.fixed]
-    return target(axis.name) == "m" and not any(n.endswith("/m") for n in names)
+    along = target(axis.name)
+    return along in nested(spec.of_family) and not spec.moves_with(along)
 
 
 def boundary(trials: Trials, along: str | None = None, *, confidence: float = 0.95, link: Link = "logit") -> Boundary:
@@ -171,9 +172,9 @@ def boundary(trials: Trials, along: str | None = None, *, confidence: float = 0.
     others = tuple(a.name for a in spec.axes if a.name != axis.name)
     if trials.possible.empty:
         raise InvalidInput("trials: no finished trial in this sweep yet; run or resume it first")
-    increasing = success_increases(axis.name)
-    nested = nested_along(spec, axis)
-    if nested:
+    increasing = spec.eases(axis.name)
+    one_data = nested_along(spec, axis)
+    if one_data:
         table = trials.thresholds(axis.name)
     else:
         table = (
@@ -188,15 +189,15 @@ def boundary(trials: Trials, along: str | None = None, *, confidence: float = 0.
     for key, group in table.groupby(["solver", *others], observed=True, dropna=False, sort=False):
         fit = (
             fit_threshold_intervals(group["lower"], group["upper"], **options)
-            if nested
+            if one_data
             else fit_threshold(group[axis.name], group["sum"], group["count"], increasing=increasing, **options)
         )
         solver, *values = key if isinstance(key, tuple) else (key,)
-        irregular = int((~group["monotone"].astype(bool)).sum()) if nested else 0
+        irregular = int((~group["monotone"].astype(bool)).sum()) if one_data else 0
         points.append(BoundaryPoint(str(solver), dict(zip(others, map(_plain, values), strict=True)), fit, irregular))
     order = {n: {v: i for i, v in enumerate(axis_named(spec, n).values)} for n in others}
     points.sort(key=lambda p: (spec.solvers.index(p.solver), *(order[n][p.at[n]] for n in others)))
-    return Boundary(axis.name, others, tuple(points), nested, confidence)
+    return Boundary(axis.name, others, tuple(points), one_data, confidence)
 
 
 def _plain(value: Any) -> Value:

@@ -18,28 +18,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from lrs.core.family import settings_of
 from lrs.errors import InvalidInput
 from phase_diagrams.boundary import Boundary
 from phase_diagrams.grid import Axis, SweepSpec, Value
 
-WORDS = {
-    "m": "samples per task",
-    "t": "tasks",
-    "d": "dimension",
-    "r": "rank of the shared part",
-    "k": "non-zeros of the personal part",
-    "noise": "noise level σ",
-    "zeta": "tasks per coordinate ζ",
-    "kappa": "task diversity κ",
-    "coherence": "coherence of U",
-    "m/d": "samples per task over dimension",
-    "k/m": "sparsity over samples per task",
-    "b_law": "law of the personal part",
-    "x_law": "law of the covariates",
-    "duplicates": "repeated tasks",
-    "w_spread": "norm spread of w",
-    "ragged": "raggedness of the tasks",
-}
 BAND = "#FFFFFF"
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -50,9 +33,11 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def label(name: str) -> str:
+def label(name: str, spec: SweepSpec) -> str:
     """Axis label: symbol and words."""
-    return f"{name}   ({WORDS[name]})" if name in WORDS else name
+    known = {**spec.of_family.parameters, **settings_of(spec.of_family)}
+    words = " over ".join(known[part].words for part in name.split("/"))
+    return name if words == name else f"{name}   ({words})"
 
 
 def slices(spec: SweepSpec) -> list[dict[str, Value]]:
@@ -93,7 +78,8 @@ def values_at(axis: Axis, positions: np.ndarray) -> np.ndarray:
     return np.where(positions > end, own[-1] + (positions - end) * (own[-1] - own[-2]), inner)
 
 
-def frame_axes(ax: Axes, x: Axis, y: Axis) -> None:
+def frame_axes(ax: Axes, spec: SweepSpec) -> None:
+    x, y = spec.axes[:2]
     for axis, set_ticks, set_label, set_limits in (
         (x, ax.set_xticks, ax.set_xlabel, ax.set_xlim),
         (y, ax.set_yticks, ax.set_ylabel, ax.set_ylim),
@@ -102,7 +88,7 @@ def frame_axes(ax: Axes, x: Axis, y: Axis) -> None:
         step = max(1, -(-n // 16))
         shown = range(0, n, step)
         set_ticks(list(shown), [f"{v:g}" if isinstance(v, int | float) else str(v) for v in axis.values[::step]])
-        set_label(label(axis.name))
+        set_label(label(axis.name, spec))
         set_limits(-0.5, n - 0.5)
     ax.set_aspect("auto")
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from lrs.cli import print_json, report, stderr, stdout
 from lrs.core import streams
+from lrs.core.family import LOW_RANK_SPARSE, load_family, settings_of
 from lrs.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from phase_diagrams.grid import SweepSpec
     from phase_diagrams.runner import Progress, Summary
     from phase_diagrams.table import Trials
-    from phase_diagrams.trial import Row
+    from phase_diagrams.trial import Calls, Row
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
@@ -30,12 +32,37 @@ Workers = Annotated[
     int | None, typer.Option("--workers", help="Worker processes; default: the processors. 0: in this very process.")
 ]
 
+Isolate = Annotated[
+    bool | None,
+    typer.Option("--isolate/--no-isolate", help="Solvers in processes of their own; default: all but the toolkit's."),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds-per-call", help="Processor time of a call of an isolated solver before it is a timeout (300)."
+    ),
+]
+
 #: Largest number of columns of the map printed in the terminal.
 WIDEST_MAP = 40
 #: Seconds between lines of progress where stderr is not a terminal.
 LOG_SECONDS = 30.0
 
+
+class _Sweep(TyperGroup):
+    """Ends its help with the parameters of the family."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        family = load_family(ctx.params.get("family") or LOW_RANK_SPARSE)
+        known = [*family.parameters.values(), *settings_of(family).values()]
+        lines = [f"Axes and --fixed, {family.title}:", *(f"{p.name} — {p.meaning}" for p in known)]
+        others = "--family NAME --help lists those of another family."
+        self.epilog = "\n\n".join([*lines, f"Success: {', '.join(family.criteria)}.", others])
+        super().format_help(ctx, formatter)
+
+
 sweep_app = typer.Typer(
+    cls=_Sweep,
     name="sweep",
     help="Run a recovery map, or go on with one: lrs sweep --x m=14:40:4 --y k=1:6 --fixed d=40,r=2,t=60 --out DIR",
     invoke_without_command=True,
@@ -58,6 +85,10 @@ def sweep(
     spec: Annotated[
         Path | None, typer.Option("--spec", metavar="FILE", help="Settings in a TOML or JSON file.")
     ] = None,
+    family: Annotated[
+        str | None,
+        typer.Option("--family", metavar="NAME", is_eager=True, help="Of the instances; default low-rank-sparse."),
+    ] = None,
     x: Annotated[str | None, typer.Option("--x", metavar="NAME=VALUES", help="First axis, such as m=14:40:4.")] = None,
     y: Annotated[str | None, typer.Option("--y", metavar="NAME=VALUES", help="Second axis, such as k=1:6.")] = None,
     axis: Annotated[list[str] | None, typer.Option("--axis", metavar="NAME=VALUES", help="Further axes.")] = None,
@@ -72,7 +103,7 @@ def sweep(
     success: Annotated[
         str | None,
         typer.Option(
-            "--success", help="all tasks (default), theta, subspace, parts, or a fraction of tasks such as 0.99."
+            "--success", help="What counts: all tasks (default), theta, subspace, parts, or a fraction such as 0.99."
         ),
     ] = None,
     tolerance: Annotated[float | None, typer.Option("--tolerance", help="Relative error that counts (1e-6).")] = None,
@@ -88,6 +119,8 @@ def sweep(
     shard: Annotated[str | None, typer.Option("--shard", metavar="I/N", help="Run only part I of N.")] = None,
     dask: Annotated[str | None, typer.Option("--dask", metavar="ADDRESS", help="tcp://host:port, or local.")] = None,
     extend: Annotated[bool, typer.Option("--extend", help="Allow more replicates than DIR was started with.")] = False,
+    isolate: Isolate = None,
+    seconds: Seconds = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and what it would cost.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -95,6 +128,7 @@ def sweep(
     if context.invoked_subcommand is not None:
         return
     options = {
+        "family": family,
         "x": x,
         "y": y,
         "axes": axis,
@@ -115,9 +149,9 @@ def sweep(
         raise InvalidInput(
             "out: name the folder of the sweep with --out DIR; running the same command again resumes it"
         )
-    chosen = _specification(options, spec, out)
+    chosen, calls = _specification(options, spec, out), calls_of(isolate, seconds)
     if dry_run:
-        _dry_run(chosen, out, as_json)
+        _dry_run(chosen, out, as_json, calls)
         return
 
     from phase_diagrams.engines.shard import Shard
@@ -129,7 +163,7 @@ def sweep(
     _warn_about_noise(chosen)
     try:
         with _terminate_like_interrupt(), _progress(quiet=as_json and not sys.stderr.isatty()) as look:
-            summary = run(chosen, out, engine, shard=part, extend=extend, report=look)
+            summary = run(chosen, out, engine, shard=part, extend=extend, report=look, calls=calls)
     except Interrupted as stopped:
         report(
             "stopped",
@@ -159,6 +193,13 @@ def _specification(options: Mapping[str, Any], file: Path | None, out: Path) -> 
     return grid.build(settings)
 
 
+def calls_of(isolate: bool | None, seconds: float | None = None) -> Calls:
+    """Where solvers are called, as the options say."""
+    from phase_diagrams.trial import SECONDS_PER_CALL, Calls
+
+    return Calls(isolate, SECONDS_PER_CALL if seconds is None else seconds)
+
+
 def _engine(workers: int | None, dask: str | None) -> Engine:
     from phase_diagrams.engines import Inline
     from phase_diagrams.engines.dask import DaskEngine
@@ -170,7 +211,8 @@ def _engine(workers: int | None, dask: str | None) -> Engine:
 
 
 def _warn_about_noise(spec: SweepSpec) -> None:
-    largest = max((c.spec.noise for c in spec.cells if c.spec is not None), default=0.0)
+    quantities = spec.of_family.quantities
+    largest = max((quantities(c.spec).get("sigma", 0.0) for c in spec.cells if c.spec is not None), default=0.0)
     if largest > 0 and spec.success.tolerance < 1e-3 * largest:
         report(
             "note",
@@ -244,6 +286,7 @@ def _print_summary(spec: SweepSpec, out: Path, summary: Summary, as_json: bool) 
                 "command": "sweep",
                 "out": out,
                 "hash": spec.hash(),
+                **spec.judged_by(),
                 "ran": summary.ran,
                 "known": summary.known,
                 "outcomes": dict(summary.outcomes),
@@ -294,17 +337,18 @@ def _print_map(trials: Trials) -> None:
         axis = "".join(str(v).rjust(width) for v in spec.x.values)
         console.print(" " * (len(spec.y.name) + 1 + label) + f" {axis}  {spec.x.name}", soft_wrap=True)
     console.print("tenths of the trials recovered; # all, · none run, × impossible")
+    console.print(f"recovered: {spec.recovered}", soft_wrap=True, markup=False)
 
 
-def _dry_run(spec: SweepSpec, out: Path, as_json: bool) -> None:
+def _dry_run(spec: SweepSpec, out: Path, as_json: bool, calls: Calls) -> None:
     """What is to do, and one timed trial in the middle of the grid."""
     from phase_diagrams import journal
     from phase_diagrams.engines import Inline
     from phase_diagrams.runner import Costs, Dispatcher
     from phase_diagrams.sampling import Planner
-    from phase_diagrams.trial import Trial
+    from phase_diagrams.trial import Trial, check_solvers
 
-    spec.check_solvers()
+    check_solvers(spec, calls)
     possible = [c.index for c in spec.cells if c.spec is not None]
     if not possible:
         raise InvalidInput(f"axes: no cell of this grid is possible; the first says: {spec.cells[0].reason}")
@@ -317,7 +361,7 @@ def _dry_run(spec: SweepSpec, out: Path, as_json: bool) -> None:
             known[Trial(row.cell, row.replicate, spec.solvers.index(row.solver))] = row.outcome == "recovered"
     planner = Planner(spec, out)
     costs, engine = Costs(spec), Inline()
-    engine.start(spec)
+    engine.start(spec, calls)
     timed = {name: Trial(possible[len(possible) // 2], 0, i) for i, name in enumerate(spec.solvers)}
 
     def measure(rows: Sequence[Row]) -> None:
@@ -325,6 +369,7 @@ def _dry_run(spec: SweepSpec, out: Path, as_json: bool) -> None:
             costs.add(timed[row.solver], row.timing_solve)
 
     Dispatcher(spec, engine, measure).run(timed.values())
+    engine.stop()
     seconds = (
         sum(costs(Trial(c, 0, s)) for c in possible for s in range(len(spec.solvers)))
         / len(possible)
@@ -476,15 +521,21 @@ def verify(
     sample: Annotated[str, typer.Option("--sample", help="How many trials to run again: 1%, or a number.")] = "1%",
     seed: Annotated[int, typer.Option("--seed", help="Of the choice.")] = 0,
     workers: Workers = None,
+    isolate: Isolate = None,
+    seconds: Seconds = None,
     as_json: Json = False,
 ) -> None:
     """Run part of somebody's results again and report the agreement; exit code 1 when an outcome differs."""
+    from phase_diagrams.journal import read_spec
     from phase_diagrams.replay import verify as run
 
-    found = run(folder, sample, _engine(workers, None), seed)
+    found = run(folder, sample, _engine(workers, None), seed, calls_of(isolate, seconds))
     if as_json:
         document = asdict(found) | {"command": "verify"}
-        document["witnesses"] = [{"recorded": old._asdict(), "now": new._asdict()} for old, new in found.witnesses]
+        spec = read_spec(folder)
+        document["witnesses"] = [
+            {"recorded": _flat(old, spec), "now": _flat(new, spec)} for old, new in found.witnesses
+        ]
         print_json(document)
     else:
         stdout().print(
@@ -544,6 +595,8 @@ def replay(
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Also write the instance (.npz) for lrs solve.")
     ] = None,
+    isolate: Isolate = None,
+    seconds: Seconds = None,
     as_json: Json = False,
 ) -> None:
     """Run one trial of a sweep again, bit for bit, and show its trace; exit code 1 when it ends differently."""
@@ -551,15 +604,19 @@ def replay(
     from phase_diagrams.replay import instance_lines
     from phase_diagrams.replay import replay as run
 
-    done = run(folder, cell, replicate, solver)
+    done = run(folder, cell, replicate, solver, calls_of(isolate, seconds))
+    spec = read_spec(folder)
     if save is not None:
+        if not hasattr(done.instance, "save"):
+            raise InvalidInput(f"save: instances of {spec.of_family.title} have no files; leave --save out")
         done.instance.save(save)
     if as_json:
-        recorded = None if done.recorded is None else done.recorded._asdict()
+        recorded = None if done.recorded is None else _flat(done.recorded, spec)
         print_json(
             {
                 "command": "replay",
-                "now": done.row._asdict(),
+                **spec.judged_by(),
+                "now": _flat(done.row, spec),
                 "recorded": recorded,
                 "difference": done.difference,
                 "identical": done.difference == 0,
@@ -568,17 +625,15 @@ def replay(
         )
     else:
         console = stdout()
-        where = ", ".join(f"{n}={v}" for n, v in read_spec(folder).cells[done.row.cell].coordinates.items())
+        where = ", ".join(f"{n}={v}" for n, v in spec.cells[done.row.cell].coordinates.items())
         console.print(f"cell {done.row.cell} ({where}), replicate {replicate}, {done.row.solver}: {done.row.outcome}")
+        words = spec.of_family.errors_of
         for step in _thinned(len(done.errors)):
-            console.print(f"  step {step + 1:4d}  relative error {done.errors[step]:.3e}")
+            console.print(f"  step {step + 1:4d}  {next(iter(words.values()))} {done.errors[step]:.3e}", soft_wrap=True)
         row = done.row
-        console.print(
-            f"relative error {row.theta_error:.3e}, subspace {row.subspace_distance:.3e}, tasks recovered "
-            f"{row.tasks_recovered:.3f}, support precision {row.support_precision:.3f}, recall {row.support_recall:.3f}, "
-            f"rate {row.rate:.3f}",
-            soft_wrap=True,
-        )
+        found = [f"{words[name]} {value:.3g}" for name, value in row.errors.items()]
+        console.print(", ".join([*found, f"rate {row.rate:.3f}"]), soft_wrap=True)
+        console.print(f"recovered: {spec.recovered}", soft_wrap=True, markup=False)
         if row.message:
             console.print(row.message, soft_wrap=True, markup=False)
         if done.recorded is None:
@@ -591,9 +646,16 @@ def replay(
                 "(another machine, library or version computes other last digits)",
                 soft_wrap=True,
             )
-        console.print(instance_lines(read_spec(folder), row), soft_wrap=True, markup=False)
+        console.print(instance_lines(spec, row), soft_wrap=True, markup=False)
     if done.difference == float("inf"):
         raise typer.Exit(1)
+
+
+def _flat(row: Row, spec: SweepSpec) -> dict[str, Any]:
+    """A record by the names of its columns."""
+    from phase_diagrams.trial import columns, values
+
+    return dict(zip(columns(spec.of_family), values(row, spec.of_family), strict=True))
 
 
 def _thinned(count: int, most: int = 20) -> list[int]:

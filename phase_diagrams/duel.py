@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,11 @@ from scipy import stats
 
 from lrs.core.validate import integer, probability
 from lrs.errors import InvalidInput
-from lrs.solver import load_solver
-from phase_diagrams import identity
 from phase_diagrams.boundary import BoundaryPoint, boundary, boundary_axis, implied_outcomes, nested_along
 from phase_diagrams.grid import Value
 from phase_diagrams.table import Trials
 from phase_diagrams.threshold import ThresholdStatus, fit_threshold_intervals
-from phase_diagrams.trial import aimed, draw
+from phase_diagrams.trial import Calls, Runner, Trial, draw
 
 
 @dataclass(frozen=True)
@@ -270,11 +267,14 @@ def _separate_shifts(trials: Trials, a: str, b: str, confidence: float) -> list[
     return shifts
 
 
-def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence: float = 0.95) -> Timing:
+def time_both(
+    trials: Trials, a: str, b: str, *, instances: int = 20, confidence: float = 0.95, calls: Calls | None = None
+) -> Timing:
     """Time two solvers on instances that both solved, interleaved.
 
     Timing columns of a sweep are not fair: the trials ran at other moments, on other machines, beside other work. Here
-    each instance is drawn again and solved in the order A B B A in this process, after one run of each to warm up.
+    each instance is drawn again and solved in the order A B B A, both in this process or, as soon as one of them is
+    isolated, each in its own, after one run of each to warm up. The clock is around the call itself.
 
     Parameters
     ----------
@@ -282,6 +282,8 @@ def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence
     a, b : str
     instances : int
         How many, spread evenly over those that both solved (of a bisected sweep: tried or not, by their brackets).
+    calls : Calls, optional
+        Where solvers are called.
 
     Raises
     ------
@@ -294,24 +296,22 @@ def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence
     if solved.empty:
         raise InvalidInput("timing: there is no instance that both solved")
     chosen = solved.iloc[np.unique(np.linspace(0, len(solved) - 1, min(instances, len(solved))).astype(int))]
-    solvers = {name: load_solver(name) for name in (a, b)}
-    spec = trials.spec
+    spec, calls = trials.spec, calls or Calls()
+    same = replace(calls, isolate=calls.isolated(a) or calls.isolated(b))
+    runner = Runner(replace(spec, solvers=(a, b)), "duel", same)
 
-    def run(name: str, problem: Any, replicate: int) -> float:
-        rng = identity.solver_rng(spec.seed, cell.parameters, replicate, spec.nonce)
-        solver = aimed(solvers[name], cell, rng)
-        start = time.perf_counter()
-        solver(problem, rng=rng, callback=None)
-        return time.perf_counter() - start
+    def run(solver: int) -> float:
+        return runner.outcome(Trial(cell.index, replicate, solver), instance).seconds
 
     spent = []
-    for i, (cell_index, replicate) in enumerate(zip(chosen["cell"], chosen["replicate"], strict=True)):
-        cell = spec.cells[int(cell_index)]
-        problem = draw(spec, cell, int(replicate)).problem
+    for i, (cell_index, number) in enumerate(zip(chosen["cell"], chosen["replicate"], strict=True)):
+        cell, replicate = spec.cells[int(cell_index)], int(number)
+        instance = draw(spec, cell, replicate)
         if i == 0:
-            run(a, problem, int(replicate)), run(b, problem, int(replicate))
-        first_a, first_b, second_b, second_a = (run(name, problem, int(replicate)) for name in (a, b, b, a))
+            run(0), run(1)
+        first_a, first_b, second_b, second_a = (run(solver) for solver in (0, 1, 1, 0))
         spent.append(((first_a + second_a) / 2, (first_b + second_b) / 2))
+    runner.close()
     seconds = np.array(spent)
     ratios = np.sort(seconds[:, 0] / seconds[:, 1])
     n = len(ratios)

@@ -1,8 +1,8 @@
 """What a sweep is: its axes, its fixed parameters and the cells they span.
 
-An axis is any parameter of `lrs.InstanceSpec` (``m``, ``k``, ``noise``, ``x_law``, …) or a ratio ``a/b`` of two sizes:
-``m/d = 0.5`` sets m to the nearest integer of 0.5·d; ``epsilon`` and ``delta`` are the target of the private solvers of the sweep. Ranges are written ``start:stop:step``, stop included when a step
-lands on it.
+An axis is any parameter of the sweep's family (``m``, ``k``, ``noise``, ``x_law``, …), a ratio ``a/b`` of two sizes,
+``m/d = 0.5`` sets m to the nearest integer of 0.5·d, or a setting of its solvers, such as ``epsilon``. Ranges are written
+``start:stop:step``, stop included when a step lands on it.
 """
 
 from __future__ import annotations
@@ -21,46 +21,58 @@ from typing import Any
 import numpy as np
 
 from lrs.core import streams
+from lrs.core.family import LOW_RANK_SPARSE, Family, Parameter, Success, Value, load_family, settings_of
 from lrs.core.identity import canonical, digest
+from lrs.core.solver import SOLVERS, Traits, traits_of
 from lrs.core.validate import hint, integer, real
 from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec
-from lrs.private import PrivateAMHT
-from lrs.private.accounting import check_target
-from lrs.solver import load_solver
 
-Value = int | float | str | None
-
-PARAMETERS = tuple(f.name for f in fields(InstanceSpec))
-#: Target of private solvers, which is no part of an instance: every target sees the same data.
-PRIVACY = ("epsilon", "delta")
-REQUIRED = ("t", "m", "d", "r", "k")
-INTEGERS = frozenset({"t", "m", "d", "r", "k", "duplicates", "w_rank", "zeta"})
-WORDS = frozenset({"b_law", "x_law"})
-#: Sizes a ratio axis may be made of.
-RATIO_TERMS = ("t", "m", "d", "r", "k", "zeta")
 LARGEST_GRID = 1_000_000
 #: Most trials a line of an adaptive sweep may use unless told otherwise.
 ADAPTIVE_REPLICATES = 1000
 
 
 # ---------------------------------------------------------------------------------------------- names and values
-def check_name(name: str, role: str) -> str:
-    """The name of a parameter or of a ratio of two sizes, or a refusal with the nearest known one."""
-    if name in PARAMETERS or name in PRIVACY:
+def ratio_terms(family: Family) -> tuple[str, ...]:
+    """Sizes a ratio axis may be made of."""
+    return tuple(name for name, p in family.parameters.items() if p.size)
+
+
+def nested(family: Family) -> tuple[str, ...]:
+    """Parameters at smaller values of which the data are a part of those at larger ones."""
+    return tuple(name for name, p in family.parameters.items() if p.nested)
+
+
+def check_name(name: str, role: str, family: Family) -> str:
+    """The name of a parameter, a setting or a ratio of two sizes, or a refusal with the nearest known one."""
+    known = {**family.parameters, **settings_of(family)}
+    if name in known:
         return name
     numerator, slash, denominator = name.partition("/")
     if slash:
+        terms = ratio_terms(family)
         for term in (numerator, denominator):
-            if term not in RATIO_TERMS:
+            if term not in terms:
+                example = "m/d or k/m" if {"m", "d", "k"} <= set(terms) else "/".join(terms[:2])
                 raise InvalidInput(
-                    f"{role}: {name!r} is not a ratio of two of {', '.join(RATIO_TERMS)}; for instance m/d or k/m"
+                    f"{role}: {name!r} is not a ratio of two of {', '.join(terms)}; for instance {example}"
                 )
         if numerator == denominator:
             raise InvalidInput(f"{role}: {name!r} is always 1; name two different sizes")
         return name
-    near = hint(name, [*PARAMETERS, *PRIVACY], f"known are {', '.join(PARAMETERS)}", cutoff=0.5)
-    raise InvalidInput(f"{role}: no parameter named {name!r}; {near} (ratios such as m/d are allowed too)")
+    near = hint(name, known, f"known are {', '.join(family.parameters)}", cutoff=0.5)
+    of = "" if family.name == LOW_RANK_SPARSE else f" in the family {family.name}"
+    raise InvalidInput(f"{role}: no parameter named {name!r}{of}; {near} (ratios such as m/d are allowed too)")
+
+
+def _parameter(name: str, family: Family) -> Parameter | None:
+    """What is known of a name; None of a ratio."""
+    return family.parameters.get(name) or settings_of(family).get(name)
+
+
+def _kind(name: str, family: Family) -> type:
+    parameter = _parameter(name, family)
+    return float if parameter is None else parameter.kind
 
 
 def target(name: str) -> str:
@@ -68,15 +80,10 @@ def target(name: str) -> str:
     return name.partition("/")[0]
 
 
-def success_increases(name: str) -> bool:
-    """Whether recovery becomes easier along an axis: with more rows, tasks or budget; every other parameter makes it harder."""
-    return target(name) in ("m", "t", *PRIVACY)
-
-
-def parse_value(name: str, text: str, role: str) -> Value:
+def parse_value(name: str, text: str, role: str, family: Family) -> Value:
     """One value of a parameter, as typed on the command line."""
     text = text.strip()
-    if name in WORDS:
+    if _kind(name, family) is str:
         return text
     if text.lower() in ("none", "null"):
         return None
@@ -84,25 +91,25 @@ def parse_value(name: str, text: str, role: str) -> Value:
         number = Decimal(text)
     except InvalidOperation:
         raise InvalidInput(f"{role}: {name}={text!r} is not a number") from None
-    return _number(name, number, role)
+    return _number(name, number, role, family)
 
 
-def _number(name: str, number: Decimal, role: str) -> int | float:
+def _number(name: str, number: Decimal, role: str, family: Family) -> int | float:
     if not number.is_finite():
         raise InvalidInput(f"{role}: {name}={number} is not finite")
-    if name in INTEGERS:
+    if _kind(name, family) is int:
         if number != number.to_integral_value():
             raise InvalidInput(f"{role}: {name} takes whole numbers, got {number}; ratios such as m/d take fractions")
         return int(number)
     return float(number)
 
 
-def parse_values(name: str, text: str, role: str) -> tuple[Value, ...]:
+def parse_values(name: str, text: str, role: str, family: Family) -> tuple[Value, ...]:
     """Values of an axis: ``a,b,c``, ``start:stop``, ``start:stop:step`` or, geometric, ``start:stop:*factor``."""
     if ":" not in text:
-        return tuple(parse_value(name, part, role) for part in text.split(","))
+        return tuple(parse_value(name, part, role, family) for part in text.split(","))
     parts = text.split(":")
-    if len(parts) not in (2, 3) or name in WORDS:
+    if len(parts) not in (2, 3) or _kind(name, family) is str:
         raise InvalidInput(f"{role}: {name}={text!r} is not start:stop:step, start:stop or a list a,b,c")
     geometric = len(parts) == 3 and parts[2].strip().startswith("*")
     try:
@@ -119,7 +126,7 @@ def parse_values(name: str, text: str, role: str) -> tuple[Value, ...]:
             )
         count = int(math.log(stop / start) / math.log(step) + 1e-9) + 1
         values = [start * step**i for i in range(min(count, LARGEST_GRID + 1))]
-        if name in INTEGERS:
+        if _kind(name, family) is int:
             values = [v.to_integral_value() for v in values]
     else:
         if step == 0:
@@ -130,39 +137,40 @@ def parse_values(name: str, text: str, role: str) -> tuple[Value, ...]:
         values = [start + step * i for i in range(min(count, LARGEST_GRID + 1))]
     if count > LARGEST_GRID:
         raise InvalidInput(f"{role}: {name}={text!r} has {count} values; take a larger step")
-    return tuple(dict.fromkeys(_number(name, v, role) for v in values))
+    return tuple(dict.fromkeys(_number(name, v, role, family) for v in values))
 
 
-def coerce(name: str, value: Any, role: str) -> Value:
+def coerce(name: str, value: Any, role: str, family: Family) -> Value:
     """A value given from Python, as the command line would have read it: sizes as int, other numbers as float."""
-    if value is None or (isinstance(value, str) and name in WORDS):
+    word = _kind(name, family) is str
+    if value is None or (isinstance(value, str) and word):
         return value
     if isinstance(value, str | bool) or not isinstance(value, int | float | np.number):
-        raise InvalidInput(f"{role}: {name} takes {'a word' if name in WORDS else 'a number'}, got {value!r}")
-    if name in WORDS:
+        raise InvalidInput(f"{role}: {name} takes {'a word' if word else 'a number'}, got {value!r}")
+    if word:
         raise InvalidInput(f"{role}: {name} takes a word, got {value!r}")
-    return _number(name, Decimal(repr(float(value))), role)
+    return _number(name, Decimal(repr(float(value))), role, family)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: a name and the values it takes, in order."""
+    """One axis: a name and the values it takes, in order. A sweep reads them as its family does."""
 
     name: str
     values: tuple[Value, ...]
 
     @classmethod
-    def parse(cls, text: str, role: str = "axis") -> Axis:
-        """From ``name=values``."""
+    def parse(cls, text: str, role: str = "axis", family: Family | None = None) -> Axis:
+        """From ``name=values``; of low rank + sparse where no family is named."""
+        family = family or load_family()
         name, equals, values = text.partition("=")
         if not equals or not values.strip():
             raise InvalidInput(f"{role}: expected name=values such as m=10:80:5, got {text!r}")
-        name = check_name(name.strip(), role)
-        return cls(name, parse_values(name, values.strip(), role))
+        name = check_name(name.strip(), role, family)
+        return cls(name, parse_values(name, values.strip(), role, family))
 
     def __post_init__(self) -> None:
-        check_name(self.name, "axis")
-        object.__setattr__(self, "values", tuple(coerce(self.name, v, "axis") for v in self.values))
+        object.__setattr__(self, "values", tuple(self.values))
         if not self.values:
             raise InvalidInput(f"axis: {self.name} has no values")
         if len(set(self.values)) < len(self.values):
@@ -175,72 +183,24 @@ class Axis:
         return all(isinstance(v, int | float) for v in self.values)
 
 
-def parse_fixed(text: str | Iterable[str]) -> dict[str, Value]:
+def parse_fixed(text: str | Iterable[str], family: Family | None = None) -> dict[str, Value]:
     """Fixed parameters from ``d=40,r=2`` (once or several times)."""
+    family = family or load_family()
     fixed: dict[str, Value] = {}
     for part in ",".join([text] if isinstance(text, str) else text).split(","):
         if not part.strip():
             continue
         name, equals, value = part.partition("=")
-        name = check_name(name.strip(), "fixed")
+        name = check_name(name.strip(), "fixed", family)
         if not equals or not value.strip():
             raise InvalidInput(f"fixed: expected name=value, got {part!r}")
         if name in fixed:
             raise InvalidInput(f"fixed: {name} is given twice")
-        fixed[name] = parse_value(name, value, "fixed")
+        fixed[name] = parse_value(name, value, "fixed", family)
     return fixed
 
 
 # ---------------------------------------------------------------------------------------------------- the sweep
-@dataclass(frozen=True)
-class Success:
-    """When a trial counts as recovered.
-
-    Parameters
-    ----------
-    criterion : "all", "theta", "subspace", "parts" or float
-        ``all``: every task has relative error ‖θ̂ − θ*‖₂/‖θ*‖₂ ≤ tolerance; ``theta``: the relative error of all
-        parameters together, ‖Θ̂ − Θ*‖_F/‖Θ*‖_F, is; ``subspace``: the sine of the largest angle between the subspaces is;
-        ``parts``: ``all`` and ``subspace``, and every support is right, so that the split into a shared and a personal part
-        is recovered and not only their sum;
-        a number f in (0, 1]: at least that fraction of the tasks is.
-    tolerance : float
-    """
-
-    criterion: str | float = "all"
-    tolerance: float = 1e-6
-
-    def __post_init__(self) -> None:
-        criterion = self.criterion
-        if isinstance(criterion, str) and criterion not in ("all", "theta", "subspace", "parts"):
-            try:
-                criterion = float(criterion)
-            except ValueError:
-                raise InvalidInput(
-                    f"success: {self.criterion!r} is none of all, theta, subspace, parts or a fraction of tasks such as 0.99"
-                ) from None
-        if not isinstance(criterion, str):
-            if not 0 < criterion <= 1:
-                raise InvalidInput(f"success: a fraction of tasks lies in (0, 1], got {criterion:g}")
-            criterion = float(criterion)
-        object.__setattr__(self, "criterion", criterion)
-        object.__setattr__(self, "tolerance", real("tolerance", self.tolerance, above=0))
-
-    def recovered(
-        self,
-        theta_error: float,
-        tasks_recovered: float,
-        subspace_distance: float = math.inf,
-        supports_right: bool = False,
-    ) -> bool:
-        """The verdict on one trial from its errors."""
-        if self.criterion == "parts":
-            return tasks_recovered >= 1 and subspace_distance <= self.tolerance and supports_right
-        if self.criterion in ("theta", "subspace"):
-            return (theta_error if self.criterion == "theta" else subspace_distance) <= self.tolerance
-        return tasks_recovered >= (1.0 if self.criterion == "all" else float(self.criterion))
-
-
 @dataclass(frozen=True)
 class Sampling:
     """Which trials of the grid are run.
@@ -248,7 +208,7 @@ class Sampling:
     Parameters
     ----------
     nested : str, optional
-        Name of the axis (m or m/·) along which every replicate is bisected for its own threshold.
+        Name of the axis (of nested data: m or m/·) along which every replicate is bisected for its own threshold.
     precision : float, optional
         Stop a line of the grid when the interval of its 50 % threshold along the x axis is at most ± this (in units of
         the axis).
@@ -268,10 +228,6 @@ class Sampling:
     audit: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.nested is not None and target(check_name(self.nested, "nested")) != "m":
-            raise InvalidInput(
-                f"nested: only m (or a ratio m/·) has nested data, a prefix of the rows; got {self.nested!r}"
-            )
         if self.precision is not None:
             real("precision", self.precision, above=0, what="a half-width in units of the x axis")
         for name, low in (("confidence", 0.5), ("exploration", 0.0), ("audit", 0.0)):
@@ -296,20 +252,20 @@ class Cell:
         Axis name → value.
     parameters : mapping
         Every parameter of the instance, ratios resolved.
-    spec : InstanceSpec or None
-        None when no such instance exists.
+    spec
+        Of the family (an `InstanceSpec`); None when no such instance exists.
     reason : str
         Why it does not exist; empty when it does.
-    target : mapping
-        ``epsilon`` and ``delta`` for the private solvers; empty in a sweep without them.
+    settings : mapping
+        Of the solvers that take them (``epsilon`` and ``delta``); empty in a sweep without any.
     """
 
     index: int
     coordinates: Mapping[str, Value]
     parameters: Mapping[str, Value]
-    spec: InstanceSpec | None = field(repr=False)
+    spec: Any = field(repr=False)
     reason: str = ""
-    target: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -321,16 +277,19 @@ class SweepSpec:
     axes : sequence of Axis
         The first is x, the second y; more may follow.
     fixed : mapping
-        Parameters that stay; t, m, d, r and k must each come from an axis or from here.
+        Parameters that stay; those without a default must each come from an axis or from here.
     solvers : sequence of str
         Registered names or ``module:attribute``.
     replicates : int
         Trials per cell and solver; with adaptive sampling the most that may be spent on a line of the x axis.
     seed : int
     success : Success
+        What counts as recovered; default: what the family means by it.
     sampling : Sampling
     trace : bool
         Record the error after every outer step and fit its geometric rate (costs one error evaluation per step).
+    family : str
+        Name or ``module:attribute`` of the family of the instances.
     nonce : str, optional
         Secret that keys the data besides the seed, 32 hexadecimal digits: without it, whoever knows the seed and the code
         can draw the data again, the solver too.
@@ -352,14 +311,23 @@ class SweepSpec:
     success: Success = field(default_factory=Success)
     sampling: Sampling = field(default_factory=Sampling)
     trace: bool = False
+    family: str = LOW_RANK_SPARSE
     nonce: str | None = None
     streams: int = streams.VERSION
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", tuple(self.axes))
+        family = self.of_family
+        axes = [
+            Axis(check_name(a.name, "axis", family), tuple(coerce(a.name, v, "axis", family) for v in a.values))
+            for a in self.axes
+        ]
+        object.__setattr__(self, "axes", tuple(axes))
         object.__setattr__(self, "solvers", tuple(self.solvers))
+        object.__setattr__(self, "success", self.success.of(family))
         object.__setattr__(
-            self, "fixed", {check_name(n, "fixed"): coerce(n, v, "fixed") for n, v in self.fixed.items()}
+            self,
+            "fixed",
+            {check_name(n, "fixed", family): coerce(n, v, "fixed", family) for n, v in self.fixed.items()},
         )
         if not self.axes:
             raise InvalidInput("axes: none given; pass at least one, for instance --x m=14:40:4 --y k=1:6")
@@ -373,12 +341,14 @@ class SweepSpec:
         if len(set(self.solvers)) < len(self.solvers):
             raise InvalidInput(f"solvers: {', '.join(self.solvers)} names one of them twice")
         owners: dict[str, str] = {}
-        asked = [name for name in PRIVACY if name in (*names, *self.fixed)]
-        if len(asked) == 1:
-            other_half = "delta" if asked[0] == "epsilon" else "epsilon"
-            raise InvalidInput(
-                f"{other_half}: missing; a private target is both, epsilon=… and delta=…, as an axis or as --fixed"
-            )
+        for setting in settings_of(family).values():
+            together = [n for n, s in settings_of(family).items() if s.trait == setting.trait and s.required]
+            asked = setting.name in (*names, *self.fixed)
+            for absent in [n for n in together if asked and n not in (*names, *self.fixed)]:
+                both = " and ".join(f"{n}=…" for n in together)
+                raise InvalidInput(
+                    f"{absent}: missing; a {setting.trait} {setting.words} is both, {both}, as an axis or as --fixed"
+                )
         for name in (*names, *self.fixed):
             other = owners.get(target(name))
             if other == name:
@@ -386,10 +356,12 @@ class SweepSpec:
             if other is not None:
                 raise InvalidInput(f"axes: {name!r} and {other!r} both set {target(name)}; keep one of the two")
             owners[target(name)] = name
-        missing = [name for name in REQUIRED if name not in owners]
+        required = [name for name, p in family.parameters.items() if p.required]
+        missing = [name for name in required if name not in owners]
         if missing:
+            every = " and ".join(filter(None, [", ".join(required[:-1]), required[-1]]))
             raise InvalidInput(
-                f"fixed: {', '.join(missing)} missing; every sweep needs t, m, d, r and k, as an axis or as --fixed "
+                f"fixed: {', '.join(missing)} missing; every sweep needs {every}, as an axis or as --fixed "
                 + ",".join(f"{n}=…" for n in missing)
             )
         for name in owners.values():
@@ -399,11 +371,18 @@ class SweepSpec:
         self._ratio_order  # noqa: B018  # a circle of ratios is refused here, not in the middle of a sweep
         if math.prod(len(a.values) for a in self.axes) > LARGEST_GRID:
             raise InvalidInput(f"axes: more than {LARGEST_GRID:,} cells; take larger steps")
-        if self.sampling.nested is not None and self.sampling.nested not in names:
-            raise InvalidInput(f"nested: {self.sampling.nested!r} is not an axis of this sweep ({', '.join(names)})")
-        if self.sampling.nested is not None and (moved := self._moves_with_m):
+        along = self.sampling.nested
+        if along is not None and target(check_name(along, "nested", family)) not in nested(family):
+            can = " and ".join(nested(family)) or "no parameter of this family"
             raise InvalidInput(
-                f"nested: {', '.join(moved)} changes with m, so that fewer rows are not a prefix of the same data; "
+                f"nested: only {can} (or a ratio of it, such as m/d) has nested data, where fewer are a part of more; "
+                f"got {along!r}"
+            )
+        if along is not None and along not in names:
+            raise InvalidInput(f"nested: {self.sampling.nested!r} is not an axis of this sweep ({', '.join(names)})")
+        if along is not None and (moved := self.moves_with(target(along))):
+            raise InvalidInput(
+                f"nested: {', '.join(moved)} changes with {target(along)}, so that fewer rows are not a prefix of the same data; "
                 "give it as a number, not as a ratio, or leave --nested out"
             )
         if self.sampling.kind != "uniform":
@@ -412,6 +391,31 @@ class SweepSpec:
                 raise InvalidInput(
                     f"axes: {self.sampling.kind} sampling needs at least 3 increasing numbers on the axis {axis.name}"
                 )
+
+    # ------------------------------------------------------------------------------------------------ the family
+    @cached_property
+    def of_family(self) -> Family:
+        """The family itself."""
+        return load_family(self.family)
+
+    @property
+    def recovered(self) -> str:
+        """What a recovered trial is, in words."""
+        return self.success.sentence(self.of_family)
+
+    def judged_by(self) -> dict[str, Any]:
+        """Family, criterion and tolerance, for results."""
+        return {
+            "family": self.of_family.name,
+            "criterion": self.success.criterion,
+            "tolerance": self.success.tolerance,
+            "recovered": self.recovered,
+        }
+
+    def eases(self, name: str) -> bool:
+        """Whether recovery becomes easier along an axis: with more rows, tasks or budget."""
+        parameter = _parameter(target(name), self.of_family)
+        return parameter is not None and parameter.eases
 
     # ------------------------------------------------------------------------------------------------ geometry
     @property
@@ -457,14 +461,13 @@ class SweepSpec:
         combinations = itertools.product(*(a.values for a in self.axes))
         return tuple(self._cell(i, values) for i, values in enumerate(combinations))
 
-    @property
-    def _moves_with_m(self) -> tuple[str, ...]:
-        """Ratios whose value depends on m."""
-        moved = {"m"}
+    def moves_with(self, size: str) -> tuple[str, ...]:
+        """Ratios whose value depends on a size, but for those that set it."""
+        moved = {size}
         for name in self._ratio_order:
             if name.partition("/")[2] in moved:
                 moved.add(target(name))
-        return tuple(n for n in self._ratio_order if n.partition("/")[2] in moved and target(n) != "m")
+        return tuple(n for n in self._ratio_order if n.partition("/")[2] in moved and target(n) != size)
 
     @cached_property
     def lines(self) -> tuple[tuple[int, ...], ...]:
@@ -488,15 +491,16 @@ class SweepSpec:
         for name in self._ratio_order:
             numerator, _, denominator = name.partition("/")
             given[numerator] = math.floor(given.pop(name) * given[denominator] + 0.5)
-        target = {name: given.pop(name) for name in PRIVACY if name in given}
+        family, known = self.of_family, settings_of(self.of_family)
+        settings = {name: given.pop(name) for name in known if name in given}
         try:
-            spec = InstanceSpec.from_dict(given)
-            if target:
-                check_target(target["epsilon"], target["delta"], None)
+            spec = family.spec(**given)
+            for name, value in settings.items():
+                known[name].check(name, value)
         except InvalidInput as error:
-            defaults: dict[str, Any] = {f.name: f.default for f in fields(InstanceSpec) if f.name not in REQUIRED}
+            defaults = {name: p.default for name, p in family.parameters.items() if not p.required}
             return Cell(index, coordinates, {**defaults, **given}, None, str(error))
-        return Cell(index, coordinates, spec.to_dict(), spec, target=target)
+        return Cell(index, coordinates, spec.to_dict(), spec, settings=settings)
 
     def find_cell(self, text: str) -> Cell:
         """A cell by its index, or by coordinates such as ``m=20,k=3``."""
@@ -506,7 +510,7 @@ class SweepSpec:
             if not 0 <= index < len(self.cells):
                 raise InvalidInput(f"cell: {index} is outside 0 … {len(self.cells) - 1}")
             return self.cells[index]
-        wanted = parse_fixed(text)
+        wanted = parse_fixed(text, self.of_family)
         names = [a.name for a in self.axes]
         if sorted(wanted) != sorted(names):
             raise InvalidInput(f"cell: give its index or a value for each axis ({', '.join(names)}), got {text!r}")
@@ -525,7 +529,9 @@ class SweepSpec:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as ``sweep.json`` stores them."""
         # Without what the first version did not know, a sweep of its streams keeps its hash.
-        data = {"streams": self.streams, "nonce": self.nonce} if self.streams > 1 else {}
+        data: dict[str, Any] = {"streams": self.streams, "nonce": self.nonce} if self.streams > 1 else {}
+        if self.family != LOW_RANK_SPARSE:
+            data["family"] = self.family
         return {
             "axes": [{"name": a.name, "values": list(a.values)} for a in self.axes],
             "fixed": dict(self.fixed),
@@ -560,18 +566,33 @@ class SweepSpec:
         remedy = "start a new folder; what is recorded in the old one can still be read, exported and drawn"
         streams.refuse_old("sweep", self.streams, remedy)
 
-    def check_solvers(self) -> None:
-        """Refuse a solver that cannot be loaded, or lacks its target, before a single trial is run."""
-        private = [name for name in self.solvers if isinstance(load_solver(name), PrivateAMHT)]
-        targeted = "epsilon" in (*(a.name for a in self.axes), *self.fixed)
-        if private and not targeted:
-            raise InvalidInput(
-                f"epsilon: the solver {private[0]!r} needs a target, as axes or as --fixed epsilon=1,delta=1e-6"
-            )
-        if targeted and not private:
-            raise InvalidInput(
-                f"epsilon: none of the solvers {', '.join(self.solvers)} takes a target; pass --solver private-amht"
-            )
+    def check_settings(self, traits: Mapping[str, Traits]) -> None:
+        """Refuse a solver that lacks a setting, and a setting that no solver takes; by the traits of every solver."""
+        given = (*(a.name for a in self.axes), *self.fixed)
+        together = ",".join(f"{n}=…" for n, s in settings_of(self.of_family).items() if s.required)
+        for name, setting in settings_of(self.of_family).items():
+            takers = [solver for solver in self.solvers if getattr(traits[solver], setting.trait)]
+            if setting.required and takers and name not in given:
+                raise InvalidInput(
+                    f"{name}: the solver {takers[0]!r} needs a {setting.words}, as axes or as --fixed {together}"
+                )
+            if name in given and not takers:
+                raise InvalidInput(
+                    f"{name}: none of the solvers {', '.join(self.solvers)} takes a {setting.words}{_advice(self.family, setting.trait)}"
+                )
+
+
+def _advice(family: str, trait: str) -> str:
+    """Which of the registered solvers have a trait."""
+    known = []
+    for name in SOLVERS:
+        try:
+            solver = SOLVERS.load(name)
+            if getattr(solver, "family", LOW_RANK_SPARSE) == family and getattr(traits_of(solver, family), trait):
+                known.append(name)
+        except InvalidInput:  # not installed in full, or of another family
+            continue
+    return f"; pass --solver {' or '.join(known)}" if known else ""
 
 
 def differences(old: SweepSpec, new: SweepSpec) -> list[str]:
@@ -591,12 +612,13 @@ def _flat(values: Mapping[str, Any]) -> dict[str, str]:
         flat |= {f"{group} {name}" if group != "sampling" else name: str(v) for name, v in values[group].items()}
     flat["solvers"] = ", ".join(values["solvers"])
     last = ("replicates", "seed", "trace", "nonce", "streams")
+    flat["family"] = values.get("family", LOW_RANK_SPARSE)
     return flat | {name: str(values[name]) for name in last if name in values}
 
 
 # ------------------------------------------------------------------------------------------------- specification files
 _FILE_KEYS = (
-    *("x", "y", "axes", "fixed", "solvers", "replicates", "seed", "success", "tolerance"),
+    *("family", "x", "y", "axes", "fixed", "solvers", "replicates", "seed", "success", "tolerance"),
     *("nested", "precision", "confidence", "exploration", "audit", "trace", "nonce"),
 )
 
@@ -630,14 +652,16 @@ def build(settings: Mapping[str, Any]) -> SweepSpec:
     ``x``, ``y`` and the list ``axes`` hold ``name=values`` texts (or ``{name = [values]}`` tables); ``fixed`` a text
     ``d=40,r=2`` or a table; the others the fields of `SweepSpec`, `Success` and `Sampling`.
     """
+    named = settings.get("family") or LOW_RANK_SPARSE
+    family = load_family(named)
     texts = [(role, settings[role]) for role in ("x", "y") if settings.get(role)]
     texts += [("axis", text) for text in settings.get("axes") or ()]
-    axes = [_axis(value, role) for role, value in texts]
+    axes = [_axis(value, role, family) for role, value in texts]
     fixed = settings.get("fixed") or {}
     if isinstance(fixed, Mapping):
-        fixed = {n: _plain(n, v) for n, v in fixed.items()}
+        fixed = {n: _plain(n, v, family) for n, v in fixed.items()}
     else:
-        fixed = parse_fixed(fixed)
+        fixed = parse_fixed(fixed, family)
     solvers = settings.get("solvers") or ("amht",)
     optional = {n: settings[n] for n in ("replicates", "seed", "trace", "nonce") if settings.get(n) is not None}
     sampling = {f.name: settings[f.name] for f in fields(Sampling) if settings.get(f.name) is not None}
@@ -654,24 +678,25 @@ def build(settings: Mapping[str, Any]) -> SweepSpec:
         solvers=(solvers,) if isinstance(solvers, str) else tuple(solvers),
         success=Success(**success),
         sampling=Sampling(**sampling),
+        family=named,
         **optional,
     )
 
 
-def _axis(value: str | Mapping[str, Sequence[Any]], role: str) -> Axis:
+def _axis(value: str | Mapping[str, Sequence[Any]], role: str, family: Family) -> Axis:
     if isinstance(value, str):
-        return Axis.parse(value, role)
+        return Axis.parse(value, role, family)
     if not isinstance(value, Mapping) or len(value) != 1:
         raise InvalidInput(f"{role}: expected one axis, name=values or {{name = [values]}}, got {value!r}")
     ((name, values),) = value.items()
     if isinstance(values, str):
-        return Axis.parse(f"{name}={values}", role)
+        return Axis.parse(f"{name}={values}", role, family)
     if not isinstance(values, list | tuple):
         raise InvalidInput(f"{role}: {name} needs a list of values, got {values!r}")
-    name = check_name(name, role)
-    return Axis(name, tuple(_plain(name, v) for v in values))
+    name = check_name(name, role, family)
+    return Axis(name, tuple(_plain(name, v, family) for v in values))
 
 
-def _plain(name: str, value: Any) -> Value:
-    name = check_name(name, "fixed")
-    return parse_value(name, value, "fixed") if isinstance(value, str) else coerce(name, value, "fixed")
+def _plain(name: str, value: Any, family: Family) -> Value:
+    name = check_name(name, "fixed", family)
+    return (parse_value if isinstance(value, str) else coerce)(name, value, "fixed", family)

@@ -27,10 +27,11 @@ import pyarrow as pa
 from pyarrow import csv
 
 import lrs
+from lrs.core.family import Family, load_family
 from lrs.core.identity import canonical, digest
 from lrs.errors import InvalidInput
 from phase_diagrams.grid import SweepSpec, differences
-from phase_diagrams.trial import COLUMNS, KINDS, Row
+from phase_diagrams.trial import Row, columns, row_of, values
 
 FORMAT = "lrs-sweep"
 #: What is written. 1 had the same layout and other random streams: it is read, and not added to.
@@ -144,9 +145,9 @@ def open_folder(folder: str | Path, spec: SweepSpec, *, extend: bool = False) ->
 # ------------------------------------------------------------------------------------------------- writing
 def experiment(spec: SweepSpec) -> str:
     """Hash that ties a shard to its sweep: all of the specification but the number of replicates."""
-    values = spec.to_dict()
-    del values["replicates"]
-    return digest(canonical(values))
+    settings = spec.to_dict()
+    del settings["replicates"]
+    return digest(canonical(settings))
 
 
 def encode(row: Sequence[Any]) -> str:
@@ -166,8 +167,10 @@ class Writer:
     synchronised to the disk every second and at the end.
     """
 
-    def __init__(self, folder: str | Path, spec: SweepSpec, label: str = "local") -> None:
-        self.folder, self.spec, self.label = Path(folder), spec, label
+    def __init__(
+        self, folder: str | Path, spec: SweepSpec, label: str = "local", about: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder, self.spec, self.label, self.about = Path(folder), spec, label, dict(about or {})
         self._file: int | None = None
         self._synced = 0.0
 
@@ -177,13 +180,14 @@ class Writer:
             "format": FORMAT,
             "version": VERSION,
             "experiment": experiment(self.spec),
-            "columns": list(COLUMNS),
+            "columns": list(columns(self.spec.of_family)),
             "host": {
                 "name": platform.node(),
                 "machine": platform.machine(),
                 "python": platform.python_version(),
                 "numpy": np.__version__,
                 "toolkit": lrs.__version__,
+                **self.about,
             },
         }
         path = self.folder / "journal" / name
@@ -199,7 +203,8 @@ class Writer:
 
     def append(self, rows: Iterable[Row]) -> None:
         """Record rows; raises `InvalidInput` when the disk is full or read-only."""
-        content = "".join(encode(row) + "\n" for row in rows).encode()
+        family = self.spec.of_family
+        content = "".join(encode(values(row, family)) + "\n" for row in rows).encode()
         if not content:
             return
         try:
@@ -238,6 +243,8 @@ class Contents:
 
     Attributes
     ----------
+    family : Family
+        Whose errors are columns.
     batches : list of dict
         Column name → array, a few thousand recorded lines each (a trial recorded twice is there twice). Numbers are
         int64 or float64 (``iterations`` too, NaN where there is none), words are objects.
@@ -247,22 +254,26 @@ class Contents:
         One sentence per damaged file.
     """
 
+    family: Family = field(default_factory=load_family)
     batches: list[dict[str, np.ndarray]] = field(default_factory=list)
     hosts: list[dict[str, str]] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     _words: dict[str | None, str | None] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        self.kinds = columns(self.family)
+
     def __len__(self) -> int:
         return sum(len(batch["cell"]) for batch in self.batches)
 
-    def add(self, columns: Mapping[str, Sequence[Any] | pa.ChunkedArray]) -> None:
+    def add(self, table: Mapping[str, Sequence[Any] | pa.ChunkedArray]) -> None:
         """Add recorded lines, given column by column."""
-        self.batches.append({name: self._typed(name, columns[name]) for name in COLUMNS})
+        self.batches.append({name: self._typed(name, table[name]) for name in self.kinds})
 
     def _typed(self, name: str, values: Sequence[Any] | pa.ChunkedArray) -> np.ndarray:
-        if KINDS[name] is int:
+        if self.kinds[name] is int:
             return np.asarray(values, dtype=np.int64)
-        if KINDS[name] in (float, int | None):
+        if self.kinds[name] in (float, int | None):
             return np.asarray(values, dtype=np.float64)  # also reads None and the words nan, inf and -inf
         share = self._words.setdefault  # a million rows hold few different words
         if isinstance(values, pa.ChunkedArray):
@@ -273,13 +284,16 @@ class Contents:
 
     def take(self, name: str) -> np.ndarray:
         """All values of a column, which leaves the contents: a million rows need not be held twice."""
-        empty = np.array([], dtype={int: np.int64, float: np.float64, int | None: np.float64}.get(KINDS[name], object))
+        empty = np.array(
+            [], dtype={int: np.int64, float: np.float64, int | None: np.float64}.get(self.kinds[name], object)
+        )
         return np.concatenate([empty, *(batch.pop(name) for batch in self.batches)])
 
     def rows(self) -> Iterator[Row]:
         """The recorded lines as rows."""
         for batch in self.batches:
-            for row in map(Row._make, zip(*(batch[name].tolist() for name in COLUMNS), strict=True)):
+            for line in zip(*(batch[name].tolist() for name in self.kinds), strict=True):
+                row = row_of(line, self.family)
                 steps = row.iterations
                 yield row._replace(iterations=None if steps is None or steps != steps else int(steps))
 
@@ -298,7 +312,7 @@ def read(folder: str | Path, spec: SweepSpec | None = None) -> Contents:
         When a shard belongs to another sweep or was written by a newer version.
     """
     spec = read_spec(folder) if spec is None else spec
-    contents = Contents()
+    contents = Contents(spec.of_family)
     for path in shards(folder):
         _read_shard(path, experiment(spec), contents)
     return contents
@@ -338,22 +352,22 @@ def _parse(block: bytes, names: Sequence[str], contents: Contents) -> int:
     """
     if not block:
         return 0
-    table = _parse_columns(block, names)
+    table = _parse_columns(block, names, contents.kinds)
     if table is not None:
-        contents.add({name: table[name] for name in COLUMNS})
+        contents.add({name: table[name] for name in contents.kinds})
         return 0
     lines = block.split(b"\n")[:-1]
-    rows = [row for row in (_parse_row(line, names) for line in lines) if row is not None]
+    rows = [row for row in (_parse_row(line, names, contents.kinds) for line in lines) if row is not None]
     if rows:
-        contents.add(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
+        contents.add(dict(zip(contents.kinds, zip(*rows, strict=True), strict=True)))
     return len(lines) - len(rows)
 
 
+_WORD = pa.dictionary(pa.int32(), pa.string())
 _ARROW = {int: pa.int64(), float: pa.float64(), int | None: pa.float64()}
-_ARROW_TYPES = {name: _ARROW.get(KINDS[name], pa.dictionary(pa.int32(), pa.string())) for name in COLUMNS}
 
 
-def _parse_columns(block: bytes, names: Sequence[str]) -> pa.Table | None:
+def _parse_columns(block: bytes, names: Sequence[str], kinds: Mapping[str, Any]) -> pa.Table | None:
     """The lines as an Arrow table, or None where they are not plainly what `encode` writes.
 
     A JSON array without its brackets is a line of comma-separated values as long as its words hold no escapes but of
@@ -369,8 +383,8 @@ def _parse_columns(block: bytes, names: Sequence[str]) -> pa.Table | None:
             csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=list(names)),
             csv.ParseOptions(double_quote=False, escape_char="\\", ignore_empty_lines=False),
             csv.ConvertOptions(
-                include_columns=list(COLUMNS),
-                column_types=_ARROW_TYPES,
+                include_columns=list(kinds),
+                column_types={n: _ARROW.get(kind, _WORD) for n, kind in kinds.items()},
                 null_values=["null"],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
@@ -378,24 +392,23 @@ def _parse_columns(block: bytes, names: Sequence[str]) -> pa.Table | None:
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError):
         return None
-    whole = len(table) == lines and not any(table[n].null_count for n in COLUMNS if KINDS[n] is int)
+    whole = len(table) == lines and not any(table[n].null_count for n, kind in kinds.items() if kind is int)
     return table if whole else None
 
 
-def _parse_row(line: bytes, names: Sequence[str]) -> list[Any] | None:
-    """The values of one line in the order of `COLUMNS`, None when it is damaged."""
+def _parse_row(line: bytes, names: Sequence[str], kinds: Mapping[str, Any]) -> list[Any] | None:
+    """The values of one line in the order of the columns, None when it is damaged."""
     try:
         row = json.loads(line)
     except ValueError:
         return None
     if type(row) is not list or len(row) != len(names):
         return None
-    values = [row[names.index(name)] for name in COLUMNS]
-    return values if all(map(_fits, COLUMNS, values)) else None
+    found = [row[names.index(name)] for name in kinds]
+    return found if all(map(_fits, kinds.values(), found)) else None
 
 
-def _fits(name: str, value: Any) -> bool:
-    kind = KINDS[name]
+def _fits(kind: Any, value: Any) -> bool:
     if kind is int:
         return type(value) is int
     if kind in (float, int | None):

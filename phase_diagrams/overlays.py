@@ -1,4 +1,4 @@
-"""Lines to compare a map with: the theorem's region, the counting limit, Donoho–Tanner, identifiability, private users.
+"""Lines to compare a map with: the theorem's region and the limits that the family knows.
 
 Each overlay is a margin over the parameters, ln(m / rows it asks for): positive where it holds. A line of a picture is
 its zero contour, which works for any pair of numeric axes, ratios included.
@@ -7,20 +7,19 @@ its zero contour, which works for any pair of numeric axes, ratios included.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, settings_of
+from lrs.core.registry import import_attribute
 from lrs.core.validate import real
 from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec
-from phase_diagrams.grid import PRIVACY, SweepSpec, target
+from phase_diagrams.grid import SweepSpec, nested, ratio_terms, target
 from phase_diagrams.table import Trials
-from theory import calibration, limits
-from theory.private_plan import PrivatePlan, plan_users
+from theory import calibration
 from theory.region import TheoremRegion
 from theory.symbols import Constant
 from theory.theorems import load_theorem
@@ -29,59 +28,34 @@ Parameters = Mapping[str, np.ndarray]
 SIZES = ("t", "m", "d", "r", "k")
 
 
-def _counting(p: Parameters) -> np.ndarray:
-    return np.asarray(limits.counting_limit(d=p["d"], r=p["r"], k=p["k"], t=p["t"]))
-
-
-def _donoho_tanner(p: Parameters) -> np.ndarray:
-    # The rows depend on d and k by way of k/d but for rounding to an integer, which would draw the line as a staircase.
-    fine = 1000
-    return np.asarray(p["r"] + limits.donoho_tanner_rows(d=fine * p["d"], r=0, k=fine * p["k"]) / fine)
-
-
-def _identifiability(p: Parameters) -> np.ndarray:
-    # m ≥ r + k + 1 per task for almost every b when the support is unknown, and t ≥ r tasks that span the subspace.
-    return np.where(p["t"] >= p["r"], p["r"] + p["k"] + 1.0, np.inf)
-
-
-@lru_cache(maxsize=10_000)
-def _users_needed(d: int, r: int, k: int, epsilon: float, delta: float) -> float:
-    if epsilon <= 0 or not 0 < delta < 1:  # the margin of a picture, half a cell beyond the first target
-        return float("inf")
-    plan = PrivatePlan(d=d, r=r, k=k, epsilon=epsilon, delta=delta)
-    return next(need.amount for need in plan_users(plan) if need.source == "users needed")
-
-
-def _private(p: Parameters) -> np.ndarray:
-    if any(name not in p for name in PRIVACY):
-        raise InvalidInput("overlay: private needs a sweep with a target, epsilon and delta")
-    sizes = [np.rint(p[n]).astype(int) for n in ("d", "r", "k")]
-    points = zip(*(a.ravel().tolist() for a in (*sizes, *(p[n] for n in PRIVACY))), strict=True)
-    users = np.array([_users_needed(*point) for point in points]).reshape(p["t"].shape)
-    # Asked of the users, whatever m is: in rows per user this is m times the share of the users that is missing.
-    return np.asarray(p["m"] * users / p["t"])
-
-
 @dataclass(frozen=True)
 class Overlay:
-    """A yardstick: rows per task it asks for, and what a reader should know about it."""
+    """A yardstick: rows it asks for (values of the nested parameter ``along``), and what a reader should know of it."""
 
     name: str
     label: str
     rows: Callable[[Parameters], np.ndarray]
     colour: str
     dashes: str
+    along: str = "m"
 
 
-_LIMITS = {
-    "counting": Overlay("counting", "counting limit: below it no solver can be right", _counting, "#000000", "--"),
-    "donoho-tanner": Overlay("donoho-tanner", "Donoho–Tanner: ℓ₁ with U known", _donoho_tanner, "#D55E00", "-."),
-    "identifiability": Overlay("identifiability", "identifiability: m = r + k + 1", _identifiability, "#CC79A7", ":"),
-    "private": Overlay(
-        "private", "users needed for a subspace error of 0.1, noise alone [D]", _private, "#D55E00", "-"
-    ),
-}
-NAMES = ("theorem", *_LIMITS)
+THEOREM = "theorem"
+#: Colours and dashes of a family's limits, in its order.
+_LINES = (("#000000", "--"), ("#D55E00", "-."), ("#CC79A7", ":"), ("#D55E00", "-"), ("#009E73", "-."))
+
+
+def names(family: Family) -> tuple[str, ...]:
+    """The overlays there are for a family: the theorem's region, where it is known, and its limits."""
+    return ((THEOREM,) if family.name == LOW_RANK_SPARSE else ()) + tuple(family.limits)
+
+
+def _limit(name: str, family: Family) -> Overlay:
+    rows = import_attribute(family.limits[name], "limit")
+    colour, dashes = _LINES[list(family.limits).index(name) % len(_LINES)]
+    label = (rows.__doc__ or name).partition("\n")[0].rstrip(".")
+    along = next(iter(nested(family)), "m")
+    return Overlay(name, label, lambda p: np.asarray(rows(**p), dtype=float), colour, dashes, along)
 
 
 @dataclass(frozen=True)
@@ -145,7 +119,10 @@ def theorem_overlay(constants: Mapping[str, float] | None = None, source: str = 
 
 
 def overlays(
-    names: Sequence[str], constants: Mapping[str, float] | None = None, source: str = ""
+    chosen: Sequence[str],
+    constants: Mapping[str, float] | None = None,
+    source: str = "",
+    family: Family | None = None,
 ) -> tuple[Overlay, ...]:
     """The overlays of these names, in this order; constants and their source as in `theorem_overlay`.
 
@@ -154,31 +131,32 @@ def overlays(
     InvalidInput
         On an unknown name.
     """
-    for name in names:
-        if name not in NAMES:
-            raise InvalidInput(f"overlay: {name!r} is not known; choose from {', '.join(NAMES)}")
-    return tuple(theorem_overlay(constants, source) if n == "theorem" else _LIMITS[n] for n in dict.fromkeys(names))
+    family = family or load_family()
+    for name in chosen:
+        if name not in names(family):
+            raise InvalidInput(f"overlay: {name!r} is not known; choose from {', '.join(names(family)) or 'none'}")
+    return tuple(
+        theorem_overlay(constants, source) if n == THEOREM else _limit(n, family) for n in dict.fromkeys(chosen)
+    )
 
 
 def parameters_at(spec: SweepSpec, coordinates: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """t, m, d, r and k, and a private target, as real numbers where the axes have these (broadcasting, possibly fractional) values."""
+    """Sizes and settings as real numbers where the axes have these (broadcasting, possibly fractional) values."""
+    known = (*ratio_terms(spec.of_family), *settings_of(spec.of_family))
     given = {**spec.fixed, **coordinates}
-    done = {n: np.asarray(v, dtype=float) for n, v in given.items() if n in (*SIZES, *PRIVACY)}
+    done = {n: np.asarray(v, dtype=float) for n, v in given.items() if n in known and v is not None}
     ratios = [n for n in given if "/" in n]
     while ratios:  # a specification has no circle of ratios, so every pass resolves at least one
         for name in [n for n in ratios if n.partition("/")[2] in done]:
             done[target(name)] = np.asarray(given[name], dtype=float) * done[name.partition("/")[2]]
             ratios.remove(name)
-    done = dict(zip(done, np.broadcast_arrays(*done.values()), strict=True))
-    for name in ("r", "k"):
-        done[name] = np.minimum(done[name], done["d"])
-    return done
+    return dict(zip(done, np.broadcast_arrays(*done.values()), strict=True))
 
 
 def margin(overlay: Overlay, parameters: Parameters) -> np.ndarray:
     """ln(m / rows asked for); +inf where nothing is asked for, −inf where no number of rows is enough."""
     with np.errstate(divide="ignore"):
-        return np.log(parameters["m"]) - np.log(np.asarray(overlay.rows(parameters), dtype=float))
+        return np.log(parameters[overlay.along]) - np.log(np.asarray(overlay.rows(parameters), dtype=float))
 
 
 @dataclass(frozen=True)
@@ -234,11 +212,15 @@ def promise(
     solvers : sequence of str, optional
         Default: all of the sweep.
     """
-    sources = {name: region_constants(name, constants) for name in solvers or trials.spec.solvers}
-    frame = trials.possible
+    family, frame = trials.spec.of_family, trials.possible
+    if THEOREM in names(family):
+        sources = {name: region_constants(name, constants) for name in solvers or trials.spec.solvers}
+    else:
+        none = RegionConstants(None, f"no region of a theorem is known for {family.title}")
+        return Promise(0, frame.iloc[:0], dict.fromkeys(solvers or trials.spec.solvers, none))
     ordinary = np.ones(len(frame), dtype=bool)
-    for extra in fields(InstanceSpec):
-        if extra.default is not MISSING and extra.name in frame and extra.name not in SIZES:
+    for extra in family.parameters.values():
+        if not extra.required and extra.name in frame:
             usual = frame[extra.name].isna() if extra.default is None else frame[extra.name] == extra.default
             ordinary &= usual.to_numpy(bool)
     frame = frame[ordinary]

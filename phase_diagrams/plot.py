@@ -6,6 +6,7 @@ unfinished cells a second colour for the other bound.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from lrs.core.family import Family, InParts
+from lrs.core.trial import Ended
 from lrs.errors import InvalidInput
 from phase_diagrams.boundary import boundary, boundary_axis, cell_counts
 from phase_diagrams.canvas import (
@@ -38,23 +41,28 @@ from phase_diagrams.canvas import (
     values_at,
 )
 from phase_diagrams.duel import Duel
-from phase_diagrams.grid import SweepSpec, Value
+from phase_diagrams.grid import SweepSpec, Value, ratio_terms
 from phase_diagrams.overlays import Overlay, margin, parameters_at
 from phase_diagrams.scaling import ScalingFit, critical_levels, references
 from phase_diagrams.table import Trials
 
-#: Failure modes, their letter and colour (Okabe–Ito).
-MODES = {
-    "recovered": ("", "#F0E442"),
-    "support": ("S", "#56B4E9"),
-    "subspace": ("U", "#0072B2"),
-    "weights": ("W", "#009E73"),
-    "iteration cap": ("C", "#E69F00"),
-    "non-finite": ("N", "#D55E00"),
-    "raised": ("R", "#CC79A7"),
-    "crashed": ("X", "#000000"),
+#: Ways to fail without a wrong answer, their letter and colour (Okabe–Ito).
+_ENDS = {
+    Ended.ITERATION_CAP: ("C", "#E69F00"),
+    Ended.NON_FINITE: ("N", "#D55E00"),
+    Ended.RAISED: ("R", "#CC79A7"),
+    Ended.TIMEOUT: ("T", "#999999"),
+    Ended.CRASHED: ("X", "#000000"),
 }
-SUBSPACE_TOLERANCE = 1e-3  # sine of the largest angle above which the shared subspace counts as wrong
+_PART_COLOURS = ("#56B4E9", "#0072B2", "#009E73", "#882255", "#44AA99")
+
+
+def failure_modes_of(family: Family) -> dict[str, tuple[str, str]]:
+    """What the outcome of a cell can be: recovered, a part that is wrong, or another end; with letter and colour."""
+    parts = family.parts if isinstance(family, InParts) else {Ended.NOT_RECOVERED.value: "–"}
+    colours = itertools.cycle(_PART_COLOURS)
+    wrong = {part: (letter, next(colours)) for part, letter in parts.items()}
+    return {Ended.RECOVERED.value: ("", "#F0E442"), **wrong, **{end.value: look for end, look in _ENDS.items()}}
 
 
 def _check(trials: Trials, solver: str) -> None:
@@ -114,7 +122,7 @@ def success_map(
         handles += _overlay_lines(ax, spec, at, overlays)
         if marked is not None:
             handles += _marks(ax, spec, select(marked[marked["solver"] == solver], at))
-        frame_axes(ax, spec.axes[0], spec.axes[1])
+        frame_axes(ax, spec)
         ax.set_title(f"Recovery by {solver}\n{subtitle(spec, at)}")
         legend(ax, handles)
     return figure
@@ -182,7 +190,11 @@ def _overlay_lines(ax: Axes, spec: SweepSpec, at: Mapping[str, Value], chosen: S
     px, py = (np.linspace(-0.5, len(a.values) - 0.5, 12 * len(a.values) + 1) for a in (x, y))
     X, Y = np.meshgrid(values_at(x, px), values_at(y, py))
     p = parameters_at(spec, {**at, x.name: X, y.name: Y})
-    valid = np.logical_and.reduce([p[n] > 0 for n in ("t", "m", "d")]) & (p["r"] >= 0) & (p["k"] >= 0)
+    # Half a cell beyond the grid a size may be negative; it may be 0 where it is 0 in a cell.
+    zero = {
+        n for n in ratio_terms(spec.of_family) if any(c.spec is not None and c.parameters[n] == 0 for c in spec.cells)
+    }
+    valid = np.logical_and.reduce([(v >= 0) if n in zero else (v > 0) for n, v in p.items()])
     p = {n: np.where(valid, v, 1.0) for n, v in p.items()}
     handles = []
     for overlay in chosen:
@@ -241,7 +253,7 @@ def _success_curve(trials: Trials, solver: str, confidence: float) -> Figure:
         step = max(1, len(axis.values) // 16)
         ax.set_xticks(range(0, len(axis.values), step), [str(v) for v in axis.values[::step]])
         ax.set(
-            xlabel=label(axis.name),
+            xlabel=label(axis.name, spec),
             ylabel="share of replicates recovered",
             ylim=(-0.03, 1.03),
             xlim=(-0.5, len(axis.values) - 0.5),
@@ -251,53 +263,56 @@ def _success_curve(trials: Trials, solver: str, confidence: float) -> Figure:
     return figure
 
 
-def failure_modes(frame: pd.DataFrame, tolerance: float = SUBSPACE_TOLERANCE) -> pd.Series:
-    """Which part failed, trial by trial: one of the keys of `MODES`.
+def failure_modes(frame: pd.DataFrame, family: Family) -> pd.Series:
+    """Which part failed, trial by trial: one of the keys of `failure_modes_of`.
 
-    A trial that ended without an answer has its outcome; one with a wrong answer is put down to the shared subspace
-    when that is off by more than ``tolerance``, else to the supports, else to the weights.
+    A trial that ended without an answer has its outcome; one with a wrong answer is put down to the part that the family
+    names, where its answers have parts.
     """
-    wrong_support = (frame["support_precision"] < 1) | (frame["support_recall"] < 1)
-    part = np.select([frame["subspace_distance"] > tolerance, wrong_support], ["subspace", "support"], "weights")
-    answer = frame["outcome"].isin(["not recovered"])
-    return pd.Series(np.where(answer, part, frame["outcome"]), index=frame.index, name="mode")
+    modes = frame["outcome"].astype(object)
+    if isinstance(family, InParts):
+        wrong = frame["outcome"] == Ended.NOT_RECOVERED.value
+        names = list(family.errors_of)
+        errors = frame.loc[wrong, names].to_numpy(float).tolist()
+        modes[wrong] = [family.wrong_part(dict(zip(names, values, strict=True))) for values in errors]
+    return modes.rename("mode")
 
 
 def failure_map(trials: Trials, solver: str | None = None, *, at: Mapping[str, Value] | None = None) -> Figure:
-    """The most frequent outcome of every cell, and for failures which part failed (U subspace, S support, W weights)."""
+    """The most frequent outcome of every cell, and for failures which part failed, where the answers of the family have parts."""
     spec, solver = trials.spec, solver or trials.spec.solvers[0]
     _check(trials, solver)
     _two_axes(spec)
     at = slices(spec)[0] if at is None else dict(at)
     frame = select(trials.possible, at)
     frame = frame[frame["solver"] == solver]
-    modes = list(MODES)
-    frame = frame.assign(mode=failure_modes(frame).map(modes.index))
+    known = failure_modes_of(spec.of_family)
+    modes = list(known)
+    frame = frame.assign(mode=failure_modes(frame, spec.of_family).map(modes.index))
     names = [a.name for a in spec.axes[:2]]
     share = frame.groupby([*names, "mode"], observed=True).size().reset_index(name="count")
     top = share.sort_values(["count", "mode"], ascending=[False, True], kind="stable").drop_duplicates(names)
     values = grid_of(spec, top, "mode")
     with mpl.rc_context(STYLE):
         figure, ax = new_figure((7.2, 5.4))
-        colours = ListedColormap([c for _, c in MODES.values()])
+        colours = ListedColormap([c for _, c in known.values()])
         mesh(ax, values, cmap=colours, norm=BoundaryNorm(np.arange(len(modes) + 1) - 0.5, len(modes)))
         for row, column in np.argwhere(np.isfinite(values)):
             mode = modes[int(values[row, column])]
-            ax.text(column, row, MODES[mode][0], ha="center", va="center", fontsize=8,
-                    color="white" if mode in ("subspace", "crashed", "weights") else "black")  # fmt: skip
+            ax.text(column, row, known[mode][0], ha="center", va="center", fontsize=8,
+                    color="white" if known[mode][1] in ("#0072B2", "#000000", "#009E73", "#882255") else "black")  # fmt: skip
         handles: list[Any] = [
             Patch(
                 facecolor=c,
                 edgecolor="#777777",
-                label=f"{letter or '(no letter)'}  {mode}"
-                + (" wrong" if mode in ("support", "subspace", "weights") else ""),
+                label=f"{letter or '(no letter)'}  {mode}" + ("" if mode in set(Ended) else " wrong"),
             )
-            for i, (mode, (letter, c)) in enumerate(MODES.items())
+            for i, (mode, (letter, c)) in enumerate(known.items())
             if (values == i).any()
         ]
         cells = select(cell_counts(trials), at)
         handles += hatch_impossible(ax, grid_of(spec, cells[cells["solver"] == solver], "possible").astype(bool))
-        frame_axes(ax, spec.axes[0], spec.axes[1])
+        frame_axes(ax, spec)
         ax.set_title(f"Most frequent outcome, {solver}\n{subtitle(spec, at)}")
         legend(ax, handles)
     return figure
@@ -324,8 +339,7 @@ def quantity_map(
     titles = {
         "iterations": "Outer iterations (median)",
         "rate": "Fitted rate: error per outer step (median; 1 = no progress)",
-        "theta_error": "Relative error of all parameters (median)",
-        "subspace_distance": "Subspace distance (median)",
+        **{name: f"{words[0].upper()}{words[1:]} (median)" for name, words in spec.of_family.errors_of.items()},
     }
     if column not in titles:
         raise InvalidInput(f"column: {column!r} has no map; choose from {', '.join(titles)}")
@@ -358,7 +372,7 @@ def quantity_map(
         handles += _overlay_lines(ax, spec, at, overlays)
         cells = select(cell_counts(trials), at)
         handles += hatch_impossible(ax, grid_of(spec, cells[cells["solver"] == solver], "possible").astype(bool))
-        frame_axes(ax, spec.axes[0], spec.axes[1])
+        frame_axes(ax, spec)
         ax.set_title(f"{titles[column].split(' (')[0]}, {solver}\n{subtitle(spec, at)}")
         legend(ax, handles)
     return figure
@@ -390,7 +404,7 @@ def duel_map(trials: Trials, result: Duel, *, at: Mapping[str, Value] | None = N
         handles.append(
             Line2D([], [], ls="none", label=f"A / B: differs at false-discovery rate {result.rate:g} (exact McNemar)")
         )
-        frame_axes(ax, spec.axes[0], spec.axes[1])
+        frame_axes(ax, spec)
         ax.set_title(f"A = {result.a} against B = {result.b}\n{subtitle(spec, at)}")
         legend(ax, handles)
     return figure
@@ -402,9 +416,10 @@ def collapse_figure(sweeps: Trials | Sequence[Trials], fit: ScalingFit) -> Figur
     Where a unit explains the boundary, the curves fall on one another. The number in each title is the spread of
     ln(m₅₀ / unit) over the configurations (standard deviation).
     """
-    levels = critical_levels([sweeps] if isinstance(sweeps, Trials) else list(sweeps))
+    sweeps = [sweeps] if isinstance(sweeps, Trials) else list(sweeps)
+    levels, spec = critical_levels(sweeps), sweeps[0].spec
     levels = levels[levels["solver"] == fit.solver]
-    units = {**references(fit.points), "fitted law": fit.points["law"].to_numpy(float)}
+    units = {**references(fit), "fitted law": fit.points["law"].to_numpy(float)}
     names = [e.name for e in fit.exponents]
     shade = names[0]
     colours, norm = mpl.colormaps["cividis"], Normalize(fit.points[shade].min(), fit.points[shade].max())
@@ -429,9 +444,9 @@ def collapse_figure(sweeps: Trials | Sequence[Trials], fit: ScalingFit) -> Figur
             ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
             ax.xaxis.set_minor_formatter(NullFormatter())
             ax.axhline(0.5, color="#777777", lw=0.8, ls=":")
-            ax.set(xlabel=f"m / ({title})", ylim=(-0.03, 1.03))
-            ax.set_title(f"spread of ln m₅₀: {spread:.2f}")
+            ax.set(xlabel=f"{fit.along} / ({title})", ylim=(-0.03, 1.03))
+            ax.set_title(f"spread of ln {fit.along}₅₀: {spread:.2f}")
         panels[0].set_ylabel("share of replicates recovered")
-        figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=panels[-1], label=label(shade))
+        figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=panels[-1], label=label(shade, spec))
         figure.suptitle(f"Data collapse, {fit.solver}: {len(fit.points)} configurations of {', '.join(names)}")
     return figure

@@ -10,19 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from lrs.core import streams
+from lrs.core.family import LOW_RANK_SPARSE, Instance
 from lrs.core.machine import one_thread
 from lrs.errors import InvalidInput
-from lrs.problem import Instance
 from phase_diagrams import identity, journal
 from phase_diagrams.engines import Engine
 from phase_diagrams.grid import SweepSpec
 from phase_diagrams.runner import Dispatcher
-from phase_diagrams.table import VOLATILE
-from phase_diagrams.trial import COLUMNS, Row, Runner, Trial, draw
+from phase_diagrams.trial import Calls, Row, Runner, Trial, check_solvers, draw
 
-#: Not compared: they depend on the machine, or on whether the error was traced.
-_NOT_COMPARED = ("rate", "message")
-STABLE = tuple(n for n in COLUMNS if not n.startswith(VOLATILE) and n not in _NOT_COMPARED)
+#: Compared; not, what depends on the machine, or on whether the error was traced.
+STABLE = ("outcome", "status", "iterations", "residual")
 
 
 def difference(old: Row, new: Row) -> float:
@@ -31,8 +29,10 @@ def difference(old: Row, new: Row) -> float:
     In between, the largest |a − b| of their errors, which are all relative errors or fractions.
     """
     worst = 0.0
-    for name in STABLE:
-        a, b = getattr(old, name), getattr(new, name)
+    pairs = [(name, getattr(old, name), getattr(new, name)) for name in STABLE]
+    names = dict.fromkeys([*old.errors, *new.errors])
+    pairs += [(name, old.errors.get(name, math.nan), new.errors.get(name, math.nan)) for name in names]
+    for name, a, b in pairs:
         if a == b or (isinstance(a, float) and isinstance(b, float) and a != a and b != b):
             continue
         if name == "iterations":
@@ -71,7 +71,7 @@ class Replay:
     recorded : Row or None
         The one in the journal.
     errors : list of float
-        Relative error of all parameters after every outer step.
+        The family's first error after every outer step.
     instance : Instance
     difference : float
         See `difference`; NaN when nothing is recorded.
@@ -84,7 +84,9 @@ class Replay:
     difference: float
 
 
-def replay(folder: str | Path, cell: str, replicate: int, solver: str | None = None) -> Replay:
+def replay(
+    folder: str | Path, cell: str, replicate: int, solver: str | None = None, calls: Calls | None = None
+) -> Replay:
     """Rerun one dot of a map and trace it.
 
     Parameters
@@ -95,6 +97,8 @@ def replay(folder: str | Path, cell: str, replicate: int, solver: str | None = N
     replicate : int
     solver : str, optional
         Default: the first of the sweep.
+    calls : Calls, optional
+        Where it is called.
 
     Raises
     ------
@@ -105,9 +109,11 @@ def replay(folder: str | Path, cell: str, replicate: int, solver: str | None = N
     chosen = spec.find_cell(cell)
     trial = Trial(chosen.index, parse_replicate(spec, replicate), solver_index(spec, solver))
     instance = draw(spec, chosen, replicate)
-    errors: list[float] = []
     with one_thread():
-        row = Runner(spec, "replay").solve(trial, instance, errors)
+        runner = Runner(spec, "replay", calls)
+        outcome = runner.outcome(trial, instance, watch=True)
+        row = runner.row(trial, outcome)
+        runner.close()
     name = spec.solvers[trial.solver]
     recorded = next(
         (
@@ -117,7 +123,7 @@ def replay(folder: str | Path, cell: str, replicate: int, solver: str | None = N
         ),
         None,
     )
-    return Replay(row, recorded, errors, instance, math.nan if recorded is None else difference(recorded, row))
+    return Replay(row, recorded, outcome.curve, instance, math.nan if recorded is None else difference(recorded, row))
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,7 @@ def parse_sample(text: str, recorded: int) -> int:
     return min(max(count, 1), recorded)
 
 
-def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0) -> Verification:
+def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0, calls: Calls | None = None) -> Verification:
     """Run a random sample of the recorded trials again and compare.
 
     Parameters
@@ -169,6 +175,8 @@ def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0) -> Ve
         A `LocalEngine`, unless the solvers are trusted not to end their process.
     seed : int
         Of the choice of the sample.
+    calls : Calls, optional
+        Where solvers are called.
     """
     spec = journal.read_spec(folder)
     recorded: dict[Trial, Row] = {}
@@ -185,9 +193,10 @@ def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0) -> Ve
         fresh.update({Trial(row.cell, row.replicate, spec.solvers.index(row.solver)): row for row in rows})
 
     spec.check_streams()
-    spec.check_solvers()
+    calls = calls or Calls()
+    check_solvers(spec, calls)
     try:
-        engine.start(spec)
+        engine.start(spec, calls)
         Dispatcher(spec, engine, record).run(chosen)
     finally:
         engine.stop()
@@ -206,7 +215,12 @@ def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0) -> Ve
 
 def instance_lines(spec: SweepSpec, row: Row) -> str:
     """Python lines that draw the instance of a record, for a notebook."""
-    parameters = spec.cells[row.cell].parameters
-    arguments = ", ".join(f"{name}={value!r}" for name, value in identity.given(parameters).items())
-    key = identity.instance_key(spec.seed, parameters, row.replicate, spec.nonce)
-    return f"import lrs\ninstance = lrs.generate(lrs.InstanceSpec({arguments}), seed={key})"
+    parameters, family = spec.cells[row.cell].parameters, spec.of_family
+    arguments = ", ".join(f"{name}={value!r}" for name, value in identity.given(parameters, family).items())
+    key = identity.instance_key(spec.seed, parameters, row.replicate, spec.nonce, family)
+    if spec.family == LOW_RANK_SPARSE:
+        return f"import lrs\ninstance = lrs.generate(lrs.InstanceSpec({arguments}), seed={key})"
+    return (
+        f"from lrs.core.family import load_family\nfamily = load_family({spec.family!r})\n"
+        f"instance = family.draw(family.spec({arguments}), {key})"
+    )

@@ -139,20 +139,8 @@ def _summary(trials: Trials) -> str:
     return (
         f"{len(possible)} trials in {cells} possible cells of {len(spec.cells)}, {subtitle(spec, {}) or 'nothing fixed'}; "
         f"solvers {', '.join(spec.solvers)}; {spec.sampling.kind} sampling, seed {spec.seed}. Outcomes: {counted}. "
-        f"A trial is recovered when {_criterion(spec.success.criterion)} at most {spec.success.tolerance:g}."
+        f"A trial is recovered when {spec.recovered}."
     )
-
-
-def _criterion(criterion: str | float) -> str:
-    if criterion == "parts":
-        return "every support is right, and the error of every task and of the subspace is"
-    if criterion == "subspace":
-        return "the sine of the largest angle between the subspaces is"
-    if criterion == "theta":
-        return "the relative error of all parameters together is"
-    if criterion == "all":
-        return "the relative error of every task is"
-    return f"the relative error of at least {100 * float(criterion):g} % of the tasks is"
 
 
 def _boundary_note(nested: bool, confidence: float) -> str:
@@ -189,12 +177,12 @@ def _maps(
     for at in cuts[:MOST_SLICES]:
         where = f", {subtitle(spec, at)}"
         drawable = len(spec.axes) > 1 and spec.axes[0].numeric and spec.axes[1].numeric
-        names = (["theorem"] if constants.values else []) + ["counting", "donoho-tanner"]
+        names = (["theorem"] if constants.values else []) + list(spec.of_family.limits)[:2]
         figure = plot.success_map(
             trials,
             solver,
             at=at,
-            overlays=overlays(names, constants.values, constants.source) if drawable else (),
+            overlays=overlays(names, constants.values, constants.source, spec.of_family) if drawable else (),
             confidence=confidence,
             marked=kept.broken if constants.values else None,
         )

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lrs.core.trial import Ended
 from lrs.errors import InvalidInput
 from phase_diagrams import journal
 from phase_diagrams.engines import Engine
 from phase_diagrams.engines.shard import Shard
 from phase_diagrams.grid import SweepSpec
 from phase_diagrams.sampling import Planner
-from phase_diagrams.trial import Outcome, Row, Trial, crashed
+from phase_diagrams.trial import Calls, Row, Trial, check_solvers, crashed
 
 CHUNK_SECONDS = 1.0
 LARGEST_CHUNK = 2_000
@@ -80,18 +81,16 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Costs:
-    """Expected seconds of a trial: the mean of its cell, else that of all trials scaled by t·m·d·(r + k + 1).
+    """Expected seconds of a trial: the mean of its cell, else that of all trials scaled by the family's `cost`.
 
-    The product is the cost of one pass over the data; only its ratio between cells matters.
+    That is the cost of one pass over the data; only its ratio between cells matters.
     """
 
     def __init__(self, spec: SweepSpec) -> None:
         self._cells: dict[tuple[int, int], tuple[float, int]] = {}
         self._seconds = [0.0] * len(spec.solvers)
         self._sizes = [0.0] * len(spec.solvers)
-        self._size = [
-            float(c.spec.t * c.spec.m * c.spec.d * (c.spec.r + c.spec.k + 1)) if c.spec else 0.0 for c in spec.cells
-        ]
+        self._size = [spec.of_family.cost(c.spec) if c.spec is not None else 0.0 for c in spec.cells]
 
     def add(self, trial: Trial, seconds: float) -> None:
         """Record a measured trial."""
@@ -209,7 +208,7 @@ class _Sweep:
         trial = Trial(row.cell, row.replicate, self._solver_index[row.solver])
         if trial in self.known:
             return
-        self.known[trial] = row.outcome == Outcome.RECOVERED
+        self.known[trial] = row.outcome == Ended.RECOVERED
         self.costs.add(trial, row.timing_solve)
         self.summary.outcomes[str(row.outcome)] += 1
         self.summary.known = len(self.known)
@@ -248,6 +247,7 @@ def sweep(
     shard: Shard | None = None,
     extend: bool = False,
     report: Callable[[Progress], None] | None = None,
+    calls: Calls | None = None,
 ) -> Summary:
     """Start a sweep, or go on with it where it stopped.
 
@@ -265,6 +265,8 @@ def sweep(
         Allow more replicates than the folder was started with.
     report : callable, optional
         Called with a `Progress` a few times a second.
+    calls : Calls, optional
+        Where solvers are called; default: strangers' in processes of their own.
 
     Raises
     ------
@@ -274,8 +276,8 @@ def sweep(
     Interrupted
         On Ctrl-C; everything reported until then is recorded.
     """
-    folder, shard = Path(folder), shard or Shard()
-    spec.check_solvers()
+    folder, shard, calls = Path(folder), shard or Shard(), calls or Calls()
+    check_solvers(spec, calls)
     if all(cell.spec is None for cell in spec.cells):
         raise InvalidInput(f"axes: no cell of this grid is possible; the first says: {spec.cells[0].reason}")
     if shard.count > 1 and spec.sampling.precision is not None:
@@ -288,9 +290,9 @@ def sweep(
     start = time.perf_counter()
     try:
         if state.planner.batch(state.known):
-            with journal.Writer(folder, spec, shard.label) as writer:
+            with journal.Writer(folder, spec, shard.label, calls.about(spec.solvers)) as writer:
                 try:
-                    engine.start(spec)
+                    engine.start(spec, calls)
                     state.run(engine, writer)
                 finally:
                     engine.stop()

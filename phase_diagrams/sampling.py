@@ -31,7 +31,7 @@ from scipy import special, stats
 
 from lrs.core import streams
 from lrs.errors import InvalidInput
-from phase_diagrams.grid import SweepSpec, success_increases
+from phase_diagrams.grid import SweepSpec
 from phase_diagrams.journal import FORMAT, READABLE, VERSION, cannot_write, experiment, write_atomically
 from phase_diagrams.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals, sequential_level
 from phase_diagrams.trial import Trial
@@ -244,7 +244,7 @@ class AdaptiveRounds:
         self.lines = possible_lines(spec)
         self.axis = spec.threshold_axis
         position = [a.name for a in spec.axes].index(self.axis.name)
-        sign = 1.0 if success_increases(self.axis.name) else -1.0
+        sign = 1.0 if self.spec.eases(self.axis.name) else -1.0
         self.increasing = sign > 0
         stride = math.prod(spec.shape[position + 1 :])
         values = np.array([float(v) for v in self.axis.values])  # type: ignore[arg-type]

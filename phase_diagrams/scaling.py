@@ -15,9 +15,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, reference
 from lrs.errors import InvalidInput
 from phase_diagrams.boundary import boundary_axis, nested_along
-from phase_diagrams.grid import PARAMETERS, target
+from phase_diagrams.grid import nested, target
+from phase_diagrams.overlays import THEOREM as REGION
+from phase_diagrams.overlays import names as overlay_names
+from phase_diagrams.overlays import overlays
 from phase_diagrams.table import Trials
 from phase_diagrams.threshold import critical_deviance, fit_threshold_intervals, log_cdf, log_cdf_difference
 from theory.limits import counting_limit, stable_rows
@@ -29,6 +33,15 @@ THEOREM = {
     "per task: r³": {"r": 3.0, "k": 0.0, "d": 0.0, "t": 0.0},
     "per task: k": {"r": 0.0, "k": 1.0, "d": 0.0, "t": 0.0},
 }
+
+
+def factors_of(family: Family) -> tuple[str, ...]:
+    """Sizes that may enter the law unless told otherwise."""
+    if family.name == LOW_RANK_SPARSE:
+        return FACTORS
+    return tuple(name for name, p in family.parameters.items() if p.size and p.required and not p.nested)
+
+
 #: The narrowest transition that is believed, in ln m: below 1 % of m the integers themselves are the limit.
 NARROWEST = 0.01
 
@@ -81,6 +94,8 @@ class ScalingFit:
     points : pandas.DataFrame
         Per configuration: the factors, ``x50, lower, upper`` of its own fit, and ``law``, the value of the law.
     confidence : float
+    along, family : str
+        The parameter whose level it is, and the family of the instances.
     """
 
     solver: str
@@ -94,6 +109,8 @@ class ScalingFit:
     configurations: int
     points: pd.DataFrame = field(repr=False)
     confidence: float = 0.95
+    along: str = "m"
+    family: str = LOW_RANK_SPARSE
 
     def predict(self, values: Mapping[str, Any]) -> Any:
         """m₅₀ according to the law."""
@@ -106,10 +123,21 @@ class ScalingFit:
     def formula(self) -> str:
         """The law as one line of text."""
         powers = " · ".join(f"{e.name}^{e.estimate:.2f}" for e in self.exponents)
-        return f"m₅₀ = {self.constant.estimate:.3g} · {powers}"
+        return f"{self.along}₅₀ = {self.constant.estimate:.3g} · {powers}"
 
 
 # ------------------------------------------------------------------------------------------------------- the data
+def along_of(sweeps: Sequence[Trials]) -> tuple[str, Family]:
+    """The parameter of nested data whose level is fitted, and the one family of the sweeps."""
+    families = {trials.spec.family: trials.spec.of_family for trials in sweeps}
+    if len(families) > 1:
+        raise InvalidInput(f"scaling: the sweeps are of several families, {', '.join(families)}; fit them one by one")
+    (family,) = families.values()
+    if not nested(family):
+        raise InvalidInput(f"scaling: no parameter of {family.title} has nested data, so replicates have no level")
+    return nested(family)[0], family
+
+
 def critical_levels(sweeps: Sequence[Trials]) -> pd.DataFrame:
     """Bracketed critical m of every replicate of one or more sweeps.
 
@@ -126,17 +154,22 @@ def critical_levels(sweeps: Sequence[Trials]) -> pd.DataFrame:
         When a sweep has no axis that sets m.
     """
     parts = []
+    along, family = along_of(sweeps)
     for trials in sweeps:
         spec = trials.spec
         axis = boundary_axis(spec)
-        if target(axis.name) != "m":
-            raise InvalidInput("scaling: the sweep has no axis that sets m; sweep m (or m/d) and at least one size")
+        if target(axis.name) != along:
+            raise InvalidInput(
+                f"scaling: the sweep has no axis that sets {along}; sweep {along} (or a ratio of it) and at least one size"
+            )
         if not nested_along(spec, axis):
-            raise InvalidInput("scaling: a size that is a ratio of m changes with m; sweep that size itself")
+            raise InvalidInput(
+                f"scaling: a size that is a ratio of {along} changes with {along}; sweep that size itself"
+            )
         others = [a.name for a in spec.axes if a.name != axis.name]
-        kept = [n for n in PARAMETERS if n != "m" and n not in others]
+        kept = [n for n in family.parameters if n != along and n not in others]
         possible = [c for c in spec.cells if c.spec is not None]
-        level_to_m = {tuple(c.coordinates[n] for n in [*others, axis.name]): c.parameters["m"] for c in possible}
+        level_to_m = {tuple(c.coordinates[n] for n in [*others, axis.name]): c.parameters[along] for c in possible}
         rest = {tuple(c.coordinates[n] for n in others): {n: c.parameters[n] for n in kept} for c in possible}
         table = trials.thresholds(axis.name)
         at = [tuple(row) for row in table[others].itertuples(index=False)] if others else [()] * len(table)
@@ -149,7 +182,7 @@ def critical_levels(sweeps: Sequence[Trials]) -> pd.DataFrame:
             table[name] = [rest[o][name] for o in at]
         parts.append(table.assign(seed=spec.seed, nonce=spec.nonce, streams=spec.streams))
     joined = pd.concat(parts, ignore_index=True)
-    names = [n for n in PARAMETERS if n != "m"]
+    names = [n for n in family.parameters if n != along]
     same = [*names, "seed", "nonce", "streams", "replicate", "solver"]
     merged = joined.groupby(same, dropna=False, sort=False).agg(lower=("lower", "max"), upper=("upper", "min"))
     merged = merged.reset_index()
@@ -254,7 +287,7 @@ def _newton(H: np.ndarray, g: np.ndarray, free: np.ndarray) -> np.ndarray:
 
 def fit_scaling(
     sweeps: Trials | Sequence[Trials],
-    factors: Sequence[str] = FACTORS,
+    factors: Sequence[str] | None = None,
     *,
     solvers: Sequence[str] | None = None,
     confidence: float = 0.95,
@@ -287,12 +320,17 @@ def fit_scaling(
         data = data[data["solver"].isin(solvers)].reset_index(drop=True)
         if data.empty:
             raise InvalidInput(f"solver: {', '.join(solvers)} is not in these sweeps")
-    unknown = [f for f in factors if f not in PARAMETERS or f == "m"]
+    along, family = along_of([sweeps] if isinstance(sweeps, Trials) else list(sweeps))
+    factors = factors_of(family) if factors is None else factors
+    unknown = [f for f in factors if f not in family.parameters or f == along]
     if unknown:
-        raise InvalidInput(f"factors: {', '.join(unknown)} cannot enter the law; choose from {', '.join(FACTORS)}")
+        known = ", ".join(factors_of(family))
+        raise InvalidInput(f"factors: {', '.join(unknown)} cannot enter the law; choose from {known}")
     varying = [f for f in factors if data[f].nunique(dropna=False) > 1]
     if not varying:
-        raise InvalidInput(f"scaling: none of {', '.join(factors)} varies; sweep at least one of them together with m")
+        raise InvalidInput(
+            f"scaling: none of {', '.join(factors)} varies; sweep at least one of them together with {along}"
+        )
     for name in varying:
         if not (pd.to_numeric(data[name], errors="coerce") > 0).all():
             raise InvalidInput(
@@ -300,17 +338,24 @@ def fit_scaling(
             )
     held = {f: float(data[f].iloc[0]) for f in factors if f not in varying and data[f].notna().all()}
     return tuple(
-        _fit_one(str(solver), rows, varying, held, confidence) for solver, rows in data.groupby("solver", sort=False)
+        _fit_one(str(solver), rows, varying, held, confidence, along, family)
+        for solver, rows in data.groupby("solver", sort=False)
     )
 
 
 def _fit_one(
-    solver: str, data: pd.DataFrame, varying: list[str], held: Mapping[str, float], confidence: float
+    solver: str,
+    data: pd.DataFrame,
+    varying: list[str],
+    held: Mapping[str, float],
+    confidence: float,
+    along: str,
+    family: Family,
 ) -> ScalingFit:
     lower, upper = data["lower"].to_numpy(float), data["upper"].to_numpy(float)
     if not ((lower > 0).any() and np.isfinite(upper).any()):
         raise InvalidInput(
-            f"scaling: every trial of {solver!r} ended the same way; widen the range of m until both outcomes occur"
+            f"scaling: every trial of {solver!r} ended the same way; widen the range of {along} until both outcomes occur"
         )
     logs = np.log(data[varying].to_numpy(float))
     centre = logs.mean(0)
@@ -353,9 +398,21 @@ def _fit_one(
     raw = np.column_stack([np.ones(len(data)), logs])  # not centred: its first coefficient is ln C
     ln_c = float(coefficients[0] - centre @ coefficients[1:])
     constant = Exponent("C", *(float(np.exp(v)) for v in (ln_c, *interval(0, raw, ln_c))))
-    points = _points(data, varying, confidence)
+    points = _points(data, varying, [f for f in factors_of(family) if f not in varying], confidence)
     fit = ScalingFit(
-        solver, constant, exponents, held, float(spread), p_value, inflation, len(data), len(points), points, confidence
+        solver,
+        constant,
+        exponents,
+        held,
+        float(spread),
+        p_value,
+        inflation,
+        len(data),
+        len(points),
+        points,
+        confidence,
+        along,
+        reference(family),
     )
     points["law"] = fit.predict({n: points[n] for n in varying})
     return fit
@@ -380,9 +437,8 @@ def _lack_of_fit(
     return float(stats.chi2.sf(deviance, degrees)), max(1.0, deviance / degrees)
 
 
-def _points(data: pd.DataFrame, varying: list[str], confidence: float) -> pd.DataFrame:
+def _points(data: pd.DataFrame, varying: list[str], fixed: list[str], confidence: float) -> pd.DataFrame:
     """Each configuration on its own."""
-    fixed = [f for f in FACTORS if f not in varying]
     rows = []
     for _, group in data.groupby(varying, sort=False):
         open_below = group["lower"].where(group["lower"] > 0)
@@ -404,16 +460,22 @@ def effective_exponents(points: pd.DataFrame, values: Any, factors: Sequence[str
     return {name: float(c) for name, c in zip(factors, coefficients[1:], strict=True)}
 
 
-def references(points: pd.DataFrame) -> dict[str, np.ndarray]:
+def references(fit: ScalingFit) -> dict[str, np.ndarray]:
     """Rows per task the yardsticks ask for at the configurations of a fit: the counting limit and n₀ / t.
 
-    A yardstick that asks for nothing somewhere (n₀ at r = 0, k = d) has no logarithm and is left out.
+    Of another family: its limits. A yardstick that asks for nothing somewhere (n₀ at r = 0, k = d) has no logarithm and
+    is left out.
     """
-    p = {n: points[n].to_numpy(float) for n in FACTORS}
-    rows = {
-        "counting limit r + k + r(d − r)/t": np.asarray(counting_limit(**p)),
-        "stable scale n₀/t": np.asarray(stable_rows(**p)),
-    }
+    family = load_family(fit.family)
+    p = {n: fit.points[n].to_numpy(float) for n in factors_of(family)}
+    if family.name == LOW_RANK_SPARSE:
+        rows = {
+            "counting limit r + k + r(d − r)/t": np.asarray(counting_limit(**p)),
+            "stable scale n₀/t": np.asarray(stable_rows(**p)),
+        }
+    else:
+        lines = overlays([n for n in overlay_names(family) if n != REGION], family=family)
+        rows = {line.label: np.broadcast_to(line.rows(p), len(fit.points)) for line in lines}
     return {title: values for title, values in rows.items() if (values > 0).all()}
 
 
@@ -427,9 +489,8 @@ def comparison(fit: ScalingFit) -> pd.DataFrame:
         against the theorem's bounds together (each is needed, so the boundary may follow any of them).
     """
     names = [e.name for e in fit.exponents]
-    effective = {
-        title: effective_exponents(fit.points, values, names) for title, values in references(fit.points).items()
-    }
+    effective = {title: effective_exponents(fit.points, values, names) for title, values in references(fit).items()}
+    bounds = THEOREM if fit.family == LOW_RANK_SPARSE else {}
     return pd.DataFrame(
         [
             {
@@ -437,9 +498,9 @@ def comparison(fit: ScalingFit) -> pd.DataFrame:
                 "estimate": e.estimate,
                 "lower": e.lower,
                 "upper": e.upper,
-                **{title: exponents.get(e.name, float("nan")) for title, exponents in THEOREM.items()},
+                **{title: exponents.get(e.name, float("nan")) for title, exponents in bounds.items()},
                 **{title: exponents[e.name] for title, exponents in effective.items()},
-                "verdict": e.against([bound.get(e.name, float("nan")) for bound in THEOREM.values()]),
+                "verdict": e.against([bound.get(e.name, float("nan")) for bound in bounds.values()]),
             }
             for e in fit.exponents
         ]

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lrs.core.trial import Ended
 from lrs.errors import InvalidInput, MissingExtra
 from phase_diagrams import journal
-from phase_diagrams.grid import INTEGERS, PARAMETERS, SweepSpec
-from phase_diagrams.trial import COLUMNS, KINDS, Outcome
+from phase_diagrams.grid import SweepSpec
+from phase_diagrams.trial import columns as columns_of
 
 #: Columns that legitimately differ between two runs of the same trial.
 VOLATILE = ("timing_", "host_")
@@ -28,10 +29,11 @@ class Trials:
     ----------
     frame : pandas.DataFrame
         One row a trial, sorted by cell, replicate and solver. Columns: ``cell``, ``replicate``, ``solver``,
-        ``outcome`` (recovered, not recovered, iteration cap, non-finite, raised, crashed, impossible), ``success``
-        (bool), every axis under its own name (``m/d`` too) and every parameter of the instance (``t, m, d, r, k,
-        noise, …``), ``status``, ``iterations``, ``theta_error``, ``subspace_distance``, ``tasks_recovered``,
-        ``support_precision``, ``support_recall``, ``residual``, ``rate`` (NaN unless traced), ``message``, then
+        ``outcome`` (recovered, not recovered, iteration cap, non-finite, raised, timeout, crashed, impossible),
+        ``success`` (bool), every axis under its own name (``m/d`` too) and every parameter of the instance (``t, m, d, r,
+        k, noise, …``), ``status``, ``iterations``, the family's errors (``theta_error``, ``subspace_distance``,
+        ``tasks_recovered``, ``support_precision``, ``support_recall``), ``residual``, ``rate`` (NaN unless traced),
+        ``message``, then
         ``timing_…`` (seconds) and ``host_…``, which are the only ones that differ between two runs.
     spec : SweepSpec
         With ``.x``, ``.y``, ``.axes``, ``.fixed`` and ``.cells``.
@@ -52,7 +54,7 @@ class Trials:
     @property
     def possible(self) -> pd.DataFrame:
         """The rows of cells in which an instance exists."""
-        return self.frame[self.frame["outcome"] != Outcome.IMPOSSIBLE.value]
+        return self.frame[self.frame["outcome"] != Ended.IMPOSSIBLE.value]
 
     def thresholds(self, axis: str | None = None) -> pd.DataFrame:
         """Where each replicate begins to recover along an axis: one row per (other axes, replicate, solver).
@@ -119,9 +121,10 @@ def load(folder: str | Path) -> Trials:
     """
     spec = journal.read_spec(folder)
     contents = journal.read(folder, spec)
-    columns = {name: contents.take(name) for name in COLUMNS}
+    kinds = contents.kinds
+    columns = {name: contents.take(name) for name in kinds}
     keep, conflicts = _once(columns, spec)
-    frame = pd.DataFrame({name: _take(name, columns.pop(name), keep) for name in COLUMNS}, copy=False)
+    frame = pd.DataFrame({name: _take(kind, columns.pop(name), keep) for name, kind in kinds.items()}, copy=False)
     missing = _impossible(spec)
     if len(missing):
         frame = pd.concat([frame, missing], ignore_index=True)
@@ -129,9 +132,9 @@ def load(folder: str | Path) -> Trials:
     return Trials(_with_parameters(frame, spec), spec, tuple(contents.torn), conflicts, tuple(contents.hosts))
 
 
-def _take(name: str, values: np.ndarray, keep: np.ndarray) -> Any:
+def _take(kind: Any, values: np.ndarray, keep: np.ndarray) -> Any:
     chosen = values[keep]
-    if KINDS[name] == int | None:
+    if kind == int | None:
         none = np.isnan(chosen)
         return pd.arrays.IntegerArray(np.where(none, 0, chosen).astype(np.int64), none)
     return chosen
@@ -157,7 +160,7 @@ def _once(columns: dict[str, np.ndarray], spec: SweepSpec) -> tuple[np.ndarray, 
     new = np.r_[True, sorted_keys[1:] != sorted_keys[:-1]] if len(order) else np.zeros(0, dtype=bool)
     if new.all():
         return order, 0
-    stable = [name for name in COLUMNS if not name.startswith(VOLATILE)]
+    stable = [name for name in columns if not name.startswith(VOLATILE)]
     starts = np.flatnonzero(new)
     conflicts = 0
     keep = order[starts]
@@ -182,28 +185,29 @@ def _impossible(spec: SweepSpec) -> pd.DataFrame:
             "cell": np.repeat(np.array([c.index for c in cells], dtype=np.int64), per_cell),
             "replicate": np.tile(np.repeat(np.arange(replicates), len(spec.solvers)), len(cells)),
             "solver": np.tile(np.array(spec.solvers, dtype=object), len(cells) * replicates),
-            "outcome": np.full(count, Outcome.IMPOSSIBLE.value, dtype=object),
+            "outcome": np.full(count, Ended.IMPOSSIBLE.value, dtype=object),
             "message": np.repeat(np.array([c.reason for c in cells], dtype=object), per_cell),
         }
     )
-    for name in COLUMNS:
+    kinds = columns_of(spec.of_family)
+    for name, kind in kinds.items():
         if name not in frame:
-            kind = KINDS[name]
             frame[name] = (
                 pd.array([pd.NA] * count, dtype="Int64")
                 if kind == int | None
                 else np.full(count, np.nan if kind is float else None, dtype=float if kind is float else object)
             )
-    return frame[list(COLUMNS)]
+    return frame[list(kinds)]
 
 
 def _with_parameters(frame: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:
     cell = frame["cell"].to_numpy()
-    added: dict[str, Any] = {"success": frame["outcome"].eq(Outcome.RECOVERED.value).to_numpy(dtype=bool)}
+    added: dict[str, Any] = {"success": frame["outcome"].eq(Ended.RECOVERED.value).to_numpy(dtype=bool)}
     names = [a.name for a in spec.axes]
-    for name in (*names, *(p for p in PARAMETERS if p not in names)):
+    parameters = spec.of_family.parameters
+    for name in (*names, *(p for p in parameters if p not in names)):
         values: list[Any] = [(c.coordinates if name in names else c.parameters)[name] for c in spec.cells]
-        if name in INTEGERS:
+        if name in parameters and parameters[name].kind is int:
             column: Any = pd.array(values, dtype="Int64").take(cell)
             added[name] = column.to_numpy(dtype=np.int64) if all(v is not None for v in values) else column
         elif all(v is None or isinstance(v, int | float) for v in values):
@@ -211,7 +215,7 @@ def _with_parameters(frame: pd.DataFrame, spec: SweepSpec) -> pd.DataFrame:
         else:
             added[name] = np.array(values, dtype=object)[cell]
     left = [*IDENTITY, "outcome"]
-    rest = [n for n in COLUMNS if n not in left]
+    rest = [n for n in columns_of(spec.of_family) if n not in left]
     return pd.DataFrame({n: frame[n] for n in left} | added | {n: frame[n] for n in rest}, copy=False)
 
 
@@ -242,6 +246,7 @@ def _about(spec: SweepSpec) -> dict[str, Any]:
         "version": journal.VERSION,
         "specification": spec.canonical(),
         "hash": spec.hash(),
+        **spec.judged_by(),
     }
 
 

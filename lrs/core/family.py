@@ -84,6 +84,24 @@ class Parameter:
         return self.default is REQUIRED
 
 
+@dataclass(frozen=True, kw_only=True)
+class Setting(Parameter):
+    """A parameter of solvers and not of the data: the target of a private one, where an iteration starts.
+
+    Every value of it is tried on the same data. One without a default is given to every solver that takes it.
+
+    Parameters
+    ----------
+    trait : str
+        Of the solvers that take it.
+    check : callable
+        ``check(name, value)`` raises `InvalidInput` where a value is out of range.
+    """
+
+    trait: str
+    check: Callable[[str, Any], Any]
+
+
 @dataclass(frozen=True)
 class Criterion:
     """What “recovered” may mean.
@@ -201,6 +219,34 @@ class Family(Protocol):
         """What a pass over the data costs, up to a factor."""
 
 
+@runtime_checkable
+class Tunable(Protocol):
+    """What a family has besides when its solvers have parameters that a study may set."""
+
+    @property
+    def settings(self) -> Mapping[str, Setting]: ...
+
+    def configure(self, solver: Any, spec: Any, rng: np.random.Generator, **values: Value) -> Any:
+        """The solver with these settings for problems of a specification; as it is when it takes none."""
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """What a family has besides when an answer has parts that can be wrong one by one."""
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """Name of a part → its letter in a picture."""
+
+    def wrong_part(self, errors: Mapping[str, float]) -> str:
+        """The part that a failure with these errors is put down to."""
+
+
+def settings_of(family: Family) -> Mapping[str, Setting]:
+    """What a study may set of the family's solvers; mostly nothing."""
+    return family.settings if isinstance(family, Tunable) else {}
+
+
 # ---------------------------------------------------------------------------------------------- criteria, chosen
 @dataclass(frozen=True)
 class Success:
@@ -294,10 +340,15 @@ def check_family(family: Any) -> Family:
         raise refuse(missing[0], f"missing{rest}")
     if not family.criteria or all(c.shared for c in family.criteria.values()):
         raise refuse("criteria", "none that needs no share; say what “recovered” means")
-    for group in ("parameters", "criteria"):
-        for key, value in getattr(family, group).items():
+    for group in ("parameters", "criteria", "settings"):
+        for key, value in getattr(family, group, {}).items():
             if value.name != key:
                 raise refuse(group, f"{key!r} is called {value.name!r} inside")
+    if hasattr(family, "settings") != hasattr(family, "configure"):
+        raise refuse("settings", "settings and configure go together")
+    for setting in settings_of(family).values():
+        if setting.trait not in family.traits or setting.name in family.parameters:
+            raise refuse("settings", f"{setting.name!r}: its trait is not declared, or a parameter has its name")
     unknown = [n for n in family.example if n not in family.parameters]
     absent = [n for n, p in family.parameters.items() if p.required and n not in family.example]
     if unknown or absent:
@@ -403,12 +454,16 @@ __all__ = [
     "Answer",
     "Criterion",
     "Family",
+    "InParts",
     "Instance",
     "Parameter",
+    "Setting",
     "Spec",
     "Success",
+    "Tunable",
     "check_family",
     "family_of",
     "load_family",
     "reference",
+    "settings_of",
 ]

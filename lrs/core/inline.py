@@ -15,6 +15,7 @@ from lrs.core.run import (
     Limits,
     Loaded,
     Run,
+    Settings,
     SolverFault,
     Subject,
     Watch,
@@ -42,6 +43,7 @@ class Inline:
 
     def load(self, solver: Subject, family: Family) -> Loaded:
         """Load the solver; in this process nothing is hashed."""
+        check_family_of(self._solver(solver), family.name, solver.name)
         return Loaded(traits_of(self._solver(solver), family), "")
 
     def close(self) -> None:
@@ -58,6 +60,7 @@ class Inline:
         trace: bool = False,
         memory: bool = False,
         watch: Watch | None = None,
+        settings: Settings | None = None,
     ) -> Run[Any]:
         """As the protocol says; ``memory`` is not measured."""
         function = self._solver(solver)
@@ -79,6 +82,8 @@ class Inline:
         rng = np.random.default_rng(list(key))
         wall, cpu = time.perf_counter(), time.process_time()
         with blamed_on_solver():
+            if settings is not None:
+                function = settings.applied(function, family, rng)
             solution = function(own, rng=rng, callback=record if trace or watch is not None else None)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             check_solution(solution)

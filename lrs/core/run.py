@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, runtime_checkable
 
-from lrs.core.family import Answer, Family
+import numpy as np
+
+from lrs.core.family import Answer, Family, Tunable, Value
 from lrs.core.solver import Iterate, Solution, Traits, load_solver
 from lrs.core.validate import integer, real
 from lrs.errors import InvalidInput, NotFinite, WrongShape
@@ -207,6 +209,18 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """Values of settings of solvers, for problems of one specification (`lrs.core.family.Tunable`)."""
+
+    spec: Any
+    values: Mapping[str, Value]
+
+    def applied(self, solver: Any, family: Family, rng: np.random.Generator) -> Any:
+        """The solver to be called; one that takes none of the settings is returned as it is."""
+        return family.configure(solver, self.spec, rng, **self.values) if isinstance(family, Tunable) else solver
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What is known of a solver once it is loaded.
 
@@ -306,10 +320,12 @@ class Executor(Protocol):
         trace: bool = False,
         memory: bool = False,
         watch: Watch | None = None,
+        settings: Settings | None = None,
     ) -> Run[Any]:
         """Call the solver once, with arrays nobody else will see and the generator of ``key``.
 
-        ``trace`` keeps the iterates; ``watch`` is shown each of them instead, as early as the executor can.
+        ``trace`` keeps the iterates; ``watch`` is shown each of them instead, as early as the executor can. ``settings``
+        are applied where the solver runs.
 
         Raises
         ------

@@ -11,7 +11,7 @@ from typing import Any
 
 from lrs.core import streams
 from lrs.core.family import Family, Success
-from lrs.core.run import Executor, Fault, Key, Run, SolverFault, Subject, audited
+from lrs.core.run import Executor, Fault, Key, Run, Settings, SolverFault, Subject, audited
 from lrs.core.solver import Iterate, Status
 from lrs.errors import InvalidInput
 
@@ -94,6 +94,7 @@ def trial(
     *,
     solver_key: Key | None = None,
     watch: bool = False,
+    settings: Settings | None = None,
 ) -> Outcome:
     """Draw, solve and judge: a pure function of its arguments but for the times.
 
@@ -113,6 +114,8 @@ def trial(
         Of the solver's own generator; default: made from ``key``.
     watch : bool
         Follow the error after every outer step.
+    settings : Settings, optional
+        Of the solver.
 
     Returns
     -------
@@ -126,7 +129,7 @@ def trial(
         return Outcome(Ended.IMPOSSIBLE, success, message=str(error))
     drawn = time.perf_counter() - start
     own = (streams.key("trial/solver", *key),) if solver_key is None else solver_key
-    return judged(family, instance, own, solver, success, executor, watch=watch, draw_seconds=drawn)
+    return judged(family, instance, own, solver, success, executor, watch=watch, draw_seconds=drawn, settings=settings)
 
 
 def judged(
@@ -139,6 +142,7 @@ def judged(
     *,
     watch: bool = False,
     draw_seconds: float = math.nan,
+    settings: Settings | None = None,
 ) -> Outcome:
     """The part of a trial after its instance was drawn; ``key`` is the solver's own."""
     followed = next(iter(family.errors_of))
@@ -150,7 +154,7 @@ def judged(
 
     start = time.perf_counter()
     try:
-        run = executor(solver, family, instance.problem, key, watch=follow if watch else None)
+        run = executor(solver, family, instance.problem, key, watch=follow if watch else None, settings=settings)
     except SolverFault as error:
         return Outcome(
             _ENDED_BY.get(error.fault, Ended.RAISED),

@@ -20,11 +20,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lrs.core import ONE_THREAD, wire
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, reference
-from lrs.core.run import Fault, Key, Limits, Loaded, Run, SolverFault, Subject, Watch, audited, blamed_on_solver
+from lrs.core.run import (
+    Fault,
+    Key,
+    Limits,
+    Loaded,
+    Run,
+    Settings,
+    SolverFault,
+    Subject,
+    Watch,
+    audited,
+    blamed_on_solver,
+)
 from lrs.core.solver import Iterate, Solution, Status, Traits
 from lrs.errors import InvalidInput
 
@@ -55,7 +67,7 @@ class Sandbox:
         self.restarts = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
-        self._scratch: str = ""
+        self._scratch: BinaryIO | None = None
 
     # ------------------------------------------------------------------ life
     def __enter__(self) -> Sandbox:
@@ -78,13 +90,13 @@ class Sandbox:
             return self.loaded
         self.close()
         ours, theirs = socket.socketpair()
-        handle, self._scratch = tempfile.mkstemp(prefix="lrs-sandbox-")
-        os.close(handle)
+        handle, scratch = tempfile.mkstemp(prefix="lrs-sandbox-")
+        self._scratch = os.fdopen(handle, "rb")
         environment = {**os.environ, **ONE_THREAD}
         path = json.dumps(list(dict.fromkeys([*sys.path, str(Path.cwd())])))
-        with theirs, open(self._scratch, "wb") as words:
+        with theirs, open(scratch, "wb") as words:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid()), self._scratch],
+                [sys.executable, "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid()), scratch],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -94,6 +106,7 @@ class Sandbox:
             )
         self._connection = Connection(ours.detach())
         answer = self._wait(_START_SECONDS, "before any solver was loaded")
+        Path(scratch).unlink(missing_ok=True)  # both sides have it open: nothing is left behind, however they end
         if answer["kind"] != "ready":
             raise RuntimeError(
                 f"the process for solvers does not start: {answer['detail']}; this is not the solver's doing"
@@ -118,10 +131,9 @@ class Sandbox:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        if self._scratch:
-            Path(self._scratch).unlink(missing_ok=True)
-        self._process = self._connection = None
-        self._scratch = ""
+        if self._scratch is not None:
+            self._scratch.close()
+        self._process = self._connection = self._scratch = None
 
     # ------------------------------------------------------------------ talking
     def _ask(self, message: Mapping[str, Any], seconds: float, when: str) -> dict[str, Any]:
@@ -173,13 +185,15 @@ class Sandbox:
         return _said(Fault.CRASHED, f"{how} {when}{f', last words: {last!r}' if last else ''}")
 
     def _last_words(self) -> str:
-        try:
-            lines = Path(self._scratch).read_text(errors="replace").strip().splitlines()
-        except OSError:
+        if self._scratch is None:
             return ""
+        self._scratch.seek(0)
+        lines = self._scratch.read().decode(errors="replace").strip().splitlines()
         return lines[-1][:200] if lines else ""
 
-    def __call__(self, problem: Any, key: Key, *, trace: bool = True, memory: bool = False) -> Run[Any]:
+    def __call__(
+        self, problem: Any, key: Key, *, trace: bool = True, memory: bool = False, settings: Settings | None = None
+    ) -> Run[Any]:
         """Run the solver once.
 
         Raises
@@ -195,6 +209,7 @@ class Sandbox:
             "trace": trace,
             "memory": memory,
             "iterations": self.limits.iterations,
+            "settings": None if settings is None else [settings.spec.to_dict(), dict(settings.values)],
         }
         answer = self._ask(message, self.limits.seconds, "in a call")
         if answer["kind"] == "fault":
@@ -280,9 +295,11 @@ class Isolated:
         trace: bool = False,
         memory: bool = False,
         watch: Watch | None = None,
+        settings: Settings | None = None,
     ) -> Run[Any]:
         """As the protocol says; ``watch`` sees the iterates when the call is over."""
-        run = self._box(solver, family)(problem, key, trace=trace or watch is not None, memory=memory)
+        box = self._box(solver, family)
+        run = box(problem, key, trace=trace or watch is not None, memory=memory, settings=settings)
         if watch is not None:
             for iterate in run.trace:
                 watch(iterate)

@@ -29,7 +29,7 @@ from lrs.core import wire
 from lrs.core.family import Family, load_family
 from lrs.core.identity import joint_digest
 from lrs.core.inline import check_solution
-from lrs.core.run import Fault, IterationLimit, SolverFault, Subject, fault_of, missing_package
+from lrs.core.run import Fault, IterationLimit, Settings, SolverFault, Subject, fault_of, missing_package
 from lrs.core.solver import Iterate, check_family_of, traits_of
 from lrs.errors import InvalidInput
 
@@ -183,7 +183,7 @@ class Worker:
             raise fault_of(error) from None
 
     def call(
-        self, problem: dict[str, Any], key: list[int], trace: bool, memory: bool, iterations: int
+        self, problem: dict[str, Any], key: list[int], trace: bool, memory: bool, iterations: int, settings: Any
     ) -> dict[str, Any]:
         """One solver call; answers the packed solution, trace, times and soft faults."""
         task = self.family.unpack(problem)
@@ -201,7 +201,11 @@ class Worker:
         self.watch.armed = True
         wall, cpu = time.perf_counter(), time.process_time()
         try:
-            answer = self.solver(task, rng=rng, callback=callback)
+            solver = self.solver
+            if settings is not None:
+                spec, values = settings
+                solver = Settings(self.family.spec(**spec), values).applied(solver, self.family, rng)
+            answer = solver(task, rng=rng, callback=callback)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             self.watch.armed = False
             peak = tracemalloc.get_traced_memory()[1] if memory else None

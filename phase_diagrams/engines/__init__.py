@@ -13,7 +13,7 @@ from typing import Protocol
 
 from lrs.core.machine import one_thread
 from phase_diagrams.grid import SweepSpec
-from phase_diagrams.trial import Row, Runner, Trial
+from phase_diagrams.trial import Calls, Row, Runner, Trial
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Engine(Protocol):
     def precise(self) -> bool:
         """Whether the suspects of an event contain the guilty trial for certain."""
 
-    def start(self, spec: SweepSpec) -> None:
+    def start(self, spec: SweepSpec, calls: Calls | None = None) -> None:
         """Bring up the workers; raises `InvalidInput` when they cannot run this sweep."""
 
     @property
@@ -72,8 +72,8 @@ class Inline:
     _runner: Runner | None = field(default=None, repr=False)
     _chunk: Sequence[Trial] = field(default=(), repr=False)
 
-    def start(self, spec: SweepSpec) -> None:
-        self._runner = Runner(spec, f"inline:{os.getpid()}")
+    def start(self, spec: SweepSpec, calls: Calls | None = None) -> None:
+        self._runner = Runner(spec, f"inline:{os.getpid()}", calls)
 
     def submit(self, chunk: Sequence[Trial]) -> None:
         self._chunk = chunk
@@ -85,4 +85,6 @@ class Inline:
         return [Event(rows=rows, finished=1)]
 
     def stop(self) -> None:
+        if self._runner is not None:
+            self._runner.close()
         self._runner = None

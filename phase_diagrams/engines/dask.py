@@ -15,7 +15,7 @@ from lrs.core.machine import one_thread, one_thread_each, processors
 from lrs.errors import InvalidInput, MissingExtra
 from phase_diagrams.engines import Event
 from phase_diagrams.grid import SweepSpec
-from phase_diagrams.trial import Row, Runner, Trial
+from phase_diagrams.trial import Calls, Row, Runner, Trial
 
 CONNECT_SECONDS = 10
 #: A cluster without any worker for that long is given up; a worker that died needs a few seconds to be replaced.
@@ -27,12 +27,15 @@ AHEAD = 2
 _LOCAL = threading.local()
 
 
-def run_chunk(specification: str, chunk: Sequence[tuple[int, int, int]]) -> list[tuple[Any, ...]]:
+def run_chunk(specification: str, calls: Calls, chunk: Sequence[tuple[int, int, int]]) -> list[tuple[Any, ...]]:
     """Run on a worker; the solvers are loaded once per worker thread and sweep."""
     with one_thread():
-        if getattr(_LOCAL, "specification", None) != specification:
-            _LOCAL.runner = Runner(SweepSpec.from_dict(json.loads(specification)), f"{platform.node()}:{os.getpid()}")
-            _LOCAL.specification = specification
+        if getattr(_LOCAL, "sweep", None) != (specification, calls):
+            if hasattr(_LOCAL, "runner"):
+                _LOCAL.runner.close()
+            spec = SweepSpec.from_dict(json.loads(specification))
+            _LOCAL.runner = Runner(spec, f"{platform.node()}:{os.getpid()}", calls)
+            _LOCAL.sweep = (specification, calls)
         return [tuple(_LOCAL.runner.run(Trial(*trial))) for trial in chunk]
 
 
@@ -64,12 +67,12 @@ class DaskEngine:
         self._client: Any = None
         self._cluster: Any = None
         self._futures: dict[Any, Sequence[Trial]] = {}
-        self._specification = ""
+        self._specification, self._calls = "", Calls()
 
-    def start(self, spec: SweepSpec) -> None:
+    def start(self, spec: SweepSpec, calls: Calls | None = None) -> None:
         import dask
 
-        self._specification = spec.canonical()
+        self._specification, self._calls = spec.canonical(), calls or Calls()
         if self.address == "local":
             # A chunk that kills its worker comes back to the runner at once, which isolates the guilty trial itself.
             dask.config.set({"distributed.scheduler.allowed-failures": 0})
@@ -109,7 +112,7 @@ class DaskEngine:
     def submit(self, chunk: Sequence[Trial]) -> None:
         with self._connected():
             future = self._client.submit(
-                run_chunk, self._specification, [tuple(trial) for trial in chunk], pure=False, retries=0
+                run_chunk, self._specification, self._calls, [tuple(trial) for trial in chunk], pure=False, retries=0
             )
         self._futures[future] = chunk
 

@@ -23,20 +23,22 @@ from lrs.core.validate import integer
 from lrs.errors import InvalidInput
 from phase_diagrams.engines import Event
 from phase_diagrams.grid import SweepSpec
-from phase_diagrams.trial import Row, Trial
+from phase_diagrams.trial import Calls, Row, Trial
 
 #: Deaths of workers in a row before any of them was ready, after which starting is given up.
 START_FAILURES = 3
+#: How long an idle worker may take to end.
+STOP_SECONDS = 5.0
 
 
-def worker_main(pipe: Connection, specification: dict[str, Any]) -> None:
+def worker_main(pipe: Connection, specification: dict[str, Any], calls: Calls | None) -> None:
     """Body of a worker: chunks in, rows out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
     from phase_diagrams.trial import Runner
 
     try:
-        runner = Runner(SweepSpec.from_dict(specification), f"{platform.node()}:{os.getpid()}")
+        runner = Runner(SweepSpec.from_dict(specification), f"{platform.node()}:{os.getpid()}", calls)
     except InvalidInput as error:
         pipe.send(("failed", str(error)))
         return
@@ -48,6 +50,8 @@ def worker_main(pipe: Connection, specification: dict[str, Any]) -> None:
             pipe.send(("done", None))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
+    finally:
+        runner.close()
 
 
 def _die_with_parent() -> None:
@@ -84,20 +88,21 @@ class LocalEngine:
         self._queue: deque[Sequence[Trial]] = deque()
         self._failures = 0
         self._spec: SweepSpec | None = None
+        self._calls: Calls | None = None
 
     @property
     def capacity(self) -> int:
         return self._count
 
-    def start(self, spec: SweepSpec) -> None:
-        self._spec = spec
+    def start(self, spec: SweepSpec, calls: Calls | None = None) -> None:
+        self._spec, self._calls = spec, calls
         self._workers = [self._spawn() for _ in range(self._count)]
 
     def _spawn(self) -> _Worker:
         assert self._spec is not None
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=worker_main, args=(there, self._spec.to_dict()), daemon=True)
+        process = context.Process(target=worker_main, args=(there, self._spec.to_dict(), self._calls), daemon=True)
         with one_thread_each():
             process.start()
         there.close()  # so that the death of the worker closes the pipe
@@ -163,8 +168,14 @@ class LocalEngine:
 
     def stop(self) -> None:
         for worker in self._workers:
-            worker.process.kill()
+            if worker.ready and not worker.busy:
+                with contextlib.suppress(OSError):
+                    worker.pipe.send(None)  # so that it ends the processes of its isolated solvers
+            else:
+                worker.process.kill()
         for worker in self._workers:
+            worker.process.join(STOP_SECONDS)
+            worker.process.kill()
             worker.process.join()
             worker.pipe.close()
         self._workers = []

@@ -20,7 +20,7 @@ from phase_diagrams.engines.local import LocalEngine
 from phase_diagrams.grid import build
 from phase_diagrams.runner import sweep
 from phase_diagrams.table import load
-from phase_diagrams.trial import Row
+from phase_diagrams.trial import row_of
 
 TRIAL_SECONDS = 0.01
 MILLION = 1_000_000
@@ -122,11 +122,11 @@ def million(tmp_path_factory):
     with journal.Writer(folder, spec) as writer:
         for replicate in range(spec.replicates):
             writer.append(
-                Row(
+                row_of([
                     cell, replicate, "amht", "not recovered", "stalled", 27, 0.1234567890123456, 0.2345678901234567,
                     0.345, 0.4567890123456789, 0.5678901234567891, 0.0678901234567891, 0.789012345678912, None,
                     1.234567, 0.012345, "machine-name:12345",
-                )
+                ], spec.of_family)
                 for cell in range(1000)
             )  # fmt: skip
     size = sum(path.stat().st_size for path in journal.shards(folder))

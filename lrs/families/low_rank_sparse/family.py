@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, ClassVar, get_args
 
 import numpy as np
 
 from lrs import metrics
-from lrs.core.family import LOW_RANK_SPARSE, TOLERANCE, Criterion, Parameter, Value
+from lrs.core.family import LOW_RANK_SPARSE, TOLERANCE, Criterion, Parameter, Setting, Value
 from lrs.core.run import Fault
+from lrs.core.validate import probability, real
 from lrs.errors import InvalidInput
 from lrs.generate import generate
 from lrs.model import LRSModel
@@ -33,23 +35,55 @@ def _parameter(name: str, meaning: str, *options: str, **rest: Any) -> Parameter
 
 _PARAMETERS = (
     _parameter("t", "Number of tasks t.", "-t", "--tasks", words="tasks", size=True, eases=True),
-    _parameter("m", "Rows per task m.", "-m", "--rows", words="rows per task", size=True, eases=True, nested=True),
-    _parameter("d", "Number of features d.", "-d", "--features", words="features", size=True),
-    _parameter("r", "Number of shared directions r.", "-r", "--rank", words="rank", size=True),
-    _parameter("k", "Non-zeros k of every task's personal part b.", "-k", "--sparsity", words="sparsity", size=True),
-    _parameter("noise", "Standard deviation σ of the noise.", words="noise σ", kind=float),
-    _parameter("coherence", "A1: coherence of U, 0 (random) to 1 (e₁ in its span).", kind=float),
-    _parameter("kappa", "A1: eigenvalue ratio λ₁/λ_r of the weights, ≥ 1.", kind=float),
-    _parameter("w_spread", "A1: norm spread of w, σ of a log-normal factor.", kind=float),
+    _parameter("m", "Rows per task m.", "-m", "--rows", words="samples per task", size=True, eases=True, nested=True),
+    _parameter("d", "Number of features d.", "-d", "--features", words="dimension", size=True),
+    _parameter("r", "Number of shared directions r.", "-r", "--rank", words="rank of the shared part", size=True),
+    _parameter(
+        "k",
+        "Non-zeros k of every task's personal part b.",
+        "-k",
+        "--sparsity",
+        words="non-zeros of the personal part",
+        size=True,
+    ),
+    _parameter("noise", "Standard deviation σ of the noise.", words="noise level σ", kind=float),
+    _parameter(
+        "coherence", "A1: coherence of U, 0 (random) to 1 (e₁ in its span).", words="coherence of U", kind=float
+    ),
+    _parameter("kappa", "A1: eigenvalue ratio λ₁/λ_r of the weights, ≥ 1.", words="task diversity κ", kind=float),
+    _parameter("w_spread", "A1: norm spread of w, σ of a log-normal factor.", words="norm spread of w", kind=float),
     _parameter("w_rank", "A1: rank of W; below r violates task diversity."),
-    _parameter("duplicates", "A1: tasks that repeat an earlier task's parameters."),
-    _parameter("zeta", "A2: most tasks that may share a coordinate of b.", size=True),
-    _parameter("b_law", "Law of the non-zeros of b.", kind=str, choices=get_args(SparseLaw)),
+    _parameter("duplicates", "A1: tasks that repeat an earlier task's parameters.", words="repeated tasks"),
+    _parameter("zeta", "A2: most tasks that may share a coordinate of b.", words="tasks per coordinate ζ", size=True),
+    _parameter(
+        "b_law", "Law of the non-zeros of b.", words="law of the personal part", kind=str, choices=get_args(SparseLaw)
+    ),
     _parameter("b_scale", "Factor on b.", kind=float),
-    _parameter("x_law", "Law of the covariates.", kind=str, choices=get_args(CovariateLaw)),
+    _parameter(
+        "x_law", "Law of the covariates.", words="law of the covariates", kind=str, choices=get_args(CovariateLaw)
+    ),
     _parameter("x_parameter", "Its degrees of freedom (student-t), correlation, or ratio of scales.", kind=float),
-    _parameter("ragged", "Spread of the rows per task: m_i from m (1 − ragged) to m.", kind=float),
+    _parameter(
+        "ragged",
+        "Spread of the rows per task: m_i from m (1 − ragged) to m.",
+        words="raggedness of the tasks",
+        kind=float,
+    ),
 )
+
+_TARGET: dict[str, Any] = {"words": "target", "kind": float, "trait": "private"}
+_SETTINGS = (
+    Setting(
+        name="epsilon",
+        meaning="Target ε of the private solvers, with its δ.",
+        eases=True,
+        check=partial(real, above=0, infinite=True),
+        **_TARGET,
+    ),
+    Setting(name="delta", meaning="Target δ of the private solvers.", eases=True, check=probability, **_TARGET),
+)
+#: Sine of the largest angle above which the shared subspace counts as wrong.
+SUBSPACE_TOLERANCE = 1e-3
 
 
 def _all_tasks(errors: Mapping[str, float], tolerance: float, share: float) -> bool:
@@ -99,6 +133,8 @@ class LowRankSparse:
         "support_recall": "support recall",
     }
     criteria: ClassVar[Mapping[str, Criterion]] = {c.name: c for c in _CRITERIA}
+    settings: ClassVar[Mapping[str, Setting]] = {s.name: s for s in _SETTINGS}
+    parts: ClassVar[Mapping[str, str]] = {"support": "S", "subspace": "U", "weights": "W"}
     traits: ClassVar[Mapping[str, tuple[str, bool]]] = {
         "trace": ("calls the callback once per outer step", True),
         "exact": ("aims at exact recovery without noise", True),
@@ -113,9 +149,10 @@ class LowRankSparse:
     example: ClassVar[Mapping[str, Value]] = {"t": 6, "m": 5, "d": 6, "r": 1, "k": 1}
     theorems: ClassVar[Mapping[str, str]] = {}
     limits: ClassVar[Mapping[str, str]] = {
-        "counting": "theory.limits:counting_rows",
-        "stable": "theory.limits:stable_rows",
-        "donoho-tanner": "theory.limits:donoho_tanner_rows",
+        "counting": "theory.yardsticks:counting",
+        "donoho-tanner": "theory.yardsticks:donoho_tanner",
+        "identifiability": "theory.yardsticks:identifiability",
+        "private": "theory.yardsticks:private",
     }
     regions: ClassVar[str] = "property_tests.strategies:region_for"
 
@@ -143,6 +180,19 @@ class LowRankSparse:
             "support_precision": both.support_precision,
             "support_recall": both.support_recall,
         }
+
+    def wrong_part(self, errors: Mapping[str, float]) -> str:
+        """The subspace when it is off, else the supports, else the weights."""
+        if errors["subspace_distance"] > SUBSPACE_TOLERANCE:
+            return "subspace"
+        right = errors["support_precision"] >= 1 and errors["support_recall"] >= 1
+        return "weights" if right else "support"
+
+    def configure(self, solver: Any, spec: InstanceSpec, rng: np.random.Generator, **values: Any) -> Any:
+        """As `lrs.private.options.for_study`."""
+        from lrs.private.options import for_study
+
+        return for_study(solver, spec, rng, **values)
 
     def quantities(self, subject: Any) -> dict[str, float]:
         """The sizes and the noise; what is measured of a truth is in `theory.measurement`."""

@@ -20,6 +20,7 @@ from phase_diagrams.engines.shard import Shard
 from phase_diagrams.merge import merge
 from phase_diagrams.runner import sweep
 from phase_diagrams.table import load
+from phase_diagrams.trial import Calls
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,9 @@ def test_dask_gives_the_same_bytes(tmp_path, reference):
     assert stable_bytes(tmp_path / "s") == reference
 
 
-def test_a_solver_that_ends_its_process_is_an_outcome(tmp_path):
-    sweep(outcomes(), tmp_path / "s", LocalEngine(1))
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_solver_that_ends_its_process_is_an_outcome(tmp_path, isolate):
+    sweep(outcomes(), tmp_path / "s", LocalEngine(1), calls=Calls(isolate))
     frame = load(tmp_path / "s").frame
     crashed = frame[frame["outcome"] == "crashed"]
     assert list(crashed["m"]) == [2, 2]
@@ -63,13 +65,14 @@ def test_a_solver_that_ends_its_process_is_an_outcome(tmp_path):
     assert sweep(outcomes(), tmp_path / "s", LocalEngine(1)).ran == 0  # and is not tried again
 
 
-def test_a_worker_killed_by_somebody_else_costs_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_process_killed_by_somebody_else_costs_nothing(tmp_path, monkeypatch, isolate):
     spec = outcomes(x="m=4:8", y="k=2", replicates=4, solvers="sweep_solvers:killed_once")
     sweep(spec, tmp_path / "quiet", Inline())
     marker = tmp_path / "marker"
     marker.touch()
     monkeypatch.setenv("SWEEP_TEST_MARKER", str(marker))
-    sweep(spec, tmp_path / "killed", LocalEngine(1))
+    sweep(spec, tmp_path / "killed", LocalEngine(1), calls=Calls(isolate))
     assert not marker.exists()
     assert stable_bytes(tmp_path / "killed") == stable_bytes(tmp_path / "quiet")
 
@@ -81,7 +84,7 @@ def test_a_dask_worker_that_dies_is_survived(tmp_path, monkeypatch):
     marker.touch()
     monkeypatch.setenv("SWEEP_TEST_MARKER", str(marker))
     spec = outcomes(x="m=2,8", y="k=2", solvers="sweep_solvers:killed_once")
-    sweep(spec, tmp_path / "s", DaskEngine("local", 1))
+    sweep(spec, tmp_path / "s", DaskEngine("local", 1), calls=Calls(isolate=False))
     assert not marker.exists()
     frame = load(tmp_path / "s").frame
     assert list(frame["outcome"]) == ["crashed", "crashed", "recovered", "recovered"]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrs import InstanceSpec, InvalidInput, generate
+from lrs.core.family import Success, load_family
 from phase_diagrams import identity
-from phase_diagrams.grid import Axis, Sampling, Success, SweepSpec, build, differences, parse_fixed, read_specification
+from phase_diagrams.grid import Axis, Sampling, SweepSpec, build, differences, parse_fixed, read_specification
 
 BASE = {"x": "m=14:40:4", "y": "k=1:6", "fixed": "d=40,r=2,t=60", "replicates": 5, "seed": 1}
 
@@ -138,8 +139,7 @@ def test_identity_is_the_documented_recipe():
     nonce = "0123456789abcdef" * 2
     assert identity.instance_key(1, parameters, 3) == (key("sweep/data"),)
     assert identity.instance_key(1, parameters, 3, nonce) == (key("sweep/data", nonce),)
-    rng = np.random.default_rng(key("sweep/solver", nonce))
-    assert identity.solver_rng(1, parameters, 3, nonce).random() == rng.random()
+    assert identity.solver_key(1, parameters, 3, nonce) == (key("sweep/solver", nonce),)
 
 
 @given(m=st.integers(1, 6), more=st.integers(1, 4), k=st.integers(0, 3), replicate=st.integers(0, 5))
@@ -216,17 +216,25 @@ def test_bad_specification_files(tmp_path, name, content, words):
         build(read_specification(path))
 
 
-def test_success_criteria():
-    assert Success().recovered(1.0, 1.0)
-    assert not Success().recovered(0.0, 0.99)
-    assert Success("theta").recovered(1e-6, 0.0)
-    assert not Success("theta").recovered(1.1e-6, 1.0)
-    assert Success(0.9).recovered(1.0, 0.9)
-    assert not Success(0.9).recovered(0.0, 0.89)
-    assert not Success("theta").recovered(float("nan"), 1.0)
-    assert Success("parts").recovered(0.0, 1.0, 1e-6, True)
-    for errors in ((0.99, 1e-6, True), (1.0, 1e-5, True), (1.0, 1e-6, False)):
-        assert not Success("parts").recovered(0.0, *errors)
+@pytest.mark.parametrize(
+    ("success", "good", "bad"),
+    [
+        (Success(), {"tasks_recovered": 1.0}, {"tasks_recovered": 0.99}),
+        (Success(0.9), {"tasks_recovered": 0.9}, {"tasks_recovered": 0.89}),
+        (Success("theta"), {"theta_error": 1e-6}, {"theta_error": 1.1e-6}),
+        (Success("theta"), {"theta_error": 1e-6}, {"theta_error": float("nan")}),
+        (Success("subspace", 0.1), {"subspace_distance": 0.1}, {"subspace_distance": 0.11}),
+        (Success("parts"), {}, {"tasks_recovered": 0.99}),
+        (Success("parts"), {"subspace_distance": 1e-6}, {"subspace_distance": 1e-5}),
+        (Success("parts"), {}, {"support_recall": 0.99}),
+    ],
+)
+def test_success_criteria(success, good, bad):
+    perfect = {"tasks_recovered": 1.0, "subspace_distance": 0.0, "support_precision": 1.0, "support_recall": 1.0}
+    family = load_family()
+    chosen = success.of(family)
+    assert chosen.met(family, {**perfect, "theta_error": 0.0, **good})
+    assert not chosen.met(family, {**perfect, "theta_error": 0.0, **bad})
 
 
 def test_fixed_parameters_from_several_options():

@@ -17,16 +17,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrs import InvalidInput
+from lrs.core.family import load_family
+from lrs.core.trial import Ended
 from phase_diagrams import journal
 from phase_diagrams.grid import build
 from phase_diagrams.merge import merge
 from phase_diagrams.table import export, load, to_xarray
-from phase_diagrams.trial import COLUMNS, Outcome, Row
+from phase_diagrams.trial import Row, columns, row_of, values
 
 SPEC = build({"x": "m=1:4", "y": "k=1,2,9", "fixed": "d=4,r=1,t=3", "replicates": 2, "solvers": ["amht", "iht"]})
-ROW = Row(
-    0, 0, "amht", Outcome.RECOVERED, "converged", 7, 1e-9, 0.5, 1.0, 1.0, 1.0, 1e-10, math.nan, None, 0.1, 0.01, "h:1"
+FAMILY = load_family()
+COLUMNS = tuple(columns(FAMILY))
+ROW = row_of(
+    [0, 0, "amht", Ended.RECOVERED, "converged", 7, 1e-9, 0.5, 1.0, 1.0, 1.0, 1e-10, math.nan, None, 0.1, 0.01, "h:1"],
+    FAMILY,
 )
+
+
+def encode(row):
+    return journal.encode(values(row, FAMILY))
+
+
+def error(value):
+    return {**ROW.errors, "theta_error": value}
 
 
 @pytest.fixture
@@ -47,10 +60,10 @@ floats = st.floats(allow_nan=True, allow_infinity=True)
 
 rows_of_any_kind = st.builds(
     lambda cell, outcome, text, count, a, b: ROW._replace(
-        cell=cell, outcome=outcome, status=text, message=text, iterations=count, theta_error=a, rate=b, timing_solve=a
+        cell=cell, outcome=outcome, status=text, message=text, iterations=count, errors=error(a), rate=b, timing_solve=a
     ),
     st.integers(0, 7),
-    st.sampled_from(list(Outcome)),
+    st.sampled_from(list(Ended)),
     st.none() | st.text(max_size=10),
     st.none() | st.integers(0, 10**6),
     floats,
@@ -83,14 +96,14 @@ def test_a_torn_last_line_is_dropped_and_reported(folder, cut):
     assert len(journal.shards(folder)) == 2
 
 
-def wrong(**values):
+def wrong(**changed):
     """A line of the right length with a value of the wrong kind."""
-    return json.dumps([values.get(name, v) for name, v in zip(COLUMNS, LINE, strict=True)])
+    return json.dumps([changed.get(name, v) for name, v in zip(COLUMNS, LINE, strict=True)])
 
 
-LINE = json.loads(journal.encode(ROW._replace(cell=1)))
+LINE = json.loads(encode(ROW._replace(cell=1)))
 WRONG = [wrong(cell=None).encode(), wrong(cell=0.5).encode(), wrong(theta_error="much").encode()]
-UNCLOSED = journal.encode(ROW._replace(cell=1)).replace('"amht"', '"amht').encode()
+UNCLOSED = encode(ROW._replace(cell=1)).replace('"amht"', '"amht').encode()
 
 
 @pytest.mark.parametrize(
@@ -141,12 +154,12 @@ def test_words_come_back_whatever_their_quoting(folder, message):
 
 
 def test_blocks_are_cut_between_lines(folder, monkeypatch):
-    rows = [ROW._replace(cell=cell, theta_error=math.pi * cell) for cell in range(12)]
+    rows = [ROW._replace(cell=cell, errors=error(math.pi * cell)) for cell in range(12)]
     write(folder, *rows)
     monkeypatch.setattr(journal, "BLOCK", 300)
     contents = journal.read(folder)
     assert len(contents.batches) > 2
-    assert [row.theta_error for row in contents.rows()] == [row.theta_error for row in rows]
+    assert [row.errors for row in contents.rows()] == [row.errors for row in rows]
     assert not contents.torn
 
 
@@ -247,7 +260,7 @@ def test_a_full_disk_loses_nothing_recorded(folder):
 
 # ------------------------------------------------------------------------------------------------ table
 def test_table_has_a_row_a_trial_with_every_column(folder):
-    write(folder, ROW, ROW._replace(replicate=1, solver="iht", outcome=Outcome.RAISED, status=None, iterations=None))
+    write(folder, ROW, ROW._replace(replicate=1, solver="iht", outcome=Ended.RAISED, status=None, iterations=None))
     trials = load(folder)
     frame = trials.frame
     for name in ("t", "m", "d", "r", "k", "noise", "zeta", "x_law", "success", *COLUMNS):
@@ -263,7 +276,7 @@ def test_table_has_a_row_a_trial_with_every_column(folder):
 
 def test_trials_recorded_twice_count_once_in_any_order(folder, tmp_path):
     again = ROW._replace(timing_solve=9.0, host_worker="h:2")
-    changed = ROW._replace(outcome=Outcome.NOT_RECOVERED, theta_error=1.0)
+    changed = ROW._replace(outcome=Ended.NOT_RECOVERED, errors=error(1.0))
     write(folder, ROW, label="a")
     write(folder, again, label="b")
     assert (len(load(folder).possible), load(folder).conflicts) == (1, 0)
@@ -295,7 +308,7 @@ def test_merging_is_idempotent_and_refuses_strangers(folder, tmp_path):
 
 
 def test_exports(folder, tmp_path, monkeypatch):
-    write(folder, ROW, ROW._replace(cell=4, outcome=Outcome.NOT_RECOVERED))
+    write(folder, ROW, ROW._replace(cell=4, outcome=Ended.NOT_RECOVERED))
     trials = load(folder)
     full = pd.read_parquet(export(trials, tmp_path / "t.parquet"))
     assert list(full.columns) == list(trials.frame.columns)
@@ -312,7 +325,7 @@ def test_exports(folder, tmp_path, monkeypatch):
 
 def test_grid_view(folder):
     pytest.importorskip("xarray")
-    write(folder, ROW, ROW._replace(replicate=1, outcome=Outcome.NOT_RECOVERED))
+    write(folder, ROW, ROW._replace(replicate=1, outcome=Ended.NOT_RECOVERED))
     grid = to_xarray(load(folder))
     assert float(grid["success_rate"].sel(solver="amht", m=1, k=1)) == 0.5
     assert int(grid["trials"].sum()) == 2
@@ -326,7 +339,7 @@ def test_thresholds_bracket_each_replicate(tmp_path):
     with journal.Writer(tmp_path / "s", spec) as writer:
         for replicate, text in outcomes.items():
             writer.append(
-                Row(cell, replicate, "amht", Outcome.RECOVERED if mark == "1" else Outcome.CRASHED)
+                Row(cell, replicate, "amht", Ended.RECOVERED if mark == "1" else Ended.CRASHED)
                 for cell, mark in enumerate(text)
             )
     table = load(tmp_path / "s").thresholds()

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from synthetic_trials import make_trials
 
+from lrs.core.family import load_family
 from lrs.errors import InvalidInput
 from phase_diagrams import Axis
 from phase_diagrams.boundary import boundary
 from phase_diagrams.canvas import position, save, slices, values_at
-from phase_diagrams.overlays import NAMES, margin, overlays, parameters_at, promise, region_constants, theorem_overlay
-from phase_diagrams.plot import MODES, failure_map, failure_modes, quantity_map, success_map
+from phase_diagrams.overlays import margin, names, overlays, parameters_at, promise, region_constants, theorem_overlay
+from phase_diagrams.plot import failure_map, failure_modes, failure_modes_of, quantity_map, success_map
 from theory import constants
 
 FIXED = {"d": 40, "r": 2, "t": 60}
@@ -72,7 +73,7 @@ def test_counting_limit_is_where_the_formula_puts_it(trials):
 
 
 #: The users that a private run needs are drawn in sweeps that have a target.
-TARGETLESS = [name for name in NAMES if name != "private"]
+TARGETLESS = [name for name in names(load_family()) if name != "private"]
 
 
 def test_every_overlay_draws_and_says_so_when_outside(trials):
@@ -146,21 +147,24 @@ def test_unfinished_cells_are_split_and_impossible_ones_hatched():
 
 
 def test_failure_modes_name_the_part_that_failed(trials):
-    frame = trials.frame.head(8).copy()
-    frame["outcome"] = ["recovered", *["not recovered"] * 3, "iteration cap", "non-finite", "raised", "crashed"]
-    frame["subspace_distance"] = [0, 0.5, 1e-9, 1e-9, 1, np.nan, np.nan, np.nan]
-    frame["support_recall"] = [1, 0.5, 0.5, 1, 1, np.nan, np.nan, np.nan]
+    frame = trials.frame.head(9).copy()
+    ends = ["iteration cap", "non-finite", "raised", "timeout", "crashed"]
+    frame["outcome"] = ["recovered", *["not recovered"] * 3, *ends]
+    frame["subspace_distance"] = [0, 0.5, 1e-9, 1e-9, 1, *[np.nan] * 4]
+    frame["support_recall"] = [1, 0.5, 0.5, 1, 1, *[np.nan] * 4]
     frame["support_precision"] = 1.0
-    expected = ["recovered", "subspace", "support", "weights", "iteration cap", "non-finite", "raised", "crashed"]
-    assert failure_modes(frame).tolist() == expected
-    assert set(expected) == set(MODES)
+    expected = ["recovered", "subspace", "support", "weights", *ends]
+    assert failure_modes(frame, trials.spec.of_family).tolist() == expected
+    looks = failure_modes_of(trials.spec.of_family)
+    assert set(expected) == set(looks)
+    assert len(set(looks.values())) == len(looks)  # no two with one letter and colour
 
 
 def test_failure_map_shows_the_most_frequent_mode(trials):
     figure = failure_map(trials)
     values = figure.axes[0].collections[0].get_array()
-    assert list(MODES)[int(values[0, -1])] == "recovered"
-    assert list(MODES)[int(values[-1, 0])] == "subspace"
+    assert list(failure_modes_of(trials.spec.of_family))[int(values[0, -1])] == "recovered"
+    assert list(failure_modes_of(trials.spec.of_family))[int(values[-1, 0])] == "subspace"
 
 
 @pytest.mark.parametrize("column", ["iterations", "rate", "theta_error", "subspace_distance"])

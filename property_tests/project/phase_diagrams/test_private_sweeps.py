@@ -14,11 +14,11 @@ from lrs.private import clip_of, epsilon_of
 from lrs.private.options import for_study
 from phase_diagrams.duel import time_both
 from phase_diagrams.engines import Inline
-from phase_diagrams.grid import Success, SweepSpec, build
+from phase_diagrams.grid import SweepSpec, build
 from phase_diagrams.overlays import margin, overlays, parameters_at
 from phase_diagrams.runner import sweep
 from phase_diagrams.table import load
-from phase_diagrams.trial import Runner, Trial, draw
+from phase_diagrams.trial import Calls, Runner, Trial, check_solvers, draw
 from theory.private_plan import PrivatePlan, plan_users
 
 SIZES = "d=6,r=1,k=1,m=8"
@@ -39,7 +39,7 @@ def spec(**changes) -> SweepSpec:
 
 def test_a_target_is_no_part_of_the_instance():
     cells = spec().cells
-    assert [c.target for c in cells] == [{"epsilon": e, "delta": 1e-6} for e in (0.5, 0.5, 1000, 1000)]
+    assert [c.settings for c in cells] == [{"epsilon": e, "delta": 1e-6} for e in (0.5, 0.5, 1000, 1000)]
     few, many = (draw(spec(), cells[i], 0).problem.data for i in (0, 2))
     assert np.array_equal(few.X, many.X)
 
@@ -59,7 +59,7 @@ def test_budget_decides_and_trials_repeat():
     chosen = spec()
     rows = [[Runner(chosen, "test").run(Trial(cell, 0, 0)) for cell in (1, 3)] for _ in range(2)]
     assert [row.outcome for row in rows[0]] == ["not recovered", "recovered"]
-    assert [r.subspace_distance for r in rows[0]] == [r.subspace_distance for r in rows[1]]
+    assert [r.errors for r in rows[0]] == [r.errors for r in rows[1]]
 
 
 def test_an_impossible_target_is_an_impossible_cell():
@@ -89,12 +89,7 @@ def test_half_a_target_is_refused(changes, message):
 )
 def test_solvers_and_targets_go_together(changes, message):
     with pytest.raises(InvalidInput, match=message):
-        spec(**changes).check_solvers()
-
-
-def test_success_by_subspace():
-    assert Success("subspace", 0.1).recovered(1.0, 0.0, 0.1)
-    assert not Success("subspace", 0.1).recovered(0.0, 1.0, 0.11)
+        check_solvers(spec(**changes), Calls())
 
 
 def test_the_line_is_at_the_users_of_the_plan():
@@ -132,7 +127,7 @@ def test_private_solvers_are_timed_with_their_target(tmp_path):
 
 def test_a_study_spends_its_target():
     instance = draw(spec(), spec().cells[1], 0)
-    solver = for_study(PrivateAMHT(), spec().cells[1].spec, np.random.default_rng(0), **spec().cells[1].target)
+    solver = for_study(PrivateAMHT(), spec().cells[1].spec, np.random.default_rng(0), **spec().cells[1].settings)
     privacy = solver(instance.problem, rng=np.random.default_rng(0)).info["privacy"]
     assert epsilon_of(privacy["rho"], 1e-6) <= 0.5
     assert privacy["secure_noise"] is False

@@ -112,7 +112,7 @@ def test_effective_exponents_of_a_power_law_are_its_exponents(fits):
     points = fits[0].points
     exact = effective_exponents(points, 3 * points["r"] ** 4 * points["k"] / points["t"], ["r", "k", "t"])
     assert exact == pytest.approx({"r": 4, "k": 1, "t": -1})
-    assert all((v > 0).all() for v in references(points).values())
+    assert all((v > 0).all() for v in references(fits[0]).values())
 
 
 def test_collapse_puts_the_curves_of_the_law_together(trials, fits):

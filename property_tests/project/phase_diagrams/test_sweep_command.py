@@ -162,7 +162,7 @@ def test_interrupting_says_how_to_go_on(tmp_path, lrs, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LocalEngine, "events", stop)
-    monkeypatch.setattr(LocalEngine, "start", lambda self, spec: None)
+    monkeypatch.setattr(LocalEngine, "start", lambda self, spec, calls: None)
     code, _, err = lrs(*SWEEP[:-2], "--out", tmp_path / "s")
     assert code == 130
     assert f"lrs sweep --out {tmp_path / 's'}, goes on from here" in err.replace("- ", "-")

@@ -33,10 +33,10 @@ SCHEMA = json.loads(files("property_tests").joinpath("verdicts.schema.json").rea
 
 # ------------------------------------------------------------------ from the command line, in the sandbox
 def test_a_solver_of_another_family_is_confirmed_and_another_refuted(tmp_path, capsys):
-    solvers = ["--solver", "heavy_mean:median", "--solver", "heavy_mean:mean"]
+    solvers = ["--solver", "heavy_mean:Trimmed", "--solver", "heavy_mean:mean"]
     assert run(["verify", "--family", FAMILY, *solvers, "--jobs", "1", "--out", str(tmp_path)]) == 1
     out = capsys.readouterr().out
-    assert out.count("recovered: the estimate is within 6 n^−½ of the mean") == 2
+    assert out.count("recovered: ‖μ̂ − μ‖₂/√d ≤ 1e-06") == 2
     verdicts = json.loads((tmp_path / "verdicts.json").read_text())
     jsonschema.validate(verdicts, SCHEMA)
     good, bad = verdicts["solvers"]
@@ -48,12 +48,12 @@ def test_a_solver_of_another_family_is_confirmed_and_another_refuted(tmp_path, c
     assert {c["verdict"] for c in good["claims"]} == {"CONFIRMED"}
     assert [c["claim"] for c in bad["claims"] if c["verdict"] == "REFUTED"] == ["robust/near"]
     assert good["family"] == "heavy-mean"
-    sentence = "the estimate is within 6 n^−½ of the mean"
-    assert good["recovered"] == {"criterion": "near", "tolerance": 1e-6, "sentence": sentence}
+    sentence = "‖μ̂ − μ‖₂/√d ≤ 1e-06"
+    assert good["recovered"] == {"criterion": "mean", "tolerance": 1e-6, "sentence": sentence}
     assert sentence in (tmp_path / "report.html").read_text()
     (line,) = [line for line in out.splitlines() if line.strip().startswith("lrs verify")]
     assert run(shlex.split(line)[1:]) == 1
-    assert "robust/near is broken on n=" in capsys.readouterr().out
+    assert "robust/near is broken on d=" in capsys.readouterr().out
 
 
 def test_its_claims_are_listed(capsys):
@@ -88,7 +88,7 @@ def test_what_is_of_another_family_is_refused_in_one_sentence(arguments, message
     claims(family=FAMILY)  # registers robust/near, as an installed package would
     (tmp_path / "labelled.py").write_text("def solver(problem, *, rng, callback=None): ...\nsolver.family = 'other'\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    solver = {"labelled": "labelled:solver", "": None}.get(arguments[-1], "heavy_mean:median")
+    solver = {"labelled": "labelled:solver", "": None}.get(arguments[-1], "heavy_mean:Trimmed")
     arguments = [a for a in arguments if a not in ("--solver", "labelled", "")]
     chosen = [] if solver is None or "--mutants" in arguments else ["--solver", solver]
     assert run(["verify", "--jobs", "1", *arguments, *chosen]) == 2
@@ -101,12 +101,12 @@ def test_regions_and_claims_that_are_handed_over_are_held_to_the_family():
     with pytest.raises(
         InvalidInput, match="region: 'practical' is of the family low-rank-sparse, and this run is of h"
     ):
-        check_solver("heavy_mean:median", family=FAMILY, region=PRACTICAL)
+        check_solver("heavy_mean:Trimmed", family=FAMILY, region=PRACTICAL)
     with pytest.raises(InvalidInput, match="claims: synthetic/bernoulli is about low-rank-sparse, and this run is of"):
-        check_solver("heavy_mean:median", family=FAMILY, claims_matching=[bernoulli(1.0)])
+        check_solver("heavy_mean:Trimmed", family=FAMILY, claims_matching=[bernoulli(1.0)])
     about_all = replace(bernoulli(1.0, name="x/y"), families=None, traits=("sparse",))
     with pytest.raises(InvalidInput, match="traits: x/y asks for 'sparse', which the family heavy-mean does not have"):
-        check_solver("heavy_mean:median", family=FAMILY, claims_matching=[about_all])
+        check_solver("heavy_mean:Trimmed", family=FAMILY, claims_matching=[about_all])
 
 
 def test_a_family_without_a_region_is_told_so(monkeypatch):
@@ -114,7 +114,7 @@ def test_a_family_without_a_region_is_told_so(monkeypatch):
 
     monkeypatch.setattr(heavy_mean.HeavyMean, "regions", "")
     with pytest.raises(InvalidInput, match="family: 'heavy-mean' names no region to draw problems in"):
-        check_solver("heavy_mean:median", family=FAMILY, claims_matching="robust/near", jobs=1)
+        check_solver("heavy_mean:Trimmed", family=FAMILY, claims_matching="robust/near", jobs=1)
 
 
 def test_two_families_may_each_have_a_claim_of_one_name():
@@ -138,8 +138,8 @@ def test_texts_of_low_rank_sparse_are_those_of_the_first_edition():
 
 def test_a_configuration_of_another_family_says_so():
     family = family_for(FAMILY, None)
-    configuration = Configuration(family=family.name, spec=family.spec(n=30))
-    assert configuration.text == '{"family":"heavy-mean","spec":{"n":30}}'
+    configuration = Configuration(family=family.name, spec=family.spec(d=2, m=30))
+    assert configuration.text == '{"family":"heavy-mean","spec":{"d":2,"m":30}}'
     assert Configuration.parse(configuration.text) == configuration
     with pytest.raises(InvalidInput, match="told: a problem of heavy-mean cannot be told rank"):
         replace(configuration, told={"rank": 1}).instance("test", 0)

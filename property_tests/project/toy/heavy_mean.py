@@ -1,107 +1,150 @@
-"""A family that is nothing like low rank + sparse: the mean of a heavy-tailed law, seen with k outliers."""
+"""A family that is nothing like low rank + sparse: the mean μ ∈ ℝᵈ of a heavy-tailed law, m samples, k of them outliers."""
 
-from dataclasses import asdict, dataclass
-from typing import ClassVar
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
-from lrs.core import streams
-from lrs.core.family import Criterion, Parameter
+from lrs.core.family import Criterion, Parameter, Setting
 from lrs.core.solver import Solution, Status
+from lrs.core.validate import integer, real
 from lrs.errors import InvalidInput
 
+OUTLIER = 50.0  # how far away an outlier lies, in every coordinate
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
 class Spec:
-    n: int
+    d: int
+    m: int
     k: int = 0
+    tail: float = 3.0
 
-    def __post_init__(self):
-        if not 0 <= self.k < self.n:
-            raise InvalidInput(f"k: expected 0 … n − 1 outliers, got {self.k}")
+    def __post_init__(self) -> None:
+        integer("d", self.d, least=1), integer("m", self.m, least=1), integer("k", self.k, least=0)
+        real("tail", self.tail, above=1)
+        if self.k > self.m:
+            raise InvalidInput(f"k: at most m = {self.m} samples can be outliers, got {self.k}")
 
-    def to_dict(self):
-        return asdict(self)
+    to_dict = asdict
 
     @property
-    def size(self):
-        return (self.n, self.k)
+    def size(self) -> tuple[int, ...]:
+        return (self.m * self.d, self.k)
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
-    x: np.ndarray
+class Problem:
+    samples: np.ndarray  # (m, d)
+    outliers: int
     family: ClassVar[str] = "heavy-mean"
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    problem: Sample
-    truth: float
+class Instance:
+    problem: Problem
+    truth: np.ndarray  # (d,)
+    spec: Spec
 
 
 class HeavyMean:
-    name = "heavy-mean"
-    title = "mean of a heavy-tailed law"
+    name, title = "heavy-mean", "mean of a heavy-tailed law"
+    claims, regions = ("heavy_mean_claims",), "heavy_mean_claims:REGION"
     parameters: ClassVar = {
-        "n": Parameter(name="n", meaning="Samples.", eases=True, size=True),
-        "k": Parameter(name="k", meaning="Outliers.", default=0, size=True),
-    }
-    errors_of: ClassVar = {"standard_errors": "distance from the mean in units of n^−½"}
-    criteria: ClassVar = {
-        "near": Criterion(
-            "near", "the estimate is within 6 n^−½ of the mean", lambda e, tol, f: e["standard_errors"] <= 6
+        p.name: p
+        for p in (
+            Parameter(name="d", meaning="Dimension d.", words="dimension", size=True),
+            Parameter(name="m", meaning="Samples m.", words="samples", size=True, eases=True, nested=True),
+            Parameter(name="k", meaning="Outliers k among the samples.", words="outliers", size=True, default=0),
+            Parameter(name="tail", meaning="Degrees of freedom of the law.", kind=float, default=3.0, eases=True),
         )
     }
-    traits: ClassVar = {"robust": ("does not mind outliers", True)}
-    example: ClassVar = {"n": 20, "k": 2}
-    theorems: ClassVar = {}
-    limits: ClassVar = {}
-    regions = "heavy_mean_claims:REGION"
-    claims = ("heavy_mean_claims",)
+    settings: ClassVar = {
+        "trim": Setting(
+            name="trim", meaning="Share that a trimmed mean leaves out at each end.", words="share to leave out",
+            kind=float, default=None, trait="trims", check=partial(real, least=0, below=0.5),
+        )
+    }  # fmt: skip
+    errors_of: ClassVar = {"error": "error of the mean", "worst": "largest error of a coordinate"}
+    criteria: ClassVar = {
+        "mean": Criterion("mean", "‖μ̂ − μ‖₂/√d ≤ {tolerance}", lambda e, tolerance, share: e["error"] <= tolerance),
+        "worst": Criterion("worst", "max |μ̂ⱼ − μⱼ| ≤ {tolerance}", lambda e, tolerance, share: e["worst"] <= tolerance),
+    }
+    traits: ClassVar = {"trace": ("calls the callback", False), "trims": ("takes the share to leave out", False)}
+    example: ClassVar = {"d": 2, "m": 9, "k": 1}
+    theorems: ClassVar[Mapping[str, str]] = {}
+    limits: ClassVar = {"breakdown": f"{__name__}:breakdown"}
 
-    def spec(self, **values):
+    def spec(self, **values: Any) -> Spec:
         return Spec(**values)
 
-    def draw(self, spec, key):
-        rng = streams.generator("heavy-mean", *key)
-        truth = float(10 * rng.standard_normal())
-        x = truth + rng.standard_t(3, spec.n)
-        x[: spec.k] += 1000
-        return Drawn(Sample(rng.permutation(x)), truth)
+    def draw(self, spec: Spec, key: Sequence[int]) -> Instance:
+        rng = np.random.default_rng(list(key))
+        truth = rng.normal(size=spec.d)
+        samples = truth + rng.standard_t(spec.tail, (spec.m, spec.d))
+        samples[: spec.k] += OUTLIER  # the first ones, so that fewer samples are a part of more
+        return Instance(Problem(samples, spec.k), truth, spec)
 
-    def restrict(self, instance, name, value):
-        raise InvalidInput(f"{name}: nothing is nested")
+    def restrict(self, instance: Instance, name: str, value: int) -> Instance:
+        problem = replace(instance.problem, samples=instance.problem.samples[:value])
+        return Instance(problem, instance.truth, replace(instance.spec, m=value))
 
-    def errors(self, answer, instance, *, tolerance=1e-6):
-        return {"standard_errors": abs(answer - instance.truth) * len(instance.problem.x) ** 0.5}
+    def errors(self, answer: np.ndarray, instance: Instance, *, tolerance: float = 1e-6) -> dict[str, float]:
+        off = np.abs(answer - instance.truth)
+        return {"error": float(np.sqrt((off**2).mean())), "worst": float(off.max())}
 
-    def quantities(self, subject):
-        return {"n": subject.n, "k": subject.k} if isinstance(subject, Spec) else {"n": len(subject.x)}
+    def quantities(self, subject: Any) -> dict[str, float]:
+        spec = getattr(subject, "spec", subject)
+        return {"d": spec.d, "m": spec.m, "k": spec.k} if isinstance(spec, Spec) else {}
 
-    def audit(self, problem, answer):
-        return {} if np.isfinite(answer) else {"NOT_FINITE": f"the mean is {answer}"}
+    def audit(self, problem: Problem, answer: Any) -> dict[str, str]:
+        return {} if np.shape(answer) == problem.samples[0].shape else {"WRONG_SHAPE": f"{np.shape(answer)}"}
 
-    def pack(self, value):
-        if isinstance(value, Drawn):
-            return {"problem": self.pack(value.problem), "truth": value.truth}
-        return {"x": value.x} if isinstance(value, Sample) else {"mean": float(value)}
+    def pack(self, value: Any) -> dict[str, Any]:
+        if isinstance(value, Instance):
+            return {"problem": self.pack(value.problem), "truth": value.truth, "spec": asdict(value.spec)}
+        return vars(value) if isinstance(value, Problem) else {"mean": value}
 
-    def unpack(self, packed):
+    def unpack(self, packed: Mapping[str, Any]) -> Any:
         if "problem" in packed:
-            return Drawn(self.unpack(packed["problem"]), packed["truth"])
-        return Sample(np.array(packed["x"])) if "x" in packed else packed["mean"]
+            return Instance(self.unpack(packed["problem"]), np.array(packed["truth"]), Spec(**packed["spec"]))
+        if "samples" in packed:
+            return Problem(**{**packed, "samples": np.array(packed["samples"])})
+        return np.array(packed["mean"])
 
-    def cost(self, spec):
-        return float(spec.n)
+    def cost(self, spec: Spec) -> float:
+        return float(spec.m * spec.d)
+
+    def configure(self, solver: Any, spec: Spec, rng: np.random.Generator, **values: Any) -> Any:
+        return replace(solver, share=values["trim"]) if isinstance(solver, Trimmed) else solver
 
 
 FAMILY = HeavyMean()
 
 
-def median(problem, *, rng, callback=None):
-    return Solution(float(np.median(problem.x)), Status.CONVERGED, 1)
+def breakdown(*, k: np.ndarray, **_: Any) -> np.ndarray:
+    """breakdown: half of the samples are outliers."""
+    return np.asarray(2.0 * k)
 
 
-def mean(problem, *, rng, callback=None):
-    return Solution(float(problem.x.mean()), Status.CONVERGED, 1)
+@dataclass(frozen=True)
+class Trimmed:
+    """The mean of each coordinate without a share of its values at each end; nothing is left out of share 0."""
+
+    share: float = 0.25
+    traits: ClassVar = {"trims": True}
+    family: ClassVar[str] = "heavy-mean"
+
+    def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Any = None) -> Solution:
+        ordered = np.sort(problem.samples, axis=0)
+        cut = min(int(np.ceil(self.share * len(ordered))), (len(ordered) - 1) // 2)
+        return Solution(ordered[cut : len(ordered) - cut].mean(axis=0), Status.CONVERGED, 1)
+
+
+def mean(problem: Problem, *, rng: np.random.Generator, callback: Any = None) -> Solution:
+    """The plain mean, which one outlier spoils."""
+    return Solution(problem.samples.mean(axis=0), Status.CONVERGED, 1)

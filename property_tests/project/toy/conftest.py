@@ -1,0 +1,6 @@
+"""The toy family is found by the name of its module, in worker processes too."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,57 @@
+"""Rows per task that limits ask for, as lines of a recovery map (`lrs.core.family.Family.limits`).
+
+Each takes the sizes of a map as real numbers and ignores those it does not need; the first line of its docstring is its
+label. Between and beyond the values of a grid r and k may exceed d: they are taken as d there.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from lrs.errors import InvalidInput
+from theory import limits
+from theory.private_plan import PrivatePlan, plan_users
+
+Sizes = np.ndarray
+
+
+def counting(*, d: Sizes, r: Sizes, k: Sizes, t: Sizes, **_: Sizes) -> np.ndarray:
+    """counting limit: below it no solver can be right"""
+    return np.asarray(limits.counting_limit(d=d, r=np.minimum(r, d), k=np.minimum(k, d), t=t))
+
+
+def donoho_tanner(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:
+    """Donoho–Tanner: ℓ₁ with U known"""
+    # The rows depend on d and k by way of k/d but for rounding to an integer, which would draw the line as a staircase.
+    fine = 1000
+    rows = limits.donoho_tanner_rows(d=fine * d, r=0, k=fine * np.minimum(k, d))
+    return np.asarray(np.minimum(r, d) + rows / fine)
+
+
+def identifiability(*, d: Sizes, r: Sizes, k: Sizes, t: Sizes, **_: Sizes) -> np.ndarray:
+    """identifiability: m = r + k + 1"""
+    # m ≥ r + k + 1 per task for almost every b when the support is unknown, and t ≥ r tasks that span the subspace.
+    r, k = np.minimum(r, d), np.minimum(k, d)
+    return np.where(t >= r, r + k + 1.0, np.inf)
+
+
+@lru_cache(maxsize=10_000)
+def _users_needed(d: int, r: int, k: int, epsilon: float, delta: float) -> float:
+    if epsilon <= 0 or not 0 < delta < 1:  # the margin of a picture, half a cell beyond the first target
+        return float("inf")
+    plan = PrivatePlan(d=d, r=r, k=k, epsilon=epsilon, delta=delta)
+    return next(need.amount for need in plan_users(plan) if need.source == "users needed")
+
+
+def private(*, t: Sizes, m: Sizes, d: Sizes, r: Sizes, k: Sizes, **target: Any) -> np.ndarray:
+    """users needed for a subspace error of 0.1, noise alone [D]"""
+    if target.keys() < {"epsilon", "delta"}:
+        raise InvalidInput("overlay: private needs a sweep with a target, epsilon and delta")
+    sizes = [np.rint(n).astype(int) for n in (d, np.minimum(r, d), np.minimum(k, d))]
+    points = zip(*(a.ravel().tolist() for a in (*sizes, target["epsilon"], target["delta"])), strict=True)
+    users = np.array([_users_needed(*point) for point in points]).reshape(t.shape)
+    # Asked of the users, whatever m is: in rows per user this is m times the share of the users that is missing.
+    return np.asarray(m * users / t)
