@@ -37,7 +37,7 @@ register(Claim(name="theirs/short", statement="Answers.", cite="us", kind=Always
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Install a package as pip leaves it: modules, and a dist-info folder with its entry points."""
     claims()  # ours into the registry itself, theirs into a copy
-    monkeypatch.setattr(claim_module, "_REGISTRY", dict(claim_module._REGISTRY))
+    monkeypatch.setattr(claim_module, "_REGISTRY", list(claim_module._REGISTRY))
     before = set(sys.modules)
 
     def install(name: str, points: Mapping[str, Mapping[str, str]], **modules: str) -> None:

@@ -13,6 +13,7 @@ from property_tests.engine import BUDGETS
 
 PAGES = Path(__file__).parents[3] / "docs" / "verify"
 VALIDATE = (PAGES / "validate-your-variant.md").read_text(encoding="utf-8")
+CLAIMS = (PAGES / "claims.md").read_text(encoding="utf-8")
 VERDICTS = (PAGES / "verdicts.md").read_text(encoding="utf-8")
 
 
@@ -53,3 +54,19 @@ def test_the_tables_list_every_verdict_fault_and_budget():
         numbers = [int(n) for n in re.findall(r"\d+", row)]
         counted = [b.least, b.most] if b.least else [b.most]
         assert numbers == [b.explore, *counted, int(b.limits.seconds), b.limits.iterations]
+
+
+def test_the_claims_of_the_page_are_checked(monkeypatch):
+    from property_tests import claim
+    from property_tests.verify import check_solver
+
+    claim.claims(family="heavy_mean:FAMILY")  # ours into the registry itself, the page's into a copy
+    monkeypatch.setattr(claim, "_REGISTRY", list(claim._REGISTRY))
+    own, of_a_family = re.findall(r"```python\n(.*?)```", CLAIMS, re.S)
+    exec(own, {"__name__": "mine"})
+    found = check_solver("amht", claims_matching="mine/*", jobs=1, seed=1)
+    assert [r.verdict for r in found.results if r.claim.name.startswith("mine/")] == 2 * [Verdict.CONFIRMED]
+    exec(of_a_family, names := {"__name__": "theirs"})
+    options = {"family": "heavy_mean:FAMILY", "region": names["REGION"], "claims_matching": "robust/found", "jobs": 1}
+    for solver, verdict in (("heavy_mean:Trimmed", Verdict.CONFIRMED), ("heavy_mean:mean", Verdict.REFUTED)):
+        assert check_solver(solver, **options)["robust/found"].verdict is verdict
