@@ -81,8 +81,8 @@ _MEANING = {
 class Kind(Protocol):
     """What decides a claim: any object with these three, so that a family can bring kinds of its own.
 
-    Optional: ``alone``, whether trials run one at a time after everything else (measured time), and
-    ``tally(alpha, beta)``, which makes what counts the trials where `property_tests.tally.Tally` does not fit: a subclass
+    Optional: ``alone``, whether trials run one at a time after everything else (measured time); ``envelope(first, step)``,
+    the bound that a report draws beside the trace of an outcome; and ``tally(alpha, beta)``, which makes what counts the trials where `property_tests.tally.Tally` does not fit: a subclass
     of it, usually with another ``_confirm``, ``log_e_refute`` or ``verdict``. Its repr is part of the claim's hash.
     """
 
@@ -137,6 +137,10 @@ class Rate(AtLeast):
     @property
     def sentence(self) -> str:
         return f"error ≤ {self.C:g}·{self.rho:g}^t, {super().sentence}"
+
+    def envelope(self, first: float, step: int) -> float:
+        """The bound on the error after ``step`` steps."""
+        return self.C * first * self.rho**step
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from lrs.errors import InvalidInput
 from property_tests.bench import Trial
-from property_tests.claim import Rate, Verdict
+from property_tests.claim import Kind, Verdict
 from property_tests.engine import Result
 from property_tests.verify import Report, document, environment
 from theory import rates
@@ -53,8 +53,8 @@ _SIGN = {
 
 
 # ---------------------------------------------------------------------------------------------- pictures
-def draw_traces(trials: Sequence[Trial], claim_rate: Rate | None, title: str) -> str:
-    """Error traces on a logarithmic axis as inline SVG, the claimed envelope dashed."""
+def draw_traces(trials: Sequence[Trial], kind: Kind | None, title: str) -> str:
+    """Error traces on a logarithmic axis as inline SVG, the envelope that the kind of the claim names dashed."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -69,12 +69,17 @@ def draw_traces(trials: Sequence[Trial], claim_rate: Rate | None, title: str) ->
             longest = max(longest, len(curve))
             colour, label = ("#b3261e", "failed") if t.failed else ("#0b5cad", "kept")
             axes.plot(range(len(curve)), [max(v, 1e-18) for v in curve], color=colour, marker=".", lw=1.4, label=label)
-        if claim_rate is not None and trials:
+        envelope = getattr(kind, "envelope", None)
+        if envelope is not None and trials:
             start = next((v for v in trials[0].outcome.curve if math.isfinite(v) and v > 0), 1.0)
-            steps = range(longest)
-            bound = [max(claim_rate.C * start * claim_rate.rho**i, 1e-18) for i in steps]
+            bound = [max(envelope(start, i), 1e-18) for i in range(longest)]
             axes.plot(
-                steps, bound, "--", color="#57606a", lw=1.2, label=f"claimed: {claim_rate.C:g}·{claim_rate.rho:g}^t"
+                range(longest),
+                bound,
+                "--",
+                color="#57606a",
+                lw=1.2,
+                label=f"claimed: {kind.sentence.partition(',')[0]}",
             )
         axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -191,11 +196,8 @@ def _witness(report: Report, r: Result) -> str:
         pairs.append(("margin of the claim", _figure(t.outcome.margin)))
     picture = ""
     if t.outcome.curve:
-        rate = r.claim.kind if isinstance(r.claim.kind, Rate) else None
         caption = escape(_certificate(t))
-        picture = (
-            f"<figure>{draw_traces([t], rate, 'error trace of the witness')}<figcaption>{caption}</figcaption></figure>"
-        )
+        picture = f"<figure>{draw_traces([t], r.claim.kind, 'error trace of the witness')}<figcaption>{caption}</figcaption></figure>"
     return (
         f'<section class="card"><h3><code>{escape(r.claim.name)}</code></h3><p>{escape(r.claim.statement)}</p>'
         f"<p><strong>{escape(t.outcome.note or r.why)}</strong></p>{_pairs(pairs)}{picture}"
@@ -210,10 +212,9 @@ def _curves(report: Report) -> str:
         drawn = [t for t in r.examples if t.outcome.curve and not t.failed][:3]
         if r.verdict is not Verdict.CONFIRMED or not drawn:
             continue
-        rate = r.claim.kind if isinstance(r.claim.kind, Rate) else None
         caption = escape(f"{drawn[0].configuration}. {_certificate(drawn[0])}")
         out.append(
-            f"<figure>{draw_traces(drawn, rate, r.claim.name)}<figcaption>First trace: {caption}</figcaption></figure>"
+            f"<figure>{draw_traces(drawn, r.claim.kind, r.claim.name)}<figcaption>First trace: {caption}</figcaption></figure>"
         )
     return f'<h2>Traces</h2><div class="row">{"".join(out)}</div>' if out else ""
 

@@ -128,7 +128,7 @@ def test_the_page_stands_alone_and_says_the_sentence_first(made):
         "the solver declares: no noise",
         "The error stands still",
         "Geometric",
-        "claimed: 2·0.6^t",
+        "claimed: error ≤ 2·0.6^t",
     ):
         assert needed in text, needed
     assert "mod:<solver>" not in html
