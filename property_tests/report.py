@@ -70,7 +70,7 @@ def draw_traces(trials: Sequence[Trial], kind: Kind | None, title: str) -> str:
             colour, label = ("#b3261e", "failed") if t.failed else ("#0b5cad", "kept")
             axes.plot(range(len(curve)), [max(v, 1e-18) for v in curve], color=colour, marker=".", lw=1.4, label=label)
         envelope = getattr(kind, "envelope", None)
-        if envelope is not None and trials:
+        if kind is not None and envelope is not None and trials:
             start = next((v for v in trials[0].outcome.curve if math.isfinite(v) and v > 0), 1.0)
             bound = [max(envelope(start, i), 1e-18) for i in range(longest)]
             axes.plot(
