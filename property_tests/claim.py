@@ -280,7 +280,9 @@ class Context:
         values = {**found.errors, "tolerance": bound}
         if found.recovered:
             return Outcome(True, max(0.0, margin), values=values)
-        note = f"{found.ended.value}: {name} = {error:.3g}; recovered: {found.success.sentence(self.family)}"
+        note = f"{found.ended.value}: {name} = {error:.3g}"
+        if found.success != DEFAULT.of(self.family):  # the default stands above every report
+            note += f"; recovered: {found.success.sentence(self.family)}"
         return Outcome(False, min(margin, -np.finfo(float).tiny), note, values)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from inprocess import outcomes, runner
 
+from lrs.core.solver import traits_of
 from lrs.private import PrivateAMHT, SeededNoise, ServerModel
 from property_tests.claim import Context, claims
 from property_tests.configuration import Everywhere
@@ -38,9 +39,10 @@ def test_they_cost_other_solvers_nothing():
 
 
 def refuted(name: str, solver) -> bool:
-    claim, execute = ALL[name], runner(solver, solver.traits)
+    claim, traits = ALL[name], traits_of(solver)
+    execute = runner(solver, traits)
     for i, configuration in enumerate(propose(claim.configurations(Everywhere()), 3, 0)):
-        outcome = claim.check(Context(configuration, "inprocess", i, Everywhere(), solver.traits, execute))
+        outcome = claim.check(Context(configuration, "inprocess", i, Everywhere(), traits, execute))
         if outcome.in_scope and not outcome.ok:
             return True
     return False
