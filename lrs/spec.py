@@ -135,6 +135,11 @@ class InstanceSpec:
             raise InvalidInput(f"{', '.join(missing)}: missing; an instance needs t, m, d, r and k")
         return cls(**values)
 
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Smaller is the better counterexample: tasks and dimension first, then rows, rank, sparsity."""
+        return (self.t * self.d, self.t * self.m, self.r, self.k)
+
     def canonical(self) -> str:
         """Canonical text: JSON with sorted keys and no spaces; two specifications are the same iff this is."""
         return identity.canonical(self.to_dict())

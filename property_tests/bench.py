@@ -1,4 +1,4 @@
-"""Trials of one solver: sandboxes, one per thread, answers shared between claims, and the counting of faults."""
+"""Trials of one solver: executors, one per thread, answers shared between claims, and the counting of faults."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
 from lrs.core.machine import processors
-from lrs.core.run import Fault, Limits, Run, SolverFault, Subject
+from lrs.core.run import Executor, Fault, Limits, Run, SolverFault, Subject
+from lrs.core.solver import traits_of
 from lrs.errors import InvalidInput
-from lrs.isolation import Sandbox
-from lrs.problem import Problem
-from lrs.solver import traits_of
-from property_tests.claim import Claim, Context, Outcome, Timing
+from lrs.isolation import Isolated
+from property_tests.claim import Claim, Context, Outcome
 from property_tests.configuration import Configuration, Depth, Region
 
 #: Phase, configuration, replicate and nonce of a trial.
@@ -60,24 +60,44 @@ class Conduct:
 
 
 class Bench:
-    """Sandboxes for one solver, one per thread, and the counting of calls and faults."""
+    """Executors for one solver, one per thread, and the counting of calls and faults.
 
-    def __init__(self, subject: Subject, limits: Limits, jobs: int = 1) -> None:
+    Parameters
+    ----------
+    subject : Subject
+    limits : Limits
+        Of a call.
+    jobs : int
+        Threads.
+    family : str or Family
+        Whose problems the solver is asked.
+    executor : callable
+        ``executor(limits)`` makes an executor (`lrs.core.run.Executor`); default: a process for the solver.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        limits: Limits,
+        jobs: int = 1,
+        family: str | Family = LOW_RANK_SPARSE,
+        executor: Callable[[Limits], Executor] = Isolated,
+    ) -> None:
         if jobs < 1:
             raise InvalidInput(f"jobs: expected at least 1 process, got {jobs}")
-        self.subject, self.limits, self.jobs = subject, limits, jobs
+        self.subject, self.limits, self.jobs, self.family = subject, limits, jobs, load_family(family)
         self.conduct = Conduct()
+        self._make = executor
         self._local = threading.local()
-        self._boxes: list[Sandbox] = []
+        self._executors: list[Executor] = []
         self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[Any, ...], Run | SolverFault] = OrderedDict()
+        self._answers: OrderedDict[tuple[Any, ...], Run[Any] | SolverFault] = OrderedDict()
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="lrs-verify")
-        self._main = self._box()
         self.broken: SolverFault | None = None
-        self.traits, self.hash = traits_of(None), ""
+        self.traits, self.hash = traits_of(None, self.family), ""
         self.region: Any = None
         try:
-            loaded = self._main.start()
+            loaded = self._executor().load(subject, self.family)
             self.traits, self.hash, self.region = loaded.traits, loaded.hash, loaded.region
         except SolverFault as error:
             self.broken = error
@@ -85,18 +105,18 @@ class Bench:
             self.close()
             raise
 
-    def _box(self) -> Sandbox:
-        box = getattr(self._local, "box", None)
-        if box is None:
-            box = self._local.box = Sandbox(self.subject, self.limits)
+    def _executor(self) -> Executor:
+        found: Executor | None = getattr(self._local, "executor", None)
+        if found is None:
+            found = self._local.executor = self._make(self.limits)
             with self._lock:
-                self._boxes.append(box)
-        return box
+                self._executors.append(found)
+        return found
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for box in self._boxes:
-            box.close()
+        for executor in self._executors:
+            executor.close()
 
     def __enter__(self) -> Bench:
         return self
@@ -120,9 +140,9 @@ class Bench:
         calls = 0
         answered: set[tuple[Any, ...]] = set()
 
-        def execute(problem: Problem, seed: tuple[int, ...], *, trace: bool, memory: bool) -> Run:
+        def execute(problem: Any, seed: tuple[int, ...], *, trace: bool, memory: bool) -> Run[Any]:
             nonlocal calls
-            trace = trace and self.traits.trace
+            trace = trace and getattr(self.traits, "trace", True)
             # Claims that are tried on the same trial share its first answer; a second call asks the solver again.
             key = (seed, trace, memory)
             shared = problem is context.instance.problem and trace and key not in answered
@@ -149,10 +169,12 @@ class Bench:
         seconds = time.perf_counter() - start
         return Trial(claim.name, phase, configuration, replicate, depth, outcome, seconds, calls, nonce=nonce)
 
-    def _ask(self, problem: Problem, seed: tuple[int, ...], trace: bool, memory: bool) -> Run | SolverFault:
+    def _ask(self, problem: Any, seed: tuple[int, ...], trace: bool, memory: bool) -> Run[Any] | SolverFault:
         """Call the solver and note its faults; a hard one comes back as a value."""
         try:
-            run: Run | SolverFault = self._box()(problem, seed, trace=trace, memory=memory)
+            run: Run[Any] | SolverFault = self._executor()(
+                self.subject, self.family, problem, seed, trace=trace, memory=memory
+            )
         except SolverFault as error:
             run = error
         with self._lock:
@@ -163,13 +185,13 @@ class Bench:
                     self.conduct.note(fault, detail)
         return run
 
-    def _remembered(self, key: tuple[Any, ...]) -> Run | SolverFault | None:
+    def _remembered(self, key: tuple[Any, ...]) -> Run[Any] | SolverFault | None:
         with self._lock:
             if key in self._answers:
                 self._answers.move_to_end(key)
             return self._answers.get(key)
 
-    def _remember(self, key: tuple[Any, ...], answer: Run | SolverFault) -> None:
+    def _remember(self, key: tuple[Any, ...], answer: Run[Any] | SolverFault) -> None:
         with self._lock:
             self._answers[key] = answer
             while len(self._answers) > _REMEMBERED:
@@ -177,7 +199,7 @@ class Bench:
 
     def trials(self, claim: Claim, region: Region, asked: Sequence[Asked]) -> list[Trial]:
         """Run trials, several at a time unless the claim measures time; answers come in the order asked."""
-        if self.jobs == 1 or isinstance(claim.kind, Timing):
+        if self.jobs == 1 or getattr(claim.kind, "alone", False):
             return [self.trial(claim, region, *a) for a in asked]
         futures = [self._pool.submit(self.trial, claim, region, *a) for a in asked]
         return [f.result() for f in futures]

@@ -4,24 +4,27 @@ A claim is a pure function ``check(context) -> Outcome`` together with the sente
 `Kind` of evidence that decides it, and a Hypothesis strategy of `Configuration`. Nothing here runs a solver: the engine
 hands the check a `Context` whose ``run`` does, in a sandbox.
 
-Names are ``subject/claim`` (``recovery/exact``), so that a glob selects a subject. The claims of the subject ``conduct``
-are about the call itself (does it answer, does it print, …) and are written with the sandbox.
+Names are ``subject/claim`` (``recovery/exact``), so that a glob selects a subject. A claim is about one family of problems,
+or, as those of the subject ``conduct`` about the call itself (does it answer, does it print, …), about every family.
 
 Examples
 --------
->>> def recovers(context):
-...     run = context.run()
-...     error = theta_error(run.model, context.instance.truth)
-...     return Outcome.below("theta_error", error, 1e-6)
+>>> def below(context):
+...     error = theta_error(context.run().model, context.instance.truth)
+...     return Outcome.below("theta_error", error, 1e-10)
 >>> register(
-...     Claim(name="recovery/exact", statement="…", cite="…", kind=AtLeast(0.95, 0.80),
-...           configurations=lambda region: strategies.inside(region), check=recovers)
+...     Claim(name="recovery/to-rounding", statement="…", cite="…", kind=AtLeast(0.95, 0.80),
+...           configurations=lambda region: strategies.inside(region), check=below)
 ... )  # doctest: +SKIP
+
+What “recovered” means is the family's default criterion, and nothing that a claim makes up:
+``check=lambda context: context.recovered()``.
 """
 
 from __future__ import annotations
 
 import enum
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -29,19 +32,18 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from lrs.core import streams
-from lrs.core.family import load_family
+from lrs.core import streams, trial
+from lrs.core.family import LOW_RANK_SPARSE, Family, Success, load_family
 from lrs.core.identity import joint_digest
 from lrs.core.registry import Registry, instance_of
 from lrs.core.run import Fault, Run
+from lrs.core.solver import Traits
 from lrs.core.validate import hint, probability
 from lrs.errors import InvalidInput
-from lrs.problem import Instance, Problem
-from lrs.solver import Traits
 from property_tests.closure import closure, fingerprint
 from property_tests.configuration import Configuration, Region
 
@@ -76,6 +78,39 @@ _MEANING = {
 
 
 # ---------------------------------------------------------------------------------------------- kinds of evidence
+class Kind(Protocol):
+    """What decides a claim: any object with these three, so that a family can bring kinds of its own.
+
+    Optional: ``alone``, whether trials run one at a time after everything else (measured time), and
+    ``tally(alpha, beta)``, which makes what counts the trials where `property_tests.tally.Tally` does not fit: a subclass
+    of it, usually with another ``_confirm``, ``log_e_refute`` or ``verdict``. Its repr is part of the claim's hash.
+    """
+
+    @property
+    def sentence(self) -> str:
+        """How often the check is ok when the claim holds, after its statement: “always”."""
+        ...
+
+    @property
+    def p0(self) -> float:
+        """Smallest probability that keeps the claim; at 1 a single counterexample refutes it."""
+        ...
+
+    @property
+    def p1(self) -> float:
+        """Largest probability that breaks it."""
+        ...
+
+
+def _check_kind(name: str, kind: Any) -> None:
+    numbers = [getattr(kind, n, None) for n in ("p0", "p1")]
+    real = all(isinstance(p, int | float) and not isinstance(p, bool) for p in numbers)
+    if not isinstance(getattr(kind, "sentence", None), str) or not real or not 0 < numbers[1] < numbers[0] <= 1:  # type: ignore[operator]
+        raise InvalidInput(
+            f"kind: {name} is decided by {kind!r}; a kind has a sentence and numbers 0 < p1 < p0 ≤ 1 (as AtLeast has)"
+        )
+
+
 @dataclass(frozen=True)
 class AtLeast:
     """P(check is ok) ≥ p0, told apart from P ≤ p1; between the two either verdict or none may come."""
@@ -119,6 +154,7 @@ class Timing(AtLeast):
 
     p0: float = 0.90
     p1: float = 0.50
+    alone: ClassVar[bool] = True
 
     @property
     def sentence(self) -> str:
@@ -143,14 +179,9 @@ class Always:
         return "always"
 
 
-Kind = AtLeast | Always
-
-
 # ---------------------------------------------------------------------------------------------- what a check sees
-class Execute(Protocol):
-    """Runs the solver under test; raises `SolverFault` on a hard fault."""
-
-    def __call__(self, problem: Any, seed: tuple[int, ...], *, trace: bool, memory: bool) -> Run[Any]: ...
+#: The default criterion of whatever family is judged.
+DEFAULT = Success()
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,11 +207,16 @@ class Context:
     replicate: int
     region: Region
     traits: Traits
-    execute: Execute
+    execute: Callable[..., Run[Any]]
     nonce: str | None = None
 
+    @property
+    def family(self) -> Family:
+        """The family of the problem."""
+        return load_family(self.configuration.family)
+
     @cached_property
-    def instance(self) -> Instance:
+    def instance(self) -> Any:
         """Problem and truth of this trial."""
         return self.configuration.instance(self.phase, self.replicate, self.nonce)
 
@@ -194,12 +230,12 @@ class Context:
         """Key of the data, for a claim that draws more of them; it never reaches the solver."""
         return self.configuration.seed(self.phase, self.replicate, self.nonce)
 
-    def run(self, problem: Problem | None = None, *, seed: int = 0, trace: bool = True, memory: bool = False) -> Run:
+    def run(self, problem: Any = None, *, seed: int = 0, trace: bool = True, memory: bool = False) -> Run[Any]:
         """Call the solver.
 
         Parameters
         ----------
-        problem : Problem, optional
+        problem : optional
             Default: the instance's own.
         seed : int
             Which of the solver's random streams of this trial; the same number gives the same generator.
@@ -216,6 +252,36 @@ class Context:
         asked = self.instance.problem if problem is None else problem
         # Only this hash enters the process of the solver.
         return self.execute(asked, (streams.key("trial/solver", *self.key, seed),), trace=trace, memory=memory)
+
+    def outcome(
+        self, run: Run[Any] | None = None, *, instance: Any = None, success: Success = DEFAULT
+    ) -> trial.Outcome:
+        """How a call ended, judged as a trial of a sweep or a calibration is (`lrs.core.trial`).
+
+        Parameters
+        ----------
+        run : Run, optional
+            Default: a call with the instance's own problem.
+        instance : optional
+            What it was asked about; default: that of this trial.
+        success : Success
+            Default: the family's default criterion.
+        """
+        run = self.run() if run is None else run
+        asked = self.instance if instance is None else instance
+        return trial.outcome_of(self.family, asked, run, success.of(self.family))
+
+    def recovered(self, run: Run[Any] | None = None, *, instance: Any = None, success: Success = DEFAULT) -> Outcome:
+        """Ok iff `outcome` says recovered. The margin is that of the family's first error on the side that this decides."""
+        found = self.outcome(run, instance=instance, success=success)
+        name, error = next(iter(found.errors.items()))
+        bound = found.success.tolerance
+        margin = Outcome.below(name, error, bound).margin
+        values = {**found.errors, "tolerance": bound}
+        if found.recovered:
+            return Outcome(True, max(0.0, margin), values=values)
+        note = f"{found.ended.value}: {name} = {error:.3g}; recovered: {found.success.sentence(self.family)}"
+        return Outcome(False, min(margin, -np.finfo(float).tiny), note, values)
 
 
 @dataclass(frozen=True)
@@ -299,7 +365,9 @@ class Claim:
         One sentence that a reader understands without the code.
     cite : str
         Where it comes from, with the label of its status ([S] stated, [D] derived, [M] remembered, …).
-    kind : AtLeast, Rate, Scaling, Timing or Always
+    kind : AtLeast, Rate, Scaling, Timing, Always or another `Kind`
+    families : tuple of str or None
+        Names of the families it is about; None: every family.
     configurations : callable
         ``configurations(region)`` is the Hypothesis strategy of the configurations to try: valid by construction.
     check : callable
@@ -307,7 +375,7 @@ class Claim:
     theorems : tuple of str
         Names of the theorems that promise it (``--theorem``); empty: part of every run.
     traits : tuple of str
-        Fields of `lrs.solver.Traits` that must be set; NOT_APPLICABLE otherwise.
+        Words of its families that the solver must say of itself; NOT_APPLICABLE otherwise.
     requires : tuple of str
         Names of claims it rests on; BLOCKED when one of them is REFUTED.
     inside : bool
@@ -323,6 +391,7 @@ class Claim:
     kind: Kind
     configurations: Callable[[Region], SearchStrategy[Configuration]]
     check: Callable[[Context], Outcome]
+    families: tuple[str, ...] | None = (LOW_RANK_SPARSE,)
     theorems: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
     requires: tuple[str, ...] = ("conduct/answers",)
@@ -333,9 +402,9 @@ class Claim:
         subject, _, rest = self.name.partition("/")
         if not subject or not rest or any(c.isspace() for c in self.name):
             raise InvalidInput(f"name: {self.name!r} is not of the form subject/claim")
-        for trait in self.traits:
-            if trait not in load_family().traits:
-                raise InvalidInput(f"traits: {self.name} asks for {trait!r}, which its family does not have")
+        if isinstance(self.families, str):
+            object.__setattr__(self, "families", (self.families,))
+        _check_kind(self.name, self.kind)
         object.__setattr__(self, "requires", tuple(n for n in self.requires if n != self.name))
 
     @cached_property
@@ -355,25 +424,45 @@ class Claim:
         """The traits it needs and the solver does not have."""
         return tuple(name for name in self.traits if not getattr(traits, name))
 
+    def is_about(self, family: str) -> bool:
+        """Whether it speaks about the solvers of this family."""
+        return self.families is None or family in self.families
+
+    def check_family(self, family: Family) -> None:
+        """Refuse a claim that is about other families, or asks for a word this one does not have."""
+        if not self.is_about(family.name):
+            of = " and ".join(self.families or ())
+            raise InvalidInput(f"claims: {self.name} is about {of}, and this run is of {family.name}")
+        for trait in self.traits:
+            if trait not in family.traits:
+                raise InvalidInput(
+                    f"traits: {self.name} asks for {trait!r}, which the family {family.name} does not have; known are "
+                    f"{', '.join(family.traits) or 'none'}"
+                )
+
 
 #: Modules that `register` their claims when they are imported, from the entry-point group ``lrs.claims``.
 CLAIMS: Registry[ModuleType] = Registry(
     "lrs.claims", "claims", instance_of(ModuleType, "claims", "a module that registers its claims")
 )
 
-_REGISTRY: dict[str, Claim] = {}
+_REGISTRY: list[Claim] = []
 
 
 def register(claim: Claim) -> Claim:
-    """Add a claim to the manifest; a second one of the same name is refused."""
-    if claim.name in _REGISTRY:
-        raise InvalidInput(f"claim: {claim.name!r} is registered twice")
-    _REGISTRY[claim.name] = claim
+    """Add a claim to the manifest; a second one of the same name about the same family is refused."""
+    for other in _REGISTRY:
+        shared = claim.families is None or other.families is None or set(claim.families) & set(other.families)
+        if other.name == claim.name and shared:
+            raise InvalidInput(f"claim: {claim.name!r} is registered twice")
+    _REGISTRY.append(claim)
     return claim
 
 
-def claims(pattern: str = "*", *, theorem: str | None = None) -> tuple[Claim, ...]:
-    """The manifest: every registered claim, in an order in which each comes after those it requires.
+def claims(
+    pattern: str = "*", *, theorem: str | None = None, family: str | Family = LOW_RANK_SPARSE
+) -> tuple[Claim, ...]:
+    """The manifest: every claim about a family, in an order in which each comes after those it requires.
 
     Parameters
     ----------
@@ -381,28 +470,35 @@ def claims(pattern: str = "*", *, theorem: str | None = None) -> tuple[Claim, ..
         Globs over names, separated by commas.
     theorem : str, optional
         Only the claims that this theorem promises, and those every run has.
+    family : str or Family
+        Whose claims.
 
     Raises
     ------
     InvalidInput
-        When nothing matches, or a claim requires an unknown one.
+        When nothing matches, what matches is about another family, or a claim requires an unknown one.
     """
+    known_family = load_family(family)
     for name in CLAIMS:
         CLAIMS.load(name)
-    for c in _REGISTRY.values():
+    for module in getattr(known_family, "claims", ()):
+        _import(module)
+    manifest = {c.name: c for c in _REGISTRY if c.is_about(known_family.name)}
+    for c in manifest.values():
+        c.check_family(known_family)
         for needed in c.requires:
-            if needed not in _REGISTRY:
+            if needed not in manifest:
                 raise InvalidInput(f"claim: {c.name} requires {needed!r}, which is not registered")
     ordered: dict[str, Claim] = {}
 
     def place(name: str, above: tuple[str, ...] = ()) -> None:
         if name in above:
             raise InvalidInput(f"claim: {' → '.join((*above, name))} require each other")
-        for needed in _REGISTRY[name].requires:
+        for needed in manifest[name].requires:
             place(needed, (*above, name))
-        ordered.setdefault(name, _REGISTRY[name])
+        ordered.setdefault(name, manifest[name])
 
-    for name in sorted(_REGISTRY):
+    for name in sorted(manifest):
         place(name)
     globs = [p.strip() for p in pattern.split(",") if p.strip()]
     chosen = [c for c in ordered.values() if any(fnmatchcase(c.name, g) for g in globs)]
@@ -412,5 +508,15 @@ def claims(pattern: str = "*", *, theorem: str | None = None) -> tuple[Claim, ..
             raise InvalidInput(f"theorem: no claim names {theorem!r}; {hint(theorem, known)}")
         chosen = [c for c in chosen if not c.theorems or theorem in c.theorems]
     if not chosen:
+        for c in _REGISTRY:
+            if any(fnmatchcase(c.name, g) for g in globs):
+                c.check_family(known_family)
         raise InvalidInput(f"claims: no claim matches {pattern!r}; `lrs claims` lists them")
     return tuple(chosen)
+
+
+def _import(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise InvalidInput(f"claims: the module {module!r} of the family does not import ({error})") from None

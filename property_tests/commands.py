@@ -10,15 +10,18 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lrs.cli import print_json, stderr, stdout
 from lrs.core import streams
+from lrs.core.family import LOW_RANK_SPARSE
 from lrs.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from lrs.core.family import Family
     from property_tests.bench import Trial
     from property_tests.engine import Progress
     from property_tests.verify import Expected, Report
@@ -29,6 +32,12 @@ Solvers = Annotated[
 ]
 Glob = Annotated[str, typer.Option("--claims", metavar="GLOB", help="Claims to check: globs separated by commas.")]
 Theorem = Annotated[str | None, typer.Option(help="Only what this theorem promises.")]
+FamilyName = Annotated[
+    str | None,
+    typer.Option(
+        "--family", metavar="NAME|MODULE:ATTR", help="Family of problems; default: the theorem's, or low-rank-sparse."
+    ),
+]
 BudgetName = Annotated[str, typer.Option("--budget", help="quick, standard or exhaustive.")]
 Alpha = Annotated[float, typer.Option(help="Bound on the probability of a false REFUTED, per claim.")]
 Beta = Annotated[float, typer.Option(help="Bound on the probability of a false CONFIRMED, per claim.")]
@@ -54,6 +63,7 @@ def verify(
     solver: Solvers = None,
     claims: Glob = "*",
     theorem: Theorem = None,
+    family: FamilyName = None,
     budget: BudgetName = "quick",
     alpha: Alpha = 1e-6,
     beta: Beta = 1e-3,
@@ -93,25 +103,29 @@ def verify(
     on bad input. Ctrl-C ends a run with what is known; the same command with the same --out or --ledger goes on.
     """
     from property_tests import report as pages
+    from property_tests.configuration import region_of
     from property_tests.ledger import Ledger
-    from property_tests.strategies import region_named
-    from property_tests.verify import check_solver, document, exit_code, read_expected
+    from property_tests.verify import check_solver, document, exit_code, family_for, read_expected
 
     if replay is not None:
         if nonce is not None:
             raise InvalidInput("nonce: the text of a trial carries its own; leave --nonce out beside --replay")
-        return _replay(solver, claims, theorem, replay, budget, as_json)
+        return _replay(solver, claims, family, theorem, replay, budget, as_json)
     if mutants and solver:
         raise InvalidInput("mutants: checks the broken solvers of the suite; leave --solver out")
     if every_claim and not mutants:
         raise InvalidInput("every-claim: only with --mutants; any other solver is checked against every claim anyway")
     nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)  # one for all solvers of this run
-    drawn_from = None if draw is None else region_named(draw)
+    whose = family_for(family, theorem)
+    if whose.name != LOW_RANK_SPARSE and (mutants or not solver):
+        what = "mutants: the broken solvers of the suite are" if mutants else "solver: name one; the reference is"
+        raise InvalidInput(f"{what} of low-rank-sparse, and this run is of {whose.name}")
+    drawn_from = None if draw is None else region_of(SimpleNamespace(family=whose, region=draw), None)
     names = _mutant_specs() if mutants else list(dict.fromkeys(solver or ["amht"]))
     accepted = read_expected(expected) if expected is not None else ()
     _check_expected(accepted, names)
     if len(names) > 1 and not mutants:
-        _load_all(names)
+        _load_all(names, whose)
     folder = None if out is None else pages.prepare(out)
     book_path = ledger if ledger is not None else None if folder is None else folder / "ledger.jsonl"
     reports: list[Report] = []
@@ -124,6 +138,7 @@ def verify(
                     name,
                     budget=budget,
                     claims_matching=claims,
+                    family=whose,
                     theorem=theorem,
                     drawn_from=drawn_from,
                     alpha=alpha,
@@ -177,13 +192,13 @@ def _check_expected(accepted: Sequence[Expected], names: Sequence[str]) -> None:
             raise InvalidInput(f"expected: {e.claim} is expected of {e.solver!r}, which is not checked in this run")
 
 
-def _load_all(names: Sequence[str]) -> None:
+def _load_all(names: Sequence[str], family: Family) -> None:
     """Refuse a misspelt solver before the first one has been checked for minutes."""
     from lrs.core.run import SolverFault, Subject
     from lrs.isolation import Sandbox
 
     for name in names:
-        with Sandbox(Subject.of(name)) as box, contextlib.suppress(SolverFault):
+        with Sandbox(Subject.of(name), family=family) as box, contextlib.suppress(SolverFault):
             box.start()
 
 
@@ -257,6 +272,7 @@ def _print_report(report: Report) -> None:
 
     console = stdout()
     console.print(Text(report.sentence, style="bold"))
+    console.print(Text(f"recovered: {report.criterion}", style="dim"), soft_wrap=True)
     claim = Column("claim", no_wrap=True)  # a name cut short cannot be passed to --claims
     table = Table("verdict", claim, "trials", "why", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for r in report.results:
@@ -288,13 +304,21 @@ def _print_report(report: Report) -> None:
         console.print(Text(note, style="yellow"), soft_wrap=True)
 
 
-def _replay(solver: list[str] | None, claim: str, theorem: str | None, text: str, budget: str, as_json: bool) -> int:
+def _replay(
+    solver: list[str] | None,
+    claim: str,
+    family: str | None,
+    theorem: str | None,
+    text: str,
+    budget: str,
+    as_json: bool,
+) -> int:
     from property_tests import verify as door
 
     if solver and len(solver) > 1:
         raise InvalidInput("solver: a replay is of one solver")
     name = (solver or ["amht"])[0]
-    trial = door.replay(name, claim, text, theorem=theorem, budget=budget)
+    trial = door.replay(name, claim, text, family=family, theorem=theorem, budget=budget)
     if as_json:
         print_json({"solver": name, **door.trial_dict(trial)})
     else:
@@ -370,16 +394,20 @@ def _print_kills(reports: Sequence[Report], kills: dict[str, Any]) -> None:
 def claims(
     pattern: Annotated[str, typer.Argument(metavar="[GLOB]", help="Globs over names, separated by commas.")] = "*",
     theorem: Theorem = None,
+    family: FamilyName = None,
     as_json: Json = False,
 ) -> None:
     """List the claims: what each says, what decides it, what it rests on."""
     from property_tests.claim import claims as manifest
+    from property_tests.verify import family_for
 
-    found = manifest(pattern, theorem=theorem)
+    whose = family_for(family, theorem)
+    found = manifest(pattern, theorem=theorem, family=whose)
     if as_json:
         print_json(
             {
                 "command": "claims",
+                "family": whose.name,
                 "claims": [
                     {
                         "claim": c.name,
@@ -388,6 +416,7 @@ def claims(
                         "promise": c.kind.sentence,
                         "p0": c.kind.p0,
                         "p1": c.kind.p1,
+                        "families": c.families,
                         "theorems": c.theorems,
                         "traits": c.traits,
                         "requires": c.requires,

@@ -26,7 +26,7 @@ from lrs.core.validate import hint, probability
 from lrs.errors import InvalidInput, MissingExtra
 from property_tests import search
 from property_tests.bench import Asked, Bench, Trial
-from property_tests.claim import Always, Claim, Outcome, Timing, Verdict
+from property_tests.claim import Claim, Outcome, Verdict
 from property_tests.closure import fingerprint
 from property_tests.configuration import Configuration, Everywhere, Region
 from property_tests.ledger import Entry, Ledger
@@ -183,8 +183,9 @@ class Examination:
         self.nonce = nonce
         self.claim, self.bench, self.region, self.budget, self.ledger = claim, bench, region, budget, ledger
         self.seed, self.progress, self.record = seed, progress, record
-        self.tally = Tally(claim.kind, alpha, beta)
-        texts = [bench.hash, claim.name, claim.hash, region.name]
+        self.tally = Tally.of(claim.kind, alpha, beta)
+        code = fingerprint(type(bench.family).__module__)  # how data are drawn and answers judged
+        texts = [bench.hash, claim.name, claim.hash, code, region.name]
         for r in (region, *([] if drawn_from is None else [drawn_from])):
             texts += [repr(r), fingerprint(type(r).__module__)]
         self.evidence = joint_digest(*texts)[:16]
@@ -284,13 +285,12 @@ class Examination:
     def explore(self) -> None:
         """Look for small margins; a counterexample to an Always claim counts, nothing else does."""
         phase = self._phase("explore")
-        always = isinstance(self.claim.kind, Always)
 
         def margin(configuration: Configuration) -> float:
             if self.tally.verdict is Verdict.REFUTED:
                 return math.inf
             (t,) = self._run([self._next(phase, configuration)], count=False)
-            if t.failed and always:
+            if t.failed and self.tally.at_once:
                 self._witnessed(t)
             self.explored += 1
             self.progress(self.tally, "explore", self.explored)
@@ -345,7 +345,7 @@ class Examination:
 
     def _fails(self, configuration: Configuration) -> bool:
         """Whether most of up to three fresh trials fail (for an Always claim: whether one does)."""
-        need = 1 if isinstance(self.claim.kind, Always) else 2
+        need = 1 if self.tally.at_once else 2
         failed = 0
         for i in range(3):
             (t,) = self._run([self._next(self._phase("shrink"), configuration)], count=False)
@@ -389,7 +389,7 @@ class Examination:
             witness = Witness(shown, len(failed), len(done))
             if best is None or witness.damning < best.damning:
                 best = witness
-            if 2 * len(failed) > len(done) or (failed and isinstance(self.claim.kind, Always)):
+            if 2 * len(failed) > len(done) or (failed and self.tally.at_once):
                 break
         return best
 
@@ -515,7 +515,9 @@ def examine(
         probability(name, value, "an error rate in (0, 1)")
     verdicts = {} if earlier is None else earlier
     results: list[Result] = []
-    in_time_order = list(chosen) if until_refuted else sorted(chosen, key=lambda c: isinstance(c.kind, Timing))
+    in_time_order = (
+        list(chosen) if until_refuted else sorted(chosen, key=lambda c: bool(getattr(c.kind, "alone", False)))
+    )
     for position, claim in enumerate(in_time_order):
         blocking = [n for n in claim.requires if verdicts.get(n) in (Verdict.REFUTED, Verdict.BLOCKED)]
         missing = claim.missing_traits(bench.traits)
@@ -566,4 +568,4 @@ def _unloadable(claim: Claim, fault: SolverFault, alpha: float, beta: float) -> 
     """A solver that cannot be loaded breaks the claims that rest on nothing, and blocks the others."""
     if claim.requires:
         return Result(claim, Verdict.BLOCKED, f"rests on {', '.join(claim.requires)}")
-    return Result(claim, Verdict.REFUTED, f"the solver {fault}", Tally(claim.kind, alpha, beta))
+    return Result(claim, Verdict.REFUTED, f"the solver {fault}", Tally.of(claim.kind, alpha, beta))

@@ -19,6 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from lrs.core.family import Family
     from property_tests.bench import Bench
     from property_tests.claim import Claim
     from property_tests.configuration import Region
@@ -29,12 +30,13 @@ _PROPERTY = "lrs_verdict"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("lrs", "claims about low-rank + sparse solvers")
+    group = parser.getgroup("lrs", "claims about solvers")
     group.addoption(
         "--lrs-solver", default="amht", metavar="NAME|MODULE:ATTR", help="solver the conformance suite checks"
     )
     group.addoption("--lrs-claims", default="*", metavar="GLOB", help="claims to check")
     group.addoption("--lrs-theorem", default=None, metavar="NAME", help="only what this theorem promises")
+    group.addoption("--lrs-family", default=None, metavar="NAME|MODULE:ATTR", help="family of problems")
     group.addoption("--lrs-budget", default="quick", metavar="NAME", help="quick, standard or exhaustive")
     group.addoption("--lrs-expected", default=None, metavar="FILE", help="TOML file of expected failures with reasons")
     group.addoption("--lrs-alpha", default=1e-6, type=float, help="bound on a false REFUTED, per claim")
@@ -62,6 +64,13 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["lrs_nonce"] = _nonce(node.config)
 
 
+def _family(config: pytest.Config) -> Family:
+    """Whose solvers the session checks."""
+    from property_tests.verify import family_for
+
+    return family_for(config.getoption("--lrs-family"), config.getoption("--lrs-theorem"))
+
+
 class Examiner:
     """Benches, one per solver, and the results so far; lives as long as the test session of a process."""
 
@@ -81,7 +90,7 @@ class Examiner:
             # Under xdist the workers are the parallelism.
             jobs = 1 if "PYTEST_XDIST_WORKER" in os.environ else default_jobs()
             limits = budget_of(self.config.getoption("--lrs-budget")).limits
-            self.benches[subject.name] = Bench(subject, limits, jobs)
+            self.benches[subject.name] = Bench(subject, limits, jobs, _family(self.config))
         return self.benches[subject.name]
 
     def result(self, claim: Claim, solver: Any, region: Region) -> Result:
@@ -93,7 +102,8 @@ class Examiner:
         nonce = streams.check_nonce(self.nonce)
         bench = self.bench(solver)
         name = bench.subject.name
-        manifest = [*(c for c in claims() if c.name != claim.name), claim]
+        claim.check_family(bench.family)
+        manifest = [*(c for c in claims(family=bench.family) if c.name != claim.name), claim]
         verdicts = {c: r.verdict for (s, c), r in self.results.items() if s == name}
         todo = [c for c in with_requirements([claim], manifest) if c.name not in verdicts]
         option = self.config.getoption
@@ -132,6 +142,7 @@ class Examiner:
             expected=tuple(expected),
             solver_hash=bench.hash,
             nonce=self.nonce,
+            family=bench.family,
         )
 
     def close(self) -> None:
@@ -218,9 +229,8 @@ def _conclude(report: Report, result: Result) -> None:
         pytest.fail(text, pytrace=False)
     if result.verdict is Verdict.BLOCKED:
         # The claim it rests on is a test of its own: a failing one, or an expected failure as this one then is.
-        known = next(
-            (e for name in _rests_on(result.claim) for e in report.expected if e.matches(name, report.solver)), None
-        )
+        below = _rests_on(result.claim, report.family)
+        known = next((e for name in below for e in report.expected if e.matches(name, report.solver)), None)
         if known is not None:
             pytest.xfail(f"{result.why}: {known.reason}")
         pytest.fail(text, pytrace=False)
@@ -228,12 +238,12 @@ def _conclude(report: Report, result: Result) -> None:
         pytest.skip(text)
 
 
-def _rests_on(claim: Claim) -> list[str]:
+def _rests_on(claim: Claim, family: Family) -> list[str]:
     """Names of the claims that a claim rests on, directly or not."""
     from property_tests.claim import claims
     from property_tests.engine import with_requirements
 
-    manifest = [*(c for c in claims() if c.name != claim.name), claim]
+    manifest = [*(c for c in claims(family=family) if c.name != claim.name), claim]
     return [c.name for c in with_requirements([claim], manifest) if c.name != claim.name]
 
 

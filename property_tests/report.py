@@ -254,6 +254,8 @@ def _run(report: Report) -> str:
         ("budget", f"{report.budget.name}; suite seed {report.seed}"),
         ("region", f"{report.region}: {report.region_label}" if report.region_label else report.region),
         ("theorem", report.theorem or "all"),
+        ("family", report.family.title),
+        ("recovered", report.criterion),
         ("time", f"{report.seconds:.1f} s on {report.jobs} process{'es' * (report.jobs != 1)}, {calls} solver calls"),
         ("limits of a call", f"{report.budget.limits.seconds:g} s, {report.budget.limits.iterations} outer steps"),
         ("solver hash", report.solver_hash[:16] or "not loaded"),

@@ -44,7 +44,8 @@ def quantities(configuration: Configuration) -> Measured:
     r and k are what the solver is told: `theory.measurement.planned`.
     """
     s = configuration.spec
-    found = planned(s, rank=configuration.rank, sparsity=configuration.sparsity)
+    told: dict[str, Any] = dict(configuration.told)
+    found = planned(s, rank=told.get("rank"), sparsity=told.get("sparsity"))
     if configuration.structure in FAILING:
         return found.with_values("plan", failing=short_tasks(s.r, s.k, s.t)[0] / s.t)
     return found
@@ -350,8 +351,7 @@ def _inside(
     )
     return Configuration(
         spec=spec,
-        rank=told_r if over_rank else None,
-        sparsity=told_k if over_sparsity else None,
+        told={"rank": told_r if over_rank else None, "sparsity": told_k if over_sparsity else None},
         slack=slack,
     )
 

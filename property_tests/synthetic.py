@@ -11,6 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from lrs.core.family import load_family
 from lrs.core.run import Subject
 from lrs.generate import InstanceSpec
 from lrs.solver import traits_of
@@ -24,7 +25,7 @@ class NoSolver(Bench):
 
     def __init__(self, hash: str = "synthetic") -> None:
         self.subject, self.jobs, self.conduct = Subject("synthetic"), 1, Conduct()
-        self.broken, self.traits, self.hash = None, traits_of(None), hash
+        self.family, self.broken, self.traits, self.hash = load_family(), None, traits_of(None), hash
         self.seen: Counter[tuple[str, str, str, int]] = Counter()
 
     def trial(

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from property_tests.claim import Always, Kind, Verdict
+from property_tests.claim import Kind, Verdict
 from theory.evidence import BinomialTest, confidence_sequence
 
 #: Pressed configurations; each holds an equal share of half of the evidence, also while unused.
@@ -47,7 +47,7 @@ class Count:
 
 @dataclass
 class Tally:
-    """What the trials of one claim say.
+    """What the trials of one claim say; a kind that needs another count brings a subclass (`Tally.of`).
 
     Parameters
     ----------
@@ -66,10 +66,19 @@ class Tally:
 
     def __post_init__(self) -> None:
         self._test = (
-            None
-            if isinstance(self.kind, Always)
-            else BinomialTest(self.kind.p0, self.kind.p1, alpha=self.alpha, beta=self.beta)
+            None if self.at_once else BinomialTest(self.kind.p0, self.kind.p1, alpha=self.alpha, beta=self.beta)
         )
+
+    @classmethod
+    def of(cls, kind: Kind, alpha: float, beta: float) -> Tally:
+        """What counts the trials of a kind: its own ``tally(alpha, beta)``, or a plain one."""
+        own = getattr(kind, "tally", None)
+        return cls(kind, alpha, beta) if own is None else own(alpha, beta)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether one counterexample refutes."""
+        return self.kind.p0 >= 1
 
     def press(self, configuration: str) -> bool:
         """Give a configuration a slot of its own; False when all are taken (or one counterexample decides)."""

@@ -5,7 +5,6 @@ The same function stands behind ``lrs verify`` and the pytest plugin, so the thr
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import platform
@@ -22,16 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from lrs.core import streams
+from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of, load_family, reference
 from lrs.core.run import Fault, Subject
 from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from property_tests.bench import Bench, Trial, default_jobs
-from property_tests.claim import Claim, Verdict, claims
-from property_tests.configuration import Configuration, Region, check_region
+from property_tests.claim import DEFAULT, Claim, Verdict, claims
+from property_tests.configuration import Configuration, Region, check_region, region_of
 from property_tests.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
+from theory.theorems import available_theorems, load_theorem
 
-#: Version of verdicts.json; 2 added the nonce.
+#: Version of verdicts.json; 2 added the nonce, the family and the criterion.
 SCHEMA = 2
 
 
@@ -125,6 +126,8 @@ class Report:
         Secret that keyed the data of this run; ``nonce=`` repeats it.
     region_label : str
         Whose region it is: the theorem's, or only measured.
+    family : Family
+        Whose problems the solver was asked.
     """
 
     solver: str
@@ -144,6 +147,7 @@ class Report:
     ledger: str | None = None
     nonce: str | None = None
     region_label: str = ""
+    family: Family = field(default_factory=load_family)
 
     # ------------------------------------------------------------------ reading
     def __getitem__(self, claim: str) -> Result:
@@ -155,6 +159,16 @@ class Report:
     def with_verdict(self, verdict: Verdict) -> tuple[Result, ...]:
         """The results with this verdict."""
         return tuple(r for r in self.results if r.verdict is verdict)
+
+    @property
+    def success(self) -> Success:
+        """The criterion of the claims that say “recovered”: the family's default."""
+        return DEFAULT.of(self.family)
+
+    @property
+    def criterion(self) -> str:
+        """It in words."""
+        return self.success.sentence(self.family)
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -226,7 +240,7 @@ class Report:
     # ------------------------------------------------------------------ writing
     def replay_command(self, trial: Trial) -> str:
         """A line that runs this very trial again."""
-        return _replay_command(self.solver, trial, self.theorem)
+        return _replay_command(self.solver, trial, self.theorem, self.family)
 
     def to_dict(self) -> dict[str, Any]:
         """The document of verdicts.json; `property_tests.schema` says what is in it."""
@@ -241,6 +255,12 @@ class Report:
             "seed": self.seed,
             "nonce": self.nonce,
             "theorem": self.theorem,
+            "family": self.family.name,
+            "recovered": {
+                "criterion": self.success.criterion,
+                "tolerance": self.success.tolerance,
+                "sentence": self.criterion,
+            },
             "region": self.region,
             "region_label": self.region_label,
             "solver_hash": self.solver_hash,
@@ -309,7 +329,7 @@ class Report:
         }
 
 
-def _replay_command(solver: str, trial: Trial, theorem: str | None) -> str:
+def _replay_command(solver: str, trial: Trial, theorem: str | None, family: Family) -> str:
     replay = json.dumps(
         {
             "phase": trial.phase,
@@ -321,6 +341,8 @@ def _replay_command(solver: str, trial: Trial, theorem: str | None) -> str:
         separators=(",", ":"),
     )
     options = ["--solver", solver, "--claims", trial.claim]
+    if family.name != LOW_RANK_SPARSE:
+        options += ["--family", reference(family)]
     if theorem is not None:  # it decides the region
         options += ["--theorem", theorem]
     return shlex.join(["lrs", "verify", *options, "--replay", replay])
@@ -368,16 +390,28 @@ def environment() -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------------------------------------- running
-def region_of(solver: Any, theorem: str | None) -> Region:
-    """Where a solver, or what a bench has loaded of it, is held to its claims."""
-    strategies = importlib.import_module("property_tests.strategies")
+def family_for(family: str | Family | None, theorem: str | None) -> Family:
+    """The family of a run: the one that is named, or the theorem's, or low rank + sparse.
 
-    return strategies.region_for(solver, theorem)
+    Raises
+    ------
+    InvalidInput
+        When there is no such family, or the theorem is about another one.
+    """
+    known = theorem is not None and theorem in available_theorems()
+    about = family_of(load_theorem(theorem)) if known and theorem is not None else None
+    if family is None:
+        return about or load_family()
+    chosen = load_family(family)
+    if about is not None and about.name != chosen.name:
+        raise InvalidInput(f"theorem: {theorem!r} is about {about.name}, and this run is of {chosen.name}")
+    return chosen
 
 
 def check_solver(
     solver: Any,
     *,
+    family: str | Family | None = None,
     budget: str | Budget = "quick",
     claims_matching: str | Sequence[Claim] = "*",
     theorem: str | None = None,
@@ -401,6 +435,9 @@ def check_solver(
     ----------
     solver : str or callable
         A registered name, ``module:attr``, or a solver. An object is sent to the worker processes with cloudpickle.
+    family : str or Family, optional
+        Whose problems it solves: a registered name, ``module:attr``, or a family; default: the theorem's, or
+        ``"low-rank-sparse"``.
     budget : {"quick", "standard", "exhaustive"} or Budget
     claims_matching : str or sequence of Claim
         Globs over names, separated by commas. The claims that those rest on are added.
@@ -438,11 +475,17 @@ def check_solver(
     Raises
     ------
     InvalidInput
-        When there is no such solver, claim or budget.
+        When there is no such solver, claim or budget, or one of them is of another family.
     """
     nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)
-    manifest = claims()
-    chosen = claims(claims_matching, theorem=theorem) if isinstance(claims_matching, str) else tuple(claims_matching)
+    whose = family_for(family, theorem)
+    manifest = claims(family=whose)
+    if isinstance(claims_matching, str):
+        chosen = claims(claims_matching, theorem=theorem, family=whose)
+    else:
+        chosen = tuple(claims_matching)
+        for c in chosen:
+            c.check_family(whose)
     known = {c.name for c in manifest}
     run = with_requirements(chosen, [*manifest, *(c for c in chosen if c.name not in known)])
     plan = budget_of(budget)
@@ -455,14 +498,14 @@ def check_solver(
     for e in mine:
         if not any(e.matches(c.name, subject.name) for c in run):
             raise InvalidInput(f"expected: no claim of this run matches {e.claim!r}; `lrs claims` lists them")
-    held = None if region is None else check_region(region)
-    source = None if drawn_from is None else check_region(drawn_from)
+    held = None if region is None else check_region(region, whose)
+    source = None if drawn_from is None else check_region(drawn_from, whose)
     workers = default_jobs() if jobs is None else jobs
     start = time.perf_counter()
     book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     interrupted = False
     try:
-        with Bench(subject, plan.limits, workers) as bench:
+        with Bench(subject, plan.limits, workers, whose) as bench:
             where = region_of(bench, theorem) if held is None else held
             try:
                 results = examine(
@@ -496,6 +539,7 @@ def check_solver(
         theorem=theorem,
         region=where.name,
         region_label=getattr(where, "label", ""),
+        family=whose,
         jobs=workers,
         seconds=time.perf_counter() - start,
         expected=mine,
@@ -512,6 +556,7 @@ def replay(
     claim: str,
     text: str,
     *,
+    family: str | Family | None = None,
     theorem: str | None = None,
     budget: str | Budget = "quick",
     region: Region | None = None,
@@ -521,8 +566,9 @@ def replay(
     Raises
     ------
     InvalidInput
-        When the text is not that of a trial or the claim is unknown.
+        When the text is not that of a trial, the claim is unknown, or they are of different families.
     """
+    whose = family_for(family, theorem)
     try:
         values = json.loads(text)
         configuration = Configuration.from_dict(values["configuration"])
@@ -533,18 +579,22 @@ def replay(
         nonce = None if values["nonce"] is None else streams.check_nonce(values["nonce"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise InvalidInput(f"replay: not the text of a trial ({type(error).__name__}: {error})") from None
-    chosen = claims(claim)
+    if configuration.family != whose.name:
+        raise InvalidInput(f"replay: the trial is of {configuration.family}, and this run is of {whose.name}")
+    chosen = claims(claim, family=whose)
     if len(chosen) != 1:
         raise InvalidInput(f"claims: a replay is of one claim, {claim!r} matches {len(chosen)}")
-    held = None if region is None else check_region(region)
-    with Bench(Subject.of(solver), budget_of(budget).limits) as bench:
+    held = None if region is None else check_region(region, whose)
+    with Bench(Subject.of(solver), budget_of(budget).limits, family=whose) as bench:
         if bench.broken is not None:
             raise InvalidInput(f"solver: it cannot be loaded: it {bench.broken}")
         where = region_of(bench, theorem) if held is None else held
         return bench.trial(chosen[0], where, phase, configuration, replicate, nonce)
 
 
-def parametrize_with_claims(matching: str = "*", *, theorem: str | None = None) -> Callable[[Any], Any]:
+def parametrize_with_claims(
+    matching: str = "*", *, theorem: str | None = None, family: str | Family | None = None
+) -> Callable[[Any], Any]:
     """Decorator for a pytest test with an argument ``claim``: one test per claim of the manifest.
 
     Examples
@@ -555,7 +605,7 @@ def parametrize_with_claims(matching: str = "*", *, theorem: str | None = None) 
     """
     import pytest
 
-    chosen = claims(matching, theorem=theorem)
+    chosen = claims(matching, theorem=theorem, family=family_for(family, theorem))
     return pytest.mark.parametrize("claim", chosen, ids=[c.name for c in chosen])
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -25,7 +25,7 @@ from lrs import kernels
 from lrs.amht.compression import Samples
 from lrs.amht.driver import Alternation, Run, State, View
 from lrs.amht.initialization import moments_subspace, random_subspace, residuals
-from lrs.amht.parts import PlainFit, SparseStep, SubspaceStep, WeightStep, check_parts
+from lrs.amht.parts import PlainFit, SparseStep, SubspaceStep, WeightStep, check_parts, described
 from lrs.amht.schedule import GeometricSchedule, OracleSchedule, Schedule
 from lrs.amht.subspace_step import LeastSquaresSubspace, orthonormalise
 from lrs.amht.thresholding import HardThresholding, task_rms
@@ -55,7 +55,6 @@ def plain_alternation(
 ) -> Alternation:
     """The paper's outer step: sparse, weight and subspace step, and the weights again for the new U."""
     weights, subspace = weights or LeastSquaresWeights(), subspace or LeastSquaresSubspace()
-    check_parts(sparse=sparse, weights=weights, subspace=subspace, schedule=getattr(sparse, "schedule", None))
 
     @contextmanager
     def samples(problem: Problem) -> Iterator[list[Samples]]:
@@ -88,7 +87,7 @@ def plain_alternation(
     return Alternation(samples, start, (sparse, weights, subspace, weights, judge), stop, _view, _finish, undo=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PaperAMHT:
     """AMHT-LRS, faithful to the paper.
 
@@ -130,11 +129,12 @@ class PaperAMHT:
     fresh_samples: bool = False
     initialization: Literal["moments", "random"] = "moments"
     threads: int | None = None
-    sparse: SparseStep | None = field(default=None, repr=False)
-    weights: WeightStep | None = field(default=None, repr=False)
-    subspace: SubspaceStep | None = field(default=None, repr=False)
+    sparse: SparseStep | None = None
+    weights: WeightStep | None = None
+    subspace: SubspaceStep | None = None
     traits: ClassVar[Traits] = Traits(warm_start=True, thresholds=True)
     region: ClassVar[str] = "paper"  # where it is held to the theorem: `property_tests.strategies.REGIONS`
+    __repr__ = described
 
     def __post_init__(self) -> None:
         if isinstance(self.max_iterations, bool) or not isinstance(self.max_iterations, int) or self.max_iterations < 1:
@@ -146,20 +146,24 @@ class PaperAMHT:
         if self.initialization not in ("moments", "random"):
             raise InvalidInput(f"initialization: expected 'moments' or 'random', got {self.initialization!r}")
         kernels.check_threads(self.threads)
-        self.alternation()
+        schedule = None if isinstance(self.schedule, str) else self.schedule
+        check_parts(sparse=self._sparse, weights=self.weights, subspace=self.subspace, schedule=schedule)
 
     def prepare(self) -> float:
         """Load the compiled kernels; the seconds it took."""
         return kernels.warm_up()
 
-    def alternation(self) -> Alternation:
-        """The parts, put together and checked."""
+    @property
+    def _sparse(self) -> SparseStep:
         schedule = self.schedule
         if isinstance(schedule, str):
             schedule = OracleSchedule(self.truth) if schedule == "oracle" and self.truth else GeometricSchedule()
-        thresholding = HardThresholding(c1=self.c1, inner_steps=self.inner_steps, schedule=schedule)
+        return self.sparse or HardThresholding(c1=self.c1, inner_steps=self.inner_steps, schedule=schedule)
+
+    def alternation(self) -> Alternation:
+        """The parts, put together."""
         return plain_alternation(
-            self.sparse or thresholding,
+            self._sparse,
             weights=self.weights,
             subspace=self.subspace,
             max_iterations=self.max_iterations,

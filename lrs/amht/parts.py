@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -83,6 +84,14 @@ _SIGNATURES = {
     "restarts": "(run, state, most) -> State",
     "polish": "(run, state) -> State",
 }
+
+
+def described(solver: Any) -> str:
+    """The repr of a dataclass without the parts left as they are."""
+    left = {"sparse", "weights", "subspace", "schedule", "polish"}
+    shown = ((f.name, getattr(solver, f.name)) for f in fields(solver))
+    told = (f"{name}={value!r}" for name, value in shown if value is not None or name not in left)
+    return f"{type(solver).__name__}({', '.join(told)})"
 
 
 def check_parts(**parts: Callable[..., Any] | None) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -33,7 +33,7 @@ from lrs.amht.driver import Alternation, Run, State, Step, View
 from lrs.amht.initialization import moments_subspace, random_subspace
 from lrs.amht.matching import Matching
 from lrs.amht.paper import PaperAMHT, plain_alternation
-from lrs.amht.parts import PlainFit, Polish, Restarts, SparseStep, SubspaceStep, WeightStep, check_parts
+from lrs.amht.parts import PlainFit, Polish, Restarts, SparseStep, SubspaceStep, WeightStep, check_parts, described
 from lrs.amht.polish import EqualWeights
 from lrs.amht.restarts import RandomSupports
 from lrs.amht.schedule import Schedule
@@ -120,13 +120,13 @@ class AMHT:
         if self.initialization not in ("moments", "random"):
             raise InvalidInput(f"initialization: expected 'moments' or 'random', got {self.initialization!r}")
         kernels.check_threads(self.threads)
-        self.alternation()
+        exchanged = {name: getattr(self, name) for name in ("sparse", "weights", "subspace", "schedule", "polish")}
+        exchanged["restarts"] = self.restarts if callable(self.restarts) else None
+        if any(part is not None for part in exchanged.values()):
+            check_parts(**{**exchanged, "sparse": self._fitting[0]})
+            self.alternation()
 
-    def __repr__(self) -> str:
-        shown = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return (
-            f"AMHT({', '.join(f'{name}={value!r}' for name, value in shown if value is not None or name == 'threads')})"
-        )
+    __repr__ = described
 
     @classmethod
     def paper(cls, **options: Any) -> PaperAMHT:
@@ -142,7 +142,7 @@ class AMHT:
 
     # ------------------------------------------------------------------ the parts
     def alternation(self) -> Alternation:
-        """The parts, put together and checked."""
+        """The parts, put together."""
         sparse, subspace = self._fitting[0], self.subspace
         if self.schedule is not None:
             if not hasattr(sparse, "schedule"):
@@ -154,9 +154,6 @@ class AMHT:
             options = {name: getattr(self, name) for name in ("weights", "max_iterations", "initialization", "threads")}
             return plain_alternation(sparse, subspace=subspace, **options)
         subspace = subspace or GaussNewton()
-        check_parts(
-            sparse=sparse, weights=self.weights, subspace=subspace, restarts=self._restarts, polish=self._polish
-        )
         return Alternation(
             samples=self._samples,
             start=self._start,

@@ -31,13 +31,13 @@ class RandomSupports:
         k, d = engine.k, engine.data.d
         if k == 0 or not np.isfinite(state.level):
             return state
-        fit = state.fit.draft()
-        exact = state.level <= EXPLAINED
+        fit, exact = state.fit, state.level <= EXPLAINED
         for attempt in range(self.tries if most is None else min(most, self.tries)):
             bad = samples.unexplained(fit) if exact else samples.scores(fit) > 9 * state.level
             bad &= engine.freedom(fit) > 0
             if not bad.any() or (not exact and attempt >= 3):
                 break
+            fit = fit if attempt else fit.draft()
             tasks = np.flatnonzero(bad)
             start = engine.no_support(tasks)
             if attempt:

@@ -143,7 +143,7 @@ def least_squares_subspace(
         solution = np.linalg.lstsq(A, rhs.T.ravel(), rcond=None)[0]
         return solution.reshape(r, d).T
     preconditioner = Preconditioner(covariance, W, data.counts.astype(float))
-    fit = frozen(Fit.nothing(data.t, d, r, engine.k, 0)._replace(W=W.copy()))
+    fit = frozen(Fit.nothing(data.t, d, r, engine.k, 0).draft()._replace(W=W.copy()))
     return conjugate_gradients(engine, fit, rhs, ones, preconditioner, tolerance=tolerance, products=products)[0]
 
 

@@ -165,6 +165,11 @@ class Family(Protocol):
         A small specification, of which the registration draws.
     theorems, limits : mappings of str to str
         Name → ``module:attribute`` of what is known about it.
+    regions : str, optional
+        ``module:attribute`` of the region where its solvers are held to their claims, or of a function
+        ``(solver, theorem) -> region``; without it `lrs verify` has nowhere to draw problems.
+    claims : sequence of str, optional
+        Modules that register claims about it, besides those of the entry-point group ``lrs.claims``.
     """
 
     @property

@@ -84,7 +84,7 @@ class Fit(NamedTuple):
 
     @classmethod
     def nothing(cls, t: int, d: int, r: int, k: int, n: int) -> Fit:
-        """Before the first fit: no support, infinite residuals."""
+        """Before the first fit: no support, infinite residuals; the large arrays take no memory."""
         return cls(
             np.full((t, k), -1, dtype=np.int64),
             np.zeros(t, dtype=np.int64),
@@ -93,8 +93,8 @@ class Fit(NamedTuple):
             np.zeros((t, k)),
             np.zeros((t, k)),
             np.full(t, np.inf),
-            np.zeros((t, d)),
-            np.zeros(n * (r + k)),
+            np.broadcast_to(0.0, (t, d)),
+            np.broadcast_to(0.0, n * (r + k)),
         )
 
     def draft(self) -> Fit:

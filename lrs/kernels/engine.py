@@ -93,14 +93,17 @@ class Engine:
 
         Tasks that no pass treats keep what ``fit`` says of them.
         """
-        passes, fit = passes or (Pass(),), fit or self.nothing()
+        passes = tuple(p for p in passes or (Pass(),) if p.tasks is None or len(p.tasks))
+        if not passes and fit is not None:
+            return fit
+        fit = fit or self.nothing()
         # The large arrays are not copied where every task is written anyway.
         written = np.zeros(self.data.t, dtype=bool)
         for p in passes:
             if not p.keep_better:
                 written[self.all_tasks if p.tasks is None else p.tasks] = True
-        copy = np.empty_like if written.all() else np.copy
-        work = Fit._make([*(a.copy() for a in fit[:-2]), copy(fit.gradient), copy(fit.basis)])
+        large = (np.empty(a.shape) if written.all() else a.copy() for a in fit[-2:])
+        work = Fit._make([*(a.copy() for a in fit[:-2]), *large])
         for p in passes:
             self.write(work, U, p)
         return frozen(work)
@@ -108,11 +111,10 @@ class Engine:
     def write(self, work: Fit, U: Float[np.ndarray, "d r"], one: Pass) -> None:
         """One pass into arrays that nobody else has seen yet."""
         tasks = self.all_tasks if one.tasks is None else one.tasks
-        if len(tasks):
-            start = work.support[tasks] if one.start is None else one.start
-            pursuit = Pursuit(start, self.k if one.limit is None else one.limit, *one[3:])
-            Ut = np.ascontiguousarray(U.T)
-            self._run("fit_tasks", tasks, lambda _: (Ut, self.square, pursuit, work))
+        start = work.support[tasks] if one.start is None else one.start
+        pursuit = Pursuit(start, self.k if one.limit is None else one.limit, *one[3:])
+        Ut = np.ascontiguousarray(U.T)
+        self._run("fit_tasks", tasks, lambda _: (Ut, self.square, pursuit, work))
 
     def nothing(self) -> Fit:
         """Before the first fit."""

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from lrs.core.family import TOLERANCE
 from lrs.model import LRSModel
 from property_tests import strategies
 from property_tests.claim import AtLeast, Claim, Context, Outcome, register
-from property_tests.claims.recovery import RECOVERED, THEOREM, recovered
+from property_tests.claims.recovery import THEOREM
 
 
 def _new_task(context: Context) -> Outcome:
@@ -22,7 +23,7 @@ def _new_task(context: Context) -> Outcome:
     X = rng.standard_normal((spec.m, spec.d))
     found = model.adapt(X, X @ theta, sparsity=spec.k)
     error = float(np.linalg.norm(model.U @ found.w + found.b - theta) / np.linalg.norm(theta))
-    return Outcome.below("error of the new task's θ", error, RECOVERED)
+    return Outcome.below("error of the new task's θ", error, TOLERANCE)
 
 
 def near(truth: LRSModel, rng: np.random.Generator, distance: float = 0.1) -> LRSModel:
@@ -35,7 +36,7 @@ def near(truth: LRSModel, rng: np.random.Generator, distance: float = 0.1) -> LR
 def _from_near(context: Context) -> Outcome:
     instance = context.instance
     start = near(instance.truth, context.rng)
-    return recovered(context.run(replace(instance.problem, warm_start=start)).model, instance.truth)
+    return context.recovered(context.run(replace(instance.problem, warm_start=start)))
 
 
 register(

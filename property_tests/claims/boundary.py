@@ -8,12 +8,11 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from lrs import metrics
 from lrs.generate import generate
 from lrs.problem import Instance
 from property_tests import strategies
 from property_tests.claim import Claim, Context, Outcome, Scaling, register
-from property_tests.claims.recovery import RECOVERED, THEOREM
+from property_tests.claims.recovery import THEOREM
 from property_tests.configuration import Configuration, Region
 from theory.region import TheoremRegion
 from theory.theorems import load_theorem
@@ -41,7 +40,7 @@ def critical_rows(context: Context, full: Instance) -> float:
     m = full.spec.m
     while m > full.spec.r + full.spec.k:
         nested = full.prefix(m)
-        if metrics.theta_error(context.run(nested.problem, trace=False).model, nested.truth) > RECOVERED:
+        if not context.outcome(context.run(nested.problem, trace=False), instance=nested).recovered:
             break
         last, m = m, int(RATIO * m)
     return float(last)

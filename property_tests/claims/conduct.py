@@ -1,13 +1,15 @@
 """What any solver owes its caller, whatever it computes: an answer of the right shape, and no side effects.
 
-The sandbox watches every call; these claims turn what it saw into verdicts. They hold everywhere, so the configurations
-only vary sizes, noise, raggedness and over-specification.
+The sandbox watches every call; these claims turn what it saw into verdicts. They hold everywhere and are about every
+family, but for those about U and b. The configurations of low rank + sparse only vary sizes, noise and
+over-specification; of another family they are what its region draws.
 """
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from lrs.core.family import LOW_RANK_SPARSE, family_of
 from lrs.core.run import Fault
 from lrs.families.low_rank_sparse import NOT_ORTHONORMAL, TOO_DENSE
 from lrs.generate import InstanceSpec
@@ -30,14 +32,13 @@ def _anything(draw: st.DrawFn) -> Configuration:
         k=k,
         noise=draw(st.sampled_from([0.0, 0.1])),
     )
-    return Configuration(
-        spec=spec, rank=draw(st.sampled_from([None, r + 1])), sparsity=draw(st.sampled_from([None, k + 1]))
-    )
+    told = {"rank": draw(st.sampled_from([None, r + 1])), "sparsity": draw(st.sampled_from([None, k + 1]))}
+    return Configuration(spec=spec, told=told)
 
 
 def anything(region: Region) -> st.SearchStrategy[Configuration]:
-    """Small problems of any kind, with at least as many rows as parameters of a task."""
-    return _anything()
+    """Small problems of any kind, with at least as many rows as parameters of a task; of another family, the region's."""
+    return _anything() if family_of(region).name == LOW_RANK_SPARSE else region.draw()
 
 
 def _answers(context: Context) -> Outcome:
@@ -76,6 +77,7 @@ register(
         statement="The solver answers every valid problem with finite parameters of the right shape, within the limits.",
         cite=_CITE,
         kind=Always(p1=0.9),
+        families=None,
         configurations=anything,
         check=_answers,
         requires=(),
@@ -101,6 +103,7 @@ for _name, (_fault, _statement) in _CONDUCT.items():
             statement=_statement,
             cite=_CITE,
             kind=Always(p1=0.9),
+            families=None if _fault is not NOT_ORTHONORMAL else (LOW_RANK_SPARSE,),
             configurations=anything,
             check=_without(_fault),
             inside=False,

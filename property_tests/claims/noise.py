@@ -22,7 +22,7 @@ LEVEL = 0.02
 
 def _again(context: Context, **changes: object) -> Instance:
     """The same random numbers with other sizes or another noise level."""
-    spec = replace(context.configuration.spec, **changes)  # type: ignore[arg-type]
+    spec = replace(context.configuration.spec, **changes)
     return generate(spec, context.key)
 
 

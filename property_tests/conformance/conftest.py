@@ -7,10 +7,12 @@ def pytest_generate_tests(metafunc):
     if "claim" in metafunc.fixturenames and metafunc.module.__name__.endswith("conformance.test_claims"):
         from lrs.errors import InvalidInput
         from property_tests.claim import claims
+        from property_tests.verify import family_for
 
         option = metafunc.config.getoption
         try:
-            chosen = claims(option("--lrs-claims"), theorem=option("--lrs-theorem"))
+            whose = family_for(option("--lrs-family"), option("--lrs-theorem"))
+            chosen = claims(option("--lrs-claims"), theorem=option("--lrs-theorem"), family=whose)
         except InvalidInput as error:
             raise pytest.UsageError(str(error)) from None
         metafunc.parametrize("claim", chosen, ids=[c.name for c in chosen])

@@ -154,6 +154,7 @@ class LowRankSparse:
         "identifiability": "theory.yardsticks:identifiability",
         "private": "theory.yardsticks:private",
     }
+    regions: ClassVar[str] = "property_tests.strategies:region_for"
 
     def spec(self, **values: Any) -> InstanceSpec:
         """As `InstanceSpec.from_dict`."""

@@ -14,7 +14,7 @@ from property_tests.search import propose
 
 
 def runner(solver, traits):
-    """An `Execute` that calls the solver here and notices three soft faults."""
+    """An executor that calls the solver here and notices three soft faults."""
 
     def execute(problem, seed, *, trace, memory):
         seen = []

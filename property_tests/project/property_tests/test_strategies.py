@@ -75,7 +75,7 @@ def test_every_corner_is_reached(corner):
 @given(inside(over_rank=1, over_sparsity=2))
 @few
 def test_overspecified_is_counted_by_what_is_told(c):
-    assert (c.rank, c.sparsity) == (c.spec.r + 1, c.spec.k + 2)
+    assert dict(c.told) == {"rank": c.spec.r + 1, "sparsity": c.spec.k + 2}
     assert PRACTICAL.depth(c).margin >= 0
 
 

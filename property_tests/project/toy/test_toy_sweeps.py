@@ -20,6 +20,8 @@ BASE = [
     "heavy_mean:Trimmed",
     "--solver",
     "heavy_mean:mean",
+    "--success",
+    "mean",
     "--tolerance",
     "0.5",
 ]
@@ -104,7 +106,7 @@ def test_a_setting_of_the_solver_is_an_axis(tmp_path, capsys):
     ("arguments", "words"),
     [
         (["--x", "r=1,2"], "no parameter named 'r' in the family heavy-mean"),
-        (["--x", "m=9", "--success", "subspace"], "success: 'subspace' is none of mean, worst"),
+        (["--x", "m=9", "--success", "subspace"], "success: 'subspace' is none of near, mean, worst"),
         (["--x", "m=9", "--solver", "amht"], "'warm_start' is none of this family's; known are trace, trims"),
         (["--x", "m=9", "--nested", "k"], "only m"),
         (["--x", "trim=0.1", "--fixed", "m=9", "--solver", "heavy_mean:mean"], "trim: none of the solvers"),
