@@ -90,7 +90,7 @@ def test_a_setting_of_the_solver_is_an_axis(tmp_path, capsys):
         "--fixed",
         "d=3,m=40,k=6,tail=9",
         "--tolerance",
-        "0.5",
+        "1",
         "--workers",
         "0",
     ]
