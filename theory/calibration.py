@@ -15,7 +15,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
@@ -25,18 +26,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy
 
+from lrs.core.family import LOW_RANK_SPARSE, Success, load_family
 from lrs.core.identity import canonical, digest, leading_bits
+from lrs.core.run import Executor, Subject
+from lrs.core.trial import Ended, trial
 from lrs.core.validate import integer
 from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec, generate
-from lrs.metrics import theta_error
-from lrs.problem import Instance
-from lrs.solver import Solution, load_solver
+from lrs.generate import InstanceSpec
+from lrs.isolation import executor_for
+from lrs.solver import load_solver
 from theory import assumptions
 from theory.evidence import BinomialTest, EvidenceVerdict
 from theory.symbols import Constant
 
-FORMAT, VERSION = "lrs-toolkit constants", 1
+#: Version 2 says of every calibration by which criterion its trials were judged; version 1 judged all by `FIRST_CRITERION`.
+FORMAT, VERSION, READABLE = "lrs-toolkit constants", 2, (1, 2)
+FIRST_CRITERION = "theta"
 #: The constants shipped with the package.
 LOCK_FILE = Path(__file__).with_name("constants.lock.json")
 #: First key of all random streams of a calibration; the hold-out has its own.
@@ -55,11 +60,6 @@ Sizes = Mapping[str, int]
 Progress = Callable[["ShellResult"], None]
 
 
-def recovered(instance: Instance, solution: Solution) -> bool:
-    """Exact recovery as a trial judges it: all parameters to a relative error of 1e-6."""
-    return theta_error(solution.model, instance.truth) <= 1e-6
-
-
 @dataclass(frozen=True)
 class Shells:
     """One constant and its boundary.
@@ -73,19 +73,22 @@ class Shells:
     draw : callable
         ``draw(rng, scale) -> sizes`` draws θ = (d, r, k, …); ``scale`` multiplies d and is above 1 for a hold-out.
     spec : callable
-        ``spec(C, sizes) -> InstanceSpec`` on the boundary of the bound at C.
-    success : callable
-        ``success(instance, solution) -> bool``.
+        ``spec(C, sizes)`` is the specification on the boundary of the bound at C.
+    success : Success
+        What counts as recovered; default: the family's criterion.
     configurations : str
         What ``draw`` draws from, in words; recorded, because a constant holds for these configurations.
+    family : str
+        Of the instances.
     """
 
     name: str
     bound: str
     draw: Callable[[np.random.Generator, int], Sizes]
-    spec: Callable[[float, Sizes], InstanceSpec]
-    success: Callable[[Instance, Solution], bool] = recovered
+    spec: Callable[[float, Sizes], Any]
+    success: Success = field(default_factory=Success)
     configurations: str = ""
+    family: str = LOW_RANK_SPARSE
 
     @property
     def key(self) -> int:
@@ -139,6 +142,9 @@ class Calibration:
     hold_out : ShellResult or None
     hold_out_scale : int or None
         Factor on d of the hold-out.
+    criterion : str or float
+        By which every trial was judged (`lrs.core.family.Success`), to a tolerance of ``tolerance``.
+    tolerance : float
     """
 
     name: str
@@ -155,6 +161,8 @@ class Calibration:
     configurations: str = ""
     hold_out: ShellResult | None = None
     hold_out_scale: int | None = None
+    criterion: str | float = FIRST_CRITERION
+    tolerance: float = Success.tolerance
 
     def to_constant(self) -> Constant:
         """The constant as predicates use it."""
@@ -196,14 +204,23 @@ def identity(solver: Any) -> str:
     return f"{target.__module__}:{target.__qualname__}({', '.join(changed)})"
 
 
-def _trial(shells: Shells, solver: Any, constant: float, key: Sequence[int], scale: int) -> bool:
+def _trial(
+    shells: Shells, solver: Subject, executor: Executor, constant: float, key: Sequence[int], scale: int
+) -> bool:
+    family = load_family(shells.family)
     sizes = shells.draw(np.random.default_rng([*key, 0]), scale)
-    instance = generate(shells.spec(constant, sizes), seed=[*key, 1])
-    try:
-        solution = solver(instance.problem, rng=np.random.default_rng([*key, 2]))
-        return bool(shells.success(instance, solution))
-    except (ArithmeticError, ValueError, np.linalg.LinAlgError):  # a solver that breaks down has not recovered
-        return False
+    spec, success = shells.spec(constant, sizes), shells.success.of(family)
+    outcome = trial(family, spec, [*key, 1], solver, success, executor, solver_key=[*key, 2])
+    if outcome.ended is Ended.IMPOSSIBLE:  # the shell's fault, not the solver's
+        raise InvalidInput(f"shells: {shells.name} draws what does not exist: {outcome.message}")
+    return outcome.recovered
+
+
+@contextmanager
+def _run_by(shells: Shells, solver: Any) -> Iterator[tuple[Subject, Executor]]:
+    subject, executor = executor_for(solver, load_family(shells.family))
+    with closing(executor):
+        yield subject, executor
 
 
 def run_shell(
@@ -216,18 +233,24 @@ def run_shell(
     *,
     scale: int = 1,
     below_level: float | None = None,
+    executor: Executor | None = None,
 ) -> ShellResult:
     """Trials on the shell of one constant until it is certified or shown to lie below the level, at most ``budget``.
 
-    The streams depend on seed, shell and replicate only, so every solver meets the same instances.
+    The streams depend on seed, shell and replicate only, so every solver meets the same instances. Without an
+    ``executor`` one is made for the call.
     """
+    if executor is None:
+        with _run_by(shells, solver) as (subject, own):
+            given = {"scale": scale, "below_level": below_level}
+            return run_shell(shells, subject, constant, test, budget, key, **given, executor=own)  # type: ignore[arg-type]
     level = math.log(1 / (test.alpha if below_level is None else below_level))
     # "Fewer than p₁ succeed" is the refutation of p ≥ p₁, whatever the alternative.
     under = BinomialTest(test.p1, test.p1 / 2, test.alpha, test.beta)
     s = f = 0
     certified = below = False
     while s + f < budget and not (certified or below):
-        if _trial(shells, solver, constant, [*key, s + f], scale):
+        if _trial(shells, solver, executor, constant, [*key, s + f], scale):
             s += 1
         else:
             f += 1
@@ -277,31 +300,33 @@ def calibrate(
     if len(grid) < 1 or any(not c > 0 for c in grid) or any(b >= a for a, b in pairwise(grid)):
         raise InvalidInput(f"grid: expected positive numbers, each smaller than the one before, got {grid}")
     integer("budget", budget, least=1, expected="at least 1 trial")
-    run = load_solver(solver)
+    success = shells.success.of(load_family(shells.family))
     value: float | None = None
     refuted: float | None = None
     descending = True
     results = []
-    for index, constant in enumerate(grid):
-        key = (_STREAM, shells.key, seed, index)
-        # Every shell has a chance to be called too small by mistake, so α is shared out among them.
-        result = run_shell(shells, run, constant, test, budget, key, below_level=test.alpha / len(grid))
-        results.append(result)
-        if progress is not None:
-            progress(result)
-        if descending and result.certified:
-            value = constant
-            continue
-        descending = False
-        if result.below:
-            refuted = constant
-            break
-        if not bracket:
-            break
+    with _run_by(shells, solver) as (subject, executor):
+        for index, constant in enumerate(grid):
+            key = (_STREAM, shells.key, seed, index)
+            # Every shell has a chance to be called too small by mistake, so α is shared out among them.
+            level = test.alpha / len(grid)
+            result = run_shell(shells, subject, constant, test, budget, key, below_level=level, executor=executor)
+            results.append(result)
+            if progress is not None:
+                progress(result)
+            if descending and result.certified:
+                value = constant
+                continue
+            descending = False
+            if result.below:
+                refuted = constant
+                break
+            if not bracket:
+                break
     return Calibration(
         name=shells.name,
         bound=shells.bound,
-        solver=identity(run),
+        solver=identity(solver),
         value=value,
         refuted=refuted,
         grid=grid,
@@ -311,6 +336,8 @@ def calibrate(
         seed=seed,
         fixed=fixed or {},
         configurations=shells.configurations,
+        criterion=success.criterion,
+        tolerance=success.tolerance,
     )
 
 
@@ -322,11 +349,17 @@ def hold_out(
         raise InvalidInput(f"calibration: {calibration.name} has no certified value to hold out")
     _same_shells(calibration, shells)
     key = (_HOLD_OUT_STREAM, shells.key, calibration.seed, scale)
-    result = run_shell(shells, load_solver(solver), calibration.value, calibration.test, budget, key, scale=scale)
+    result = run_shell(shells, solver, calibration.value, calibration.test, budget, key, scale=scale)
     return replace(calibration, hold_out=result, hold_out_scale=scale)
 
 
 def _same_shells(calibration: Calibration, shells: Shells) -> None:
+    success = shells.success.of(load_family(shells.family))
+    if (calibration.criterion, calibration.tolerance) != (success.criterion, success.tolerance):
+        raise InvalidInput(
+            f"shells: judged by {success.criterion!r} to {success.tolerance:g}, but the calibration by "
+            f"{calibration.criterion!r} to {calibration.tolerance:g}; calibrate again"
+        )
     if (calibration.name, calibration.bound) != (shells.name, shells.bound):
         raise InvalidInput(
             f"shells: {shells.name} of {shells.bound!r}, but the calibration is of {calibration.name} of "
@@ -353,9 +386,11 @@ class Efficiency(NamedTuple):
 
 def efficiency(reference: Calibration, variant: Calibration) -> Efficiency:
     """Efficiency ratio of a variant, with an interval."""
-    if (reference.name, reference.bound, reference.test) != (variant.name, variant.bound, variant.test):
+    alike = ("name", "bound", "test", "criterion", "tolerance")
+    if any(getattr(reference, n) != getattr(variant, n) for n in alike):
         raise InvalidInput(
-            "variant: calibrated on another bound or with another test than the reference; calibrate it alike"
+            "variant: calibrated on another bound, with another test or another criterion than the reference; "
+            "calibrate it alike"
         )
     ratio = math.nan
     if reference.value is not None and variant.value is not None:
@@ -518,8 +553,8 @@ def read_lock(path: str | Path = LOCK_FILE) -> dict[str, tuple[Calibration, ...]
         raise InvalidInput(f"{path}: not a lock file of constants ({error})") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidInput(f"{path}: not a lock file of constants; make one with lrs calibrate")
-    if document.get("version") != VERSION:
-        raise InvalidInput(f"{path}: version {document.get('version')!r}, this toolkit reads version {VERSION}")
+    if document.get("version") not in READABLE:
+        raise InvalidInput(f"{path}: version {document.get('version')!r}, this toolkit reads up to version {VERSION}")
     out = {}
     for name, entry in dict(document.get("solvers", {})).items():
         edited = InvalidInput(

@@ -102,6 +102,7 @@ class PaperAMHT:
     fresh_samples: bool = False
     initialization: Literal["moments", "random"] = "moments"
     threads: int | None = None
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(warm_start=True, thresholds=True)
 
     def __post_init__(self) -> None:

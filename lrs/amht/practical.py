@@ -130,6 +130,7 @@ class AMHT:
     shrinkage: bool = True
     prune: bool = True
     threads: int | None = None
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(warm_start=True)
 
     def __post_init__(self) -> None:

@@ -134,6 +134,10 @@ class Family(Protocol):
     ----------
     name, title : str
         Its identity (kebab-case) and what people call it.
+    note : str
+        A sentence about its parameters for help texts, or nothing.
+    version : int
+        Of what `pack` gives; `unpack` reads every older one.
     parameters : mapping of str to Parameter
         Of a specification, in the order in which they are listed.
     errors_of : mapping of str to str
@@ -145,14 +149,20 @@ class Family(Protocol):
         What a solver may say of itself: the word, its meaning and its default.
     example : mapping
         A small specification, of which the registration draws.
-    theorems, limits : mappings of str to str
-        Name → ``module:attribute`` of what is known about it.
+    theorems : mapping of str to str
+        Name under which it is registered → one phrase; the first is the one that is meant when none is named.
+    limits : mapping of str to str
+        Name → ``module:attribute`` of a function of quantities, by keyword: how much of the nested parameter is needed.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def title(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def version(self) -> int: ...
     @property
     def parameters(self) -> Mapping[str, Parameter]: ...
     @property

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol
+from typing import Any, ClassVar, Generic, Protocol, runtime_checkable
 
 from lrs.core.family import Answer, Family
 from lrs.core.validate import integer, real
@@ -271,6 +271,7 @@ class Run(Generic[Answer]):
 Watch = Callable[[Iterate[Any]], None]
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Where solvers are called. One object serves any number of them; close it when done."""
 
