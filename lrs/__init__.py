@@ -1,6 +1,6 @@
 """Low-rank + sparse multi-task regression: the problem, the model, AMHT-LRS and its competitors."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lrs import kernels, metrics
 from lrs.amht import AMHT
@@ -13,6 +13,16 @@ from lrs.solver import Iterate, Solution, Solver, Status, Traits, available_solv
 
 if TYPE_CHECKING:
     from lrs.estimator import LRSRegressor
+else:
+
+    def __getattr__(name: str) -> object:
+        # scikit-learn takes half a second to import, and only the regressor needs it.
+        if name == "LRSRegressor":
+            from lrs.estimator import LRSRegressor
+
+            return LRSRegressor
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = "0.1.0"
 
@@ -39,12 +49,3 @@ __all__ = [
     "metrics",
     "solve",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # scikit-learn takes half a second to import, and only the regressor needs it.
-    if name == "LRSRegressor":
-        from lrs.estimator import LRSRegressor
-
-        return LRSRegressor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

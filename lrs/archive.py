@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
 from lrs.errors import InvalidInput
 
 FORMAT = "lrs-toolkit"
-VERSION = 1
+#: What is written. 1 had the same arrays; the ``seed`` of its instances is the key of other streams (`lrs.core.streams`).
+VERSION = 2
+READABLE = (1, 2)
 #: Kinds of file that lack something on purpose, and what to do without it.
 KEPT_BACK = {
     "server-model": "; the server of a private run has U but no W and B, which never leave the users: use adapt with a user's rows"
@@ -96,9 +99,9 @@ def _read(
         raise foreign
     if header.get("format") != FORMAT:
         raise InvalidInput(f"{path}: written by another program (format {header.get('format')!r})")
-    if header.get("version") != VERSION:
+    if header.get("version") not in READABLE:
         raise InvalidInput(
-            f"{path}: file version {header.get('version')!r}, this toolkit reads version {VERSION}; write it again with this one"
+            f"{path}: file version {header.get('version')!r}, this toolkit reads up to version {VERSION}; write it again with this one"
         )
     if kind is not None and header.get("kind") != kind:
         reason = KEPT_BACK.get(str(header.get("kind")), "")
@@ -127,7 +130,11 @@ def write_instance(path: str | Path, family: Family, packed: Mapping[str, Any], 
         When the file exists already or cannot be written, or the family packed what cannot be stored.
     """
     arrays: dict[str, np.ndarray] = {}
-    header: dict[str, Any] = {"family": family.name, "family_version": family.version}
+    header: dict[str, Any] = {
+        "family": family.name,
+        "family_version": family.version,
+        "streams": streams.VERSION,
+    }
     places: dict[str, list[str]] = {}
 
     def place(value: Any, where: tuple[str, ...]) -> None:
@@ -190,13 +197,15 @@ def read_instance(path: str | Path, family: str | Family | None = None) -> Any:
             for part in above:
                 at = at.setdefault(part, {})
             at[last] = arrays[word] if word in arrays else header[word]
+        if header.get("streams", 1) != streams.VERSION:  # the key of other streams would draw other data now
+            packed["seed"] = []
         return chosen.unpack(packed)
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"{path}: incomplete instance file ({error}); generate it again") from None
 
 
 #: What a header says of the file and not of the instance.
-_OF_FILE = ("format", "version", "kind")
+_OF_FILE = ("format", "version", "kind", "streams")
 
 
 def _first_place(name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +21,7 @@ from lrs.core.registry import Registry, distribution
 from lrs.errors import InvalidInput
 
 #: Verbs, from the entry-point group ``lrs.commands``; each points to a function ``register(app)``.
-COMMANDS: Registry[Callable[[typer.Typer], None]] = Registry("lrs.commands", "command")
+COMMANDS: Registry[Any] = Registry("lrs.commands", "command", lambda register, where: register)
 INTERRUPTED = 130
 
 

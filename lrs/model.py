@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,6 +20,20 @@ class TaskParameters(NamedTuple):
 
     w: Float[np.ndarray, " r"]
     b: Float[np.ndarray, " d"]
+
+
+_Adapt = TypeVar("_Adapt", bound=Callable[..., TaskParameters])
+_adapts: list[Callable[..., TaskParameters]] = []
+
+
+def adapts(fit: _Adapt) -> _Adapt:
+    """Decorator of what `LRSModel.adapt` calls: ``fit(U, X, y, sparsity)``.
+
+    Fitting needs data and kernels, which are made of models and lie above them; so the function is handed down.
+    ``import lrs`` does it.
+    """
+    _adapts.append(fit)
+    return fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,11 +152,9 @@ class LRSModel:
         TaskParameters
             ``w`` (r,) and ``b`` (d,) of the new task.
         """
-        from lrs.amht.adapt import fit_task
-
         if sparsity is None:
             sparsity = int(np.diff(self.B.indptr).max(initial=0))
-        return fit_task(self.U, X, y, sparsity)
+        return _adapts[-1](self.U, X, y, sparsity)
 
     # ------------------------------------------------------------------ storage
     @property

@@ -20,11 +20,10 @@ from lrs.core.family import LOW_RANK_SPARSE, load_family
 from lrs.core.validate import finite, integer, real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
+from lrs.spec import InstanceSpec
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from lrs.generate import InstanceSpec
 
 
 def _frozen(a: np.ndarray) -> np.ndarray:
@@ -376,7 +375,7 @@ class Instance:
     spec : InstanceSpec or None
         The specification it was drawn from, None when it came from elsewhere.
     seed : tuple of int
-        The key of its random streams.
+        The key of its random streams; empty when it came from elsewhere, or from a file of older streams.
     """
 
     problem: Problem

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lrs.cli import print_json, report, stderr, stdout
+from lrs.core import streams
 from lrs.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ def sweep(
     solver: Annotated[list[str] | None, typer.Option("--solver", help="Name or module:attribute; repeatable.")] = None,
     replicates: Annotated[int | None, typer.Option("--replicates", help="Trials per cell and solver (10).")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the experiment (0).")] = None,
+    nonce: Annotated[
+        str | None,
+        typer.Option("--nonce", metavar="HEX|secret", help="Key the data by a secret too; 'secret' draws one."),
+    ] = None,
     success: Annotated[
         str | None,
         typer.Option(
@@ -97,6 +102,7 @@ def sweep(
         "solvers": solver,
         "replicates": replicates,
         "seed": seed,
+        "nonce": nonce,
         "success": success,
         "tolerance": tolerance,
         "nested": nested,
@@ -145,8 +151,11 @@ def _specification(options: Mapping[str, Any], file: Path | None, out: Path) -> 
     if twice:
         raise InvalidInput(f"{twice[0]}: given both in {file} and as an option; keep one of the two")
     settings |= options
-    if not settings and (out / journal.SPECIFICATION).exists():
+    begun = (out / journal.SPECIFICATION).exists()
+    if not settings and begun:
         return journal.read_spec(out)
+    if settings.get("nonce") == "secret":
+        settings["nonce"] = (journal.read_spec(out).nonce if begun else None) or streams.new_nonce()
     return grid.build(settings)
 
 
@@ -365,7 +374,8 @@ def status(folder: Folder, as_json: Json = False) -> None:
         Trial(int(c), int(n), order[s]): bool(ok)
         for c, n, s, ok in zip(frame["cell"], frame["replicate"], frame["solver"], frame["success"], strict=True)
     }
-    remaining = Planner(spec, folder).remaining(known)
+    current = spec.streams == streams.VERSION
+    remaining = Planner(spec, folder).remaining(known) if current else 0
     outcomes = {str(name): int(count) for name, count in trials.frame["outcome"].value_counts().items()}
     versions = sorted({f"{h.get('toolkit')} (numpy {h.get('numpy')})" for h in trials.hosts})
     if as_json:
@@ -401,6 +411,8 @@ def status(folder: Folder, as_json: Json = False) -> None:
             f"{trials.conflicts} trials were recorded twice with different results; one of each is kept",
             "yellow",
         )
+    if not current:
+        report("note", "made with older random streams: read, export and draw it; it cannot be gone on with", "yellow")
     if remaining:
         console.print(f"go on with: lrs sweep --out {folder}", soft_wrap=True)
 

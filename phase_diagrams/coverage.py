@@ -16,6 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy import special
 
+from lrs.core import streams
 from phase_diagrams.grid import Axis, Sampling, SweepSpec
 from phase_diagrams.sampling import AdaptiveRounds
 from phase_diagrams.threshold import (
@@ -85,7 +86,7 @@ def interval_coverage(
         fit logit.
     seed : int
     """
-    rng = np.random.default_rng([seed, transition.replicates, round(1000 * transition.scale)])
+    rng = streams.generator("coverage", seed, transition.replicates, transition.scale)
     trials = np.full(len(LEVELS), transition.replicates)
     covered, separated, widths = 0, 0, []
     for simulation in range(simulations):

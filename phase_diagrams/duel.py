@@ -297,8 +297,8 @@ def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence
     solvers = {name: load_solver(name) for name in (a, b)}
     spec = trials.spec
 
-    def run(name: str, problem: Any, key: tuple[int, ...]) -> float:
-        rng = np.random.default_rng(key)
+    def run(name: str, problem: Any, replicate: int) -> float:
+        rng = identity.solver_rng(spec.seed, cell.parameters, replicate, spec.nonce)
         solver = aimed(solvers[name], cell, rng)
         start = time.perf_counter()
         solver(problem, rng=rng, callback=None)
@@ -308,10 +308,9 @@ def time_both(trials: Trials, a: str, b: str, *, instances: int = 20, confidence
     for i, (cell_index, replicate) in enumerate(zip(chosen["cell"], chosen["replicate"], strict=True)):
         cell = spec.cells[int(cell_index)]
         problem = draw(spec, cell, int(replicate)).problem
-        key = identity.solver_key(spec.seed, cell.parameters, int(replicate))
         if i == 0:
-            run(a, problem, key), run(b, problem, key)
-        first_a, first_b, second_b, second_a = (run(name, problem, key) for name in (a, b, b, a))
+            run(a, problem, int(replicate)), run(b, problem, int(replicate))
+        first_a, first_b, second_b, second_a = (run(name, problem, int(replicate)) for name in (a, b, b, a))
         spent.append(((first_a + second_a) / 2, (first_b + second_b) / 2))
     seconds = np.array(spent)
     ratios = np.sort(seconds[:, 0] / seconds[:, 1])

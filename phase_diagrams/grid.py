@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.core.identity import canonical, digest
 from lrs.core.validate import hint, integer, real
 from lrs.errors import InvalidInput
@@ -330,6 +331,12 @@ class SweepSpec:
     sampling : Sampling
     trace : bool
         Record the error after every outer step and fit its geometric rate (costs one error evaluation per step).
+    nonce : str, optional
+        Secret that keys the data besides the seed, 32 hexadecimal digits: without it, whoever knows the seed and the code
+        can draw the data again, the solver too.
+    streams : int
+        Version of the random streams (`lrs.core.streams`); only a sweep read from an older folder has another than
+        today's.
 
     Raises
     ------
@@ -345,6 +352,8 @@ class SweepSpec:
     success: Success = field(default_factory=Success)
     sampling: Sampling = field(default_factory=Sampling)
     trace: bool = False
+    nonce: str | None = None
+    streams: int = streams.VERSION
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", tuple(self.axes))
@@ -357,6 +366,8 @@ class SweepSpec:
         names = [a.name for a in self.axes]
         for name, low in (("replicates", 1), ("seed", 0)):
             integer(name, getattr(self, name), least=low)
+        if self.nonce is not None:
+            object.__setattr__(self, "nonce", streams.check_nonce(self.nonce))
         if not self.solvers:
             raise InvalidInput("solvers: none given; pass at least one")
         if len(set(self.solvers)) < len(self.solvers):
@@ -513,6 +524,8 @@ class SweepSpec:
     # ------------------------------------------------------------------------------------------------ identity
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as ``sweep.json`` stores them."""
+        # Without what the first version did not know, a sweep of its streams keeps its hash.
+        data = {"streams": self.streams, "nonce": self.nonce} if self.streams > 1 else {}
         return {
             "axes": [{"name": a.name, "values": list(a.values)} for a in self.axes],
             "fixed": dict(self.fixed),
@@ -522,6 +535,7 @@ class SweepSpec:
             "success": {"criterion": self.success.criterion, "tolerance": self.success.tolerance},
             "sampling": {f.name: getattr(self.sampling, f.name) for f in fields(Sampling)},
             "trace": self.trace,
+            **data,
         }
 
     @classmethod
@@ -531,7 +545,7 @@ class SweepSpec:
         values["axes"] = tuple(Axis(a["name"], tuple(a["values"])) for a in values["axes"])
         values["success"] = Success(**values["success"])
         values["sampling"] = Sampling(**values["sampling"])
-        return cls(**values)
+        return cls(**{"streams": 1, **values})
 
     def canonical(self) -> str:
         """Canonical text of the whole sweep."""
@@ -540,6 +554,11 @@ class SweepSpec:
     def hash(self) -> str:
         """SHA-256 of the canonical text."""
         return digest(self.canonical())
+
+    def check_streams(self) -> None:
+        """Refuse to draw the data of a sweep that was made with other random streams."""
+        remedy = "start a new folder; what is recorded in the old one can still be read, exported and drawn"
+        streams.refuse_old("sweep", self.streams, remedy)
 
     def check_solvers(self) -> None:
         """Refuse a solver that cannot be loaded, or lacks its target, before a single trial is run."""
@@ -571,13 +590,14 @@ def _flat(values: Mapping[str, Any]) -> dict[str, str]:
     for group in ("fixed", "success", "sampling"):
         flat |= {f"{group} {name}" if group != "sampling" else name: str(v) for name, v in values[group].items()}
     flat["solvers"] = ", ".join(values["solvers"])
-    return flat | {name: str(values[name]) for name in ("replicates", "seed", "trace")}
+    last = ("replicates", "seed", "trace", "nonce", "streams")
+    return flat | {name: str(values[name]) for name in last if name in values}
 
 
 # ------------------------------------------------------------------------------------------------- specification files
 _FILE_KEYS = (
     *("x", "y", "axes", "fixed", "solvers", "replicates", "seed", "success", "tolerance"),
-    *("nested", "precision", "confidence", "exploration", "audit", "trace"),
+    *("nested", "precision", "confidence", "exploration", "audit", "trace", "nonce"),
 )
 
 
@@ -619,7 +639,7 @@ def build(settings: Mapping[str, Any]) -> SweepSpec:
     else:
         fixed = parse_fixed(fixed)
     solvers = settings.get("solvers") or ("amht",)
-    optional = {n: settings[n] for n in ("replicates", "seed", "trace") if settings.get(n) is not None}
+    optional = {n: settings[n] for n in ("replicates", "seed", "trace", "nonce") if settings.get(n) is not None}
     sampling = {f.name: settings[f.name] for f in fields(Sampling) if settings.get(f.name) is not None}
     if sampling.get("precision") is not None:
         optional.setdefault("replicates", ADAPTIVE_REPLICATES)

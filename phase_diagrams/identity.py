@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from lrs.core.identity import canonical, key
-from lrs.generate import InstanceSpec
+import numpy as np
 
-#: Appended to an instance key for the solver's own randomness; far above the streams of `lrs.generate.STREAMS`.
-SOLVER_STREAM = 1_000
+from lrs.core import streams
+from lrs.core.identity import canonical
+from lrs.generate import InstanceSpec
 
 _DEFAULTS = {f.name: f.default for f in fields(InstanceSpec)}
 
@@ -30,18 +30,20 @@ def cell_text(parameters: Mapping[str, Any]) -> str:
     return canonical({n: float(v) if isinstance(_DEFAULTS.get(n), float) else v for n, v in chosen.items()})
 
 
-def instance_key(seed: int, parameters: Mapping[str, Any], replicate: int) -> tuple[int, int, int]:
-    """Key ``(experiment, cell, replicate)`` of an instance's random streams, as `lrs.generate` takes it.
+def instance_key(seed: int, parameters: Mapping[str, Any], replicate: int, nonce: str | None = None) -> tuple[int]:
+    """Key of an instance's random streams, as `lrs.generate` takes it: one-way in (seed, cell, replicate) and the nonce.
 
     The solver, the shape of the grid, the order of the trials and the machine do not enter: two solvers see the same
     data, and two sweeps with the same seed share the instances they have in common.
     """
-    return (seed, key(cell_text(parameters)), replicate)
+    return (streams.key("sweep/data", seed, cell_text(parameters), replicate, nonce=nonce),)
 
 
-def solver_key(seed: int, parameters: Mapping[str, Any], replicate: int) -> tuple[int, ...]:
-    """Key of the generator handed to the solver: the instance's key and `SOLVER_STREAM`.
+def solver_rng(
+    seed: int, parameters: Mapping[str, Any], replicate: int, nonce: str | None = None
+) -> np.random.Generator:
+    """The generator handed to the solver, which tells nothing about the instance's key.
 
     All solvers get the same stream, so that a solver compared with itself agrees everywhere.
     """
-    return (*instance_key(seed, parameters, replicate), SOLVER_STREAM)
+    return streams.generator("sweep/solver", seed, cell_text(parameters), replicate, nonce=nonce)

@@ -33,7 +33,9 @@ from phase_diagrams.grid import SweepSpec, differences
 from phase_diagrams.trial import COLUMNS, KINDS, Row
 
 FORMAT = "lrs-sweep"
-VERSION = 1
+#: What is written. 1 had the same layout and other random streams: it is read, and not added to.
+VERSION = 2
+READABLE = (1, 2)
 SPECIFICATION = "sweep.json"
 BLOCK = 1 << 23  # bytes of lines parsed at once
 SYNC_SECONDS = 1.0
@@ -76,8 +78,10 @@ def read_spec(folder: str | Path) -> SweepSpec:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.get("format") != FORMAT:
             raise InvalidInput(f"{path}: written by another program (format {content.get('format')!r})")
-        if content.get("version") != VERSION:
-            raise InvalidInput(f"{path}: version {content.get('version')!r}, this toolkit reads version {VERSION}")
+        if content.get("version") not in READABLE:
+            raise InvalidInput(
+                f"{path}: version {content.get('version')!r}, this toolkit reads up to version {VERSION}"
+            )
         spec = SweepSpec.from_dict(content["spec"])
     except (FileNotFoundError, NotADirectoryError):
         raise InvalidInput(
@@ -107,12 +111,15 @@ def open_folder(folder: str | Path, spec: SweepSpec, *, extend: bool = False) ->
     Raises
     ------
     InvalidInput
-        When the folder holds another sweep (naming what differs) or something else, or cannot be written.
+        When the folder holds another sweep (naming what differs), one of older random streams or something else, or
+        cannot be written.
     """
     folder = Path(folder)
     path = folder / SPECIFICATION
+    spec.check_streams()
     if path.exists():
         old = read_spec(folder)
+        old.check_streams()
         changed = differences(old, spec)
         if not changed:
             return
@@ -308,8 +315,8 @@ def _read_shard(path: Path, expected: str, contents: Contents) -> None:
             ignored = sum(1 for _ in stream)
             contents.torn.append(f"{path.name}: the header is torn; {ignored} line(s) after it are ignored")
             return
-        if header.get("version") != VERSION:
-            raise InvalidInput(f"{path}: version {header.get('version')!r}, this toolkit reads version {VERSION}")
+        if header.get("version") not in READABLE:
+            raise InvalidInput(f"{path}: version {header.get('version')!r}, this toolkit reads up to version {VERSION}")
         if header.get("experiment") != expected:
             raise InvalidInput(
                 f"{path}: belongs to another sweep than {SPECIFICATION} beside it; move it out of the folder"

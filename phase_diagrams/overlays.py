@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import sympy
 
 from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from phase_diagrams.grid import PRIVACY, SweepSpec, target
 from phase_diagrams.table import Trials
-from theory import assumptions, calibration, limits
+from theory import calibration, limits
 from theory.private_plan import PrivatePlan, plan_users
+from theory.region import TheoremRegion
+from theory.symbols import Constant
+from theory.theorems import load_theorem
 
 Parameters = Mapping[str, np.ndarray]
 SIZES = ("t", "m", "d", "r", "k")
@@ -131,19 +133,15 @@ def theorem_overlay(constants: Mapping[str, float] | None = None, source: str = 
     values = {"C_total": 1.0, "C_task": 1.0} | given
     for name, value in values.items():
         real(f"constants: {name}", value, above=0)
-    names = ["d", "k", "r", "t"]
-    total, task = assumptions.total_samples.rhs, assumptions.task_samples.rhs
-    symbols = {s.name: s for s in total.free_symbols | task.free_symbols | assumptions.total_samples.lhs.free_symbols}
-    at = [(symbols[n], v) for n, v in values.items()]
-    expression = sympy.Max(total.subs(at) / symbols["t"], task.subs(at))
-    rows = sympy.lambdify([symbols[n] for n in names], expression, "numpy")
+    constants_ = tuple(Constant(n, "larger-is-stronger", v, "cited", source or "given") for n, v in values.items())
+    region = TheoremRegion(load_theorem("amht-informal"), constants_)
     title = (
         f"theorem with C_total = {values['C_total']:g}, C_task = {values['C_task']:g}"
         + (f" ({source})" if source else "")
         if given
         else "shape of the theorem (constants 1, not calibrated)"
     )
-    return Overlay("theorem", title, lambda p: rows(*(p[n] for n in names)), "#0072B2", "-")
+    return Overlay("theorem", title, lambda p: region.limit("m", p), "#0072B2", "-")
 
 
 def overlays(

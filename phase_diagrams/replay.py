@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.core.machine import one_thread
 from lrs.errors import InvalidInput
 from lrs.problem import Instance
@@ -176,13 +177,14 @@ def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0) -> Ve
     if not recorded:
         raise InvalidInput(f"{folder}: nothing is recorded there yet; run the sweep first")
     trials = sorted(recorded)
-    rng = np.random.default_rng(seed)
+    rng = streams.generator("sweep/verify", seed)
     chosen = [trials[i] for i in sorted(rng.choice(len(trials), parse_sample(sample, len(trials)), replace=False))]
     fresh: dict[Trial, Row] = {}
 
     def record(rows: Sequence[Row]) -> None:
         fresh.update({Trial(row.cell, row.replicate, spec.solvers.index(row.solver)): row for row in rows})
 
+    spec.check_streams()
     spec.check_solvers()
     try:
         engine.start(spec)
@@ -206,5 +208,5 @@ def instance_lines(spec: SweepSpec, row: Row) -> str:
     """Python lines that draw the instance of a record, for a notebook."""
     parameters = spec.cells[row.cell].parameters
     arguments = ", ".join(f"{name}={value!r}" for name, value in identity.given(parameters).items())
-    key = identity.instance_key(spec.seed, parameters, row.replicate)
+    key = identity.instance_key(spec.seed, parameters, row.replicate, spec.nonce)
     return f"import lrs\ninstance = lrs.generate(lrs.InstanceSpec({arguments}), seed={key})"

@@ -29,9 +29,10 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from lrs.core import streams
 from lrs.errors import InvalidInput
 from phase_diagrams.grid import SweepSpec, success_increases
-from phase_diagrams.journal import cannot_write, experiment, write_atomically
+from phase_diagrams.journal import FORMAT, READABLE, VERSION, cannot_write, experiment, write_atomically
 from phase_diagrams.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals, sequential_level
 from phase_diagrams.trial import Trial
 
@@ -40,8 +41,6 @@ Owns = Callable[[int, int], bool]
 #: Level index, replicate, success.
 Tried = tuple[int, int, bool]
 
-#: Number of the random streams of this module; appended to the sweep's seed.
-AUDIT_STREAM, EXPLORATION_STREAM = 2_000, 2_001
 #: Trials of the first round of a line, and the fewest of a later one. Bisected replicates begin with two, because only
 #: those that follow know where to start and need about three solves instead of log₂(levels).
 FIRST_ROUND, FIRST_REPLICATES = 8, 2
@@ -113,7 +112,7 @@ def _outcomes_along(known: Known, cells: Sequence[int], replicate: int, solver: 
 
 def audit_levels(spec: SweepSpec, line: int, replicate: int, low: int, high: int, levels: int) -> list[int]:
     """Levels at which a bisected replicate is also tried, one on each side, for a random share of the replicates."""
-    rng = np.random.default_rng([spec.seed, AUDIT_STREAM, line, replicate])
+    rng = streams.generator("sweep/audit", spec.seed, line, replicate)
     if rng.random() >= spec.sampling.audit:
         return []
     below = [int(rng.integers(0, low))] if low > 0 else []
@@ -268,6 +267,10 @@ class AdaptiveRounds:
                 raise InvalidInput(
                     f"{path}: damaged ({error}); restore it, the order of the rounds is part of the sweep"
                 ) from None
+            if content.get("version", 1) not in READABLE:
+                raise InvalidInput(
+                    f"{path}: version {content['version']!r}, this toolkit reads up to version {VERSION}"
+                )
             if content.get("experiment") != experiment(self.spec):
                 raise InvalidInput(f"{path}: belongs to another sweep; move it out of the folder")
             rounds.append(content)
@@ -276,7 +279,8 @@ class AdaptiveRounds:
     def _record(self, content: dict[str, Any]) -> None:
         try:
             self.folder.mkdir(exist_ok=True)
-            text = json.dumps({"experiment": experiment(self.spec), **content}, separators=(",", ":"))
+            head = {"format": FORMAT, "version": VERSION, "experiment": experiment(self.spec)}
+            text = json.dumps({**head, **content}, separators=(",", ":"))
             write_atomically(self.folder / f"{len(self.rounds) + 1:05d}.json", text.encode())
         except OSError as error:
             raise cannot_write(self.folder, error) from None
@@ -339,7 +343,7 @@ class AdaptiveRounds:
         levels = len(self.lines[state.line])
         if state.spent == 0:  # nothing known: spread evenly
             return [int(i) for i in np.round(np.linspace(0, levels - 1, count))]
-        rng = np.random.default_rng([self.spec.seed, EXPLORATION_STREAM, state.line, state.solver, number])
+        rng = streams.generator("sweep/exploration", self.spec.seed, state.line, state.solver, number)
         explored = rng.binomial(count, self.spec.sampling.exploration)
         return self.posterior(state).allocate(count - explored) + [int(i) for i in rng.integers(0, levels, explored)]
 

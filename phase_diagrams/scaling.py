@@ -116,9 +116,9 @@ def critical_levels(sweeps: Sequence[Trials]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Every parameter but m, ``seed``, ``replicate``, ``solver``, ``lower`` and ``upper`` (rows per task; 0 or inf
-        where open). A replicate that two sweeps share (same parameters, same seed) is the same data, so its brackets
-        are intersected.
+        Every parameter but m, ``seed``, ``nonce``, ``streams``, ``replicate``, ``solver``, ``lower`` and ``upper`` (rows
+        per task; 0 or inf where open). A replicate that two sweeps share (same parameters, seed, nonce and streams) is
+        the same data, so its brackets are intersected.
 
     Raises
     ------
@@ -147,10 +147,10 @@ def critical_levels(sweeps: Sequence[Trials]) -> pd.DataFrame:
             )
         for name in kept:
             table[name] = [rest[o][name] for o in at]
-        parts.append(table.assign(seed=spec.seed))
+        parts.append(table.assign(seed=spec.seed, nonce=spec.nonce, streams=spec.streams))
     joined = pd.concat(parts, ignore_index=True)
     names = [n for n in PARAMETERS if n != "m"]
-    same = [*names, "seed", "replicate", "solver"]
+    same = [*names, "seed", "nonce", "streams", "replicate", "solver"]
     merged = joined.groupby(same, dropna=False, sort=False).agg(lower=("lower", "max"), upper=("upper", "min"))
     merged = merged.reset_index()
     if (merged["lower"] >= merged["upper"]).any():

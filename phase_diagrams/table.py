@@ -229,8 +229,20 @@ def export(trials: Trials, path: str | Path, *, volatile: bool = True) -> Path:
     if path.suffix == ".csv":
         return _replace(path, lambda part: frame.to_csv(part, index=False))
     if path.suffix == ".parquet":
+        frame = frame.copy(deep=False)
+        frame.attrs.update(_about(trials.spec))  # into the metadata of the file
         return _replace(path, lambda part: frame.to_parquet(part, index=False))
     raise InvalidInput(f"output: {path} should end in .parquet or .csv")
+
+
+def _about(spec: SweepSpec) -> dict[str, Any]:
+    """What an exported file says of itself."""
+    return {
+        "format": "lrs-sweep-table",
+        "version": journal.VERSION,
+        "specification": spec.canonical(),
+        "hash": spec.hash(),
+    }
 
 
 def export_grid(trials: Trials, path: str | Path) -> Path:
@@ -278,5 +290,5 @@ def to_xarray(trials: Trials) -> Any:
     return xarray.Dataset(
         {name: (["solver", *dims], values) for name, values in variables.items()},
         coords={"solver": list(spec.solvers), **{a.name: list(a.values) for a in spec.axes}},
-        attrs={"specification": spec.canonical(), "hash": spec.hash()},
+        attrs=_about(spec),
     )

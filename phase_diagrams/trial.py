@@ -87,7 +87,8 @@ def draw(spec: SweepSpec, cell: Cell, replicate: int) -> Instance:
     """The instance of a cell and a replicate; raises `InvalidInput` where none exists."""
     if cell.spec is None:
         raise InvalidInput(cell.reason)
-    return generate(cell.spec, identity.instance_key(spec.seed, cell.parameters, replicate))
+    spec.check_streams()
+    return generate(cell.spec, identity.instance_key(spec.seed, cell.parameters, replicate, spec.nonce))
 
 
 def aimed(solver: Solver, cell: Cell, rng: np.random.Generator) -> Solver:
@@ -119,6 +120,7 @@ class Runner:
     """Runs trials of one sweep, keeping the last instance so that several solvers share it."""
 
     def __init__(self, spec: SweepSpec, worker: str) -> None:
+        spec.check_streams()
         self.spec = spec
         self.worker = worker
         self.solvers = [load_solver(name) for name in spec.solvers]
@@ -151,7 +153,7 @@ class Runner:
             errors.append(metrics.theta_error(iterate.model, instance.truth))
 
         cell = spec.cells[trial.cell]
-        rng = np.random.default_rng(identity.solver_key(spec.seed, cell.parameters, trial.replicate))
+        rng = identity.solver_rng(spec.seed, cell.parameters, trial.replicate, spec.nonce)
         row = Row(trial.cell, trial.replicate, spec.solvers[trial.solver], Outcome.RAISED)
         start = time.perf_counter()
         try:

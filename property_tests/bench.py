@@ -20,6 +20,9 @@ from lrs.solver import traits_of
 from property_tests.claim import Claim, Context, Outcome, Timing
 from property_tests.configuration import Configuration, Depth, Region
 
+#: Phase, configuration, replicate and nonce of a trial.
+Asked = tuple[str, Configuration, int, str | None]
+
 #: Answers kept for the next claims that are tried on the same data.
 _REMEMBERED = 256
 
@@ -37,6 +40,7 @@ class Trial:
     seconds: float
     calls: int
     counted: bool = False
+    nonce: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -71,9 +75,10 @@ class Bench:
         self._main = self._box()
         self.broken: SolverFault | None = None
         self.traits, self.hash = traits_of(None), ""
+        self.region: Any = None
         try:
             loaded = self._main.start()
-            self.traits, self.hash = loaded.traits, loaded.hash
+            self.traits, self.hash, self.region = loaded.traits, loaded.hash, loaded.region
         except SolverFault as error:
             self.broken = error
         except BaseException:
@@ -100,8 +105,16 @@ class Bench:
         self.close()
 
     # ------------------------------------------------------------------ trials
-    def trial(self, claim: Claim, region: Region, phase: str, configuration: Configuration, replicate: int) -> Trial:
-        """Run one trial in this thread."""
+    def trial(
+        self,
+        claim: Claim,
+        region: Region,
+        phase: str,
+        configuration: Configuration,
+        replicate: int,
+        nonce: str | None = None,
+    ) -> Trial:
+        """Run one trial in this thread; its data are keyed by the nonce, which stays on this side of the sandbox."""
         depth = region.depth(configuration)
         start = time.perf_counter()
         calls = 0
@@ -124,7 +137,7 @@ class Bench:
                 raise answer
             return answer
 
-        context = Context(configuration, phase, replicate, region, self.traits, execute)
+        context = Context(configuration, phase, replicate, region, self.traits, execute, nonce)
         if claim.inside and depth.margin < 0:
             note = f"outside the region {region.name}: {depth.binding} has margin {depth.margin:.3g}"
             outcome = Outcome(False, math.nan, note, in_scope=False)
@@ -133,7 +146,8 @@ class Bench:
                 outcome = claim.check(context)
             except SolverFault as error:
                 outcome = Outcome(False, -math.inf, str(error), fault=error.fault)
-        return Trial(claim.name, phase, configuration, replicate, depth, outcome, time.perf_counter() - start, calls)
+        seconds = time.perf_counter() - start
+        return Trial(claim.name, phase, configuration, replicate, depth, outcome, seconds, calls, nonce=nonce)
 
     def _ask(self, problem: Problem, seed: tuple[int, ...], trace: bool, memory: bool) -> Run | SolverFault:
         """Call the solver and note its faults; a hard one comes back as a value."""
@@ -161,7 +175,7 @@ class Bench:
             while len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
 
-    def trials(self, claim: Claim, region: Region, asked: Sequence[tuple[str, Configuration, int]]) -> list[Trial]:
+    def trials(self, claim: Claim, region: Region, asked: Sequence[Asked]) -> list[Trial]:
         """Run trials, several at a time unless the claim measures time; answers come in the order asked."""
         if self.jobs == 1 or isinstance(claim.kind, Timing):
             return [self.trial(claim, region, *a) for a in asked]

@@ -27,12 +27,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lrs.core import streams
 from lrs.core.family import load_family
 from lrs.core.identity import joint_digest
 from lrs.core.registry import Registry, instance_of
@@ -41,7 +42,8 @@ from lrs.core.validate import hint, probability
 from lrs.errors import InvalidInput
 from lrs.problem import Instance, Problem
 from lrs.solver import Traits
-from property_tests.configuration import STREAMS, Configuration, Region
+from property_tests.closure import closure, fingerprint
+from property_tests.configuration import Configuration, Region
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -165,6 +167,8 @@ class Context:
         Of the solver under test.
     execute : callable
         Use `run` instead.
+    nonce : str, optional
+        Secret of the run, part of the key of the data.
     """
 
     configuration: Configuration
@@ -173,20 +177,22 @@ class Context:
     region: Region
     traits: Traits
     execute: Execute
+    nonce: str | None = None
 
     @cached_property
     def instance(self) -> Instance:
         """Problem and truth of this trial."""
-        return self.configuration.instance(self.phase, self.replicate)
+        return self.configuration.instance(self.phase, self.replicate, self.nonce)
 
     @cached_property
     def rng(self) -> np.random.Generator:
         """For the claim's own draws (a permutation, a rotation, …)."""
-        return np.random.default_rng([*self._key, STREAMS["claim"]])
+        return streams.generator("trial/claim", *self.key)
 
     @property
-    def _key(self) -> tuple[int, ...]:
-        return self.configuration.seed(self.phase, self.replicate)
+    def key(self) -> tuple[int]:
+        """Key of the data, for a claim that draws more of them; it never reaches the solver."""
+        return self.configuration.seed(self.phase, self.replicate, self.nonce)
 
     def run(self, problem: Problem | None = None, *, seed: int = 0, trace: bool = True, memory: bool = False) -> Run:
         """Call the solver.
@@ -208,7 +214,8 @@ class Context:
             On a hard fault. Let it pass.
         """
         asked = self.instance.problem if problem is None else problem
-        return self.execute(asked, (*self._key, STREAMS["solver"], seed), trace=trace, memory=memory)
+        # Only this hash enters the process of the solver.
+        return self.execute(asked, (streams.key("trial/solver", *self.key, seed),), trace=trace, memory=memory)
 
 
 @dataclass(frozen=True)
@@ -268,6 +275,18 @@ class Outcome:
 
 
 # ---------------------------------------------------------------------------------------------- claims
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a `functools.partial` calls."""
+    return _plain(function.func) if isinstance(function, partial) else function
+
+
+def _text(function: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return getattr(function, "__qualname__", type(function).__qualname__)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Claim:
     """A property that a solver keeps or breaks.
@@ -321,16 +340,16 @@ class Claim:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of what the claim says and of the source of the module its check is written in.
+        """SHA-256 of what the claim says and of all the code its trials rest on (`property_tests.closure`).
 
-        Evidence of an older text is not evidence for this one: a ledger resets when it changes.
+        That is the code of its check and of its configurations, of how a trial is run, and of whatever these import.
+        Evidence of older code is not evidence for this one: a ledger resets when it changes.
         """
-        module = inspect.getmodule(self.check)
-        try:
-            source = inspect.getsource(module if module is not None else self.check)
-        except (OSError, TypeError):
-            source = repr(self.check)
-        return joint_digest(self.name, self.statement, repr(self.kind), repr(self.inside), source)
+        functions = [_plain(f) for f in (self.check, self.configurations)]
+        code = fingerprint("property_tests.bench", *sorted({f.__module__ for f in functions}))
+        # What has no file (a notebook) is known by its text.
+        texts = [_text(f) for f in functions if f.__module__ not in closure(f.__module__)]
+        return joint_digest(self.name, self.statement, repr(self.kind), repr(self.inside), code, *texts)
 
     def missing_traits(self, traits: Traits) -> tuple[str, ...]:
         """The traits it needs and the solver does not have."""

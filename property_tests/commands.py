@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lrs.cli import print_json, stderr, stdout
+from lrs.core import streams
 from lrs.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ Alpha = Annotated[float, typer.Option(help="Bound on the probability of a false 
 Beta = Annotated[float, typer.Option(help="Bound on the probability of a false CONFIRMED, per claim.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the suite: other configurations and other data.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor. Changes no number.")]
+Nonce = Annotated[
+    str | None,
+    typer.Option(
+        "--nonce", metavar="HEX", help="Repeat the data of a run; default: a new secret, shown in the report."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
 
 
@@ -51,6 +58,7 @@ def verify(
     alpha: Alpha = 1e-6,
     beta: Beta = 1e-3,
     seed: Seed = 0,
+    nonce: Nonce = None,
     jobs: Jobs = None,
     expected: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML file of failures that are expected, each with a reason.")
@@ -90,11 +98,14 @@ def verify(
     from property_tests.verify import check_solver, document, exit_code, read_expected
 
     if replay is not None:
+        if nonce is not None:
+            raise InvalidInput("nonce: the text of a trial carries its own; leave --nonce out beside --replay")
         return _replay(solver, claims, theorem, replay, budget, as_json)
     if mutants and solver:
         raise InvalidInput("mutants: checks the broken solvers of the suite; leave --solver out")
     if every_claim and not mutants:
         raise InvalidInput("every-claim: only with --mutants; any other solver is checked against every claim anyway")
+    nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)  # one for all solvers of this run
     drawn_from = None if draw is None else region_named(draw)
     names = _mutant_specs() if mutants else list(dict.fromkeys(solver or ["amht"]))
     accepted = read_expected(expected) if expected is not None else ()
@@ -124,6 +135,7 @@ def verify(
                     hunt=_intended(name) if mutants and not every_claim else None,
                     progress=bar,
                     record=None if record is None else record(name),
+                    nonce=nonce,
                 )
             )
             if reports[-1].interrupted:
@@ -143,6 +155,10 @@ def verify(
     else:
         for one in reports:
             _print_report(one)
+    if not as_json:
+        stdout().print(
+            f"nonce {nonce}: the same command with --nonce {nonce} draws the same data", style="dim", soft_wrap=True
+        )
     if page is not None:
         stderr().print(f"report: {page}", soft_wrap=True, markup=False)
     if any(r.interrupted for r in reports):
@@ -177,13 +193,13 @@ def _trial_file(folder: Path | None, *, resumed: bool) -> Iterator[Callable[[str
     if folder is None:
         yield None
         return
-    from property_tests.verify import trial_dict
+    from property_tests.verify import SCHEMA, trial_dict
 
     with open(folder / "trials.jsonl", "a" if resumed else "w", encoding="utf-8") as stream:
 
         def of(solver: str) -> Callable[[Trial], None]:
             def record(trial: Trial) -> None:
-                line = {"solver": solver, **trial_dict(trial)}
+                line = {"version": SCHEMA, "solver": solver, **trial_dict(trial)}
                 stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
             return record
@@ -253,7 +269,7 @@ def _print_report(report: Report) -> None:
         if r.resumed:
             why = f"{why}{'; ' if why else ''}{r.resumed} trials from the ledger"
         if r.outdated and not r.resumed:
-            why = f"{why}{'; ' if why else ''}solver, claim or region changed: {r.outdated} earlier trials not counted"
+            why = f"{why}{'; ' if why else ''}the solver or the code of the claim changed: {r.outdated} earlier trials not counted"
         trials = str(r.tally.trials) if r.tally is not None and r.ran else ""
         style = _STYLE.get(r.verdict.value, "dim")
         table.add_row(Text(r.verdict.value.replace("_", " "), style=style), r.claim.name, trials, Text(why))

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lrs.core.identity import canonical, joint_digest, leading_bits
+from lrs.core import streams
+from lrs.core.identity import canonical, joint_digest
 from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from lrs.problem import Instance
+from theory.depth import Depth as Depth
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 #: Structured corners that an `InstanceSpec` cannot express: name → function of (instance, rng) to the changed instance.
 #: Add with `structure`; the instance keeps its data law: y must again be X θ + noise.
@@ -129,17 +134,16 @@ class Configuration:
         return " ".join(parts)
 
     # ------------------------------------------------------------------ data
-    def seed(self, phase: str, replicate: int) -> tuple[int, ...]:
-        """Key of the random streams of one trial, hashed from (phase, configuration, replicate)."""
-        h = joint_digest(phase, self.text)
-        return (leading_bits(h[:15], 60), leading_bits(h[15:30], 60), int(replicate))
+    def seed(self, phase: str, replicate: int, nonce: str | None = None) -> tuple[int]:
+        """Key of the random streams of one trial: one-way in (phase, configuration, replicate), secret with the nonce."""
+        return (streams.key("trial/data", phase, self.text, replicate, nonce=nonce),)
 
-    def instance(self, phase: str, replicate: int) -> Instance:
+    def instance(self, phase: str, replicate: int, nonce: str | None = None) -> Instance:
         """The data of one trial; the same call gives the same data on any machine and in any order."""
-        key = self.seed(phase, replicate)
+        key = self.seed(phase, replicate, nonce)
         instance = generate(self.spec, key)
         if self.structure:
-            instance = STRUCTURES[self.structure](instance, np.random.default_rng([*key, STREAMS["structure"]]))
+            instance = STRUCTURES[self.structure](instance, streams.generator("trial/structure", *key))
         if self.rank is not None or self.sparsity is not None:
             problem = instance.problem
             told = replace(
@@ -161,50 +165,63 @@ _REQUIRED = object()
 _SPEC_DEFAULTS = {
     n: f.default for n, f in InstanceSpec.__dataclass_fields__.items() if n not in ("t", "m", "d", "r", "k")
 }
-#: Streams of a trial besides those of `lrs.generate` (which are below 100); never renumber.
-STREAMS = {"structure": 100, "claim": 101, "solver": 102}
-
-
-@dataclass(frozen=True)
-class Depth:
-    """How deep a configuration lies inside a region.
-
-    Attributes
-    ----------
-    margin : float
-        Smallest of ``parts``; ≥ 0 inside.
-    parts : mapping of str to float
-        The margin of each assumption (logarithmic where both sides are positive).
-    """
-
-    margin: float
-    parts: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def binding(self) -> str:
-        """The assumption with the smallest margin."""
-        return min(self.parts, key=lambda name: self.parts[name]) if self.parts else ""
 
 
 class Region(Protocol):
-    """Where the solver under test is held to its claims.
+    """Where the solver under test is held to its claims, and where problems come from.
 
-    Made by ``property_tests.strategies.region_for(solver, theorem)``: ``solver`` is the name or spec the user gave (its
-    own calibrated constants are used where there are any, the reference's otherwise), ``theorem`` a name or None.
-    Evidence is about a region: its name and repr enter the hash, so the repr must show the constants and no address.
+    Two optional attributes: ``label``, whose region it is (for reports), and ``growth``, by how much claims about growth
+    multiply the number of tasks. Evidence is about a region: its name and repr enter the hash, so the repr must show the
+    constants and no address. `property_tests.strategies.SampleRegion` is the one that this toolkit uses.
     """
 
     @property
     def name(self) -> str: ...
 
-    def depth(self, configuration: Configuration) -> Depth: ...
+    def depth(self, configuration: Configuration) -> Depth:
+        """Margins of the assumptions; ≥ 0 inside."""
+        ...
+
+    @property
+    def draw(self) -> Callable[..., SearchStrategy[Configuration]]:
+        """``draw(**options)``: configurations inside, on the shell or just outside.
+
+        Options as of `property_tests.strategies.SampleRegion.draw`.
+        """
+        ...
+
+
+def check_region(region: Any) -> Region:
+    """The region itself, when it is one.
+
+    Raises
+    ------
+    InvalidInput
+        When it has no name or a method of `Region` is missing.
+    """
+    kind = type(region).__name__
+    if not isinstance(getattr(region, "name", None), str):
+        raise InvalidInput(
+            f"region: a {kind} has no name; a region has a name, depth(configuration) and draw(**options)"
+        )
+    for method in ("depth", "draw"):
+        if not callable(getattr(region, method, None)):
+            raise InvalidInput(
+                f"region: {region.name!r} ({kind}) has no method {method}; write it, or pass one of "
+                "property_tests.strategies.REGIONS"
+            )
+    found: Region = region
+    return found
 
 
 @dataclass(frozen=True)
 class Everywhere:
-    """The region without a boundary: for claims that no assumption limits, and for tests."""
+    """The region without a boundary: for claims that no assumption limits and that draw their problems themselves."""
 
     name: str = "everywhere"
 
     def depth(self, configuration: Configuration) -> Depth:
         return Depth(math.inf)
+
+    def draw(self, **options: Any) -> SearchStrategy[Configuration]:
+        raise InvalidInput(f"region: {self.name!r} has no boundary and cannot draw; pass a region that can")

@@ -25,8 +25,9 @@ from lrs.core.run import Fault, Limits, SolverFault
 from lrs.core.validate import hint, probability
 from lrs.errors import InvalidInput, MissingExtra
 from property_tests import search
-from property_tests.bench import Bench, Trial
+from property_tests.bench import Asked, Bench, Trial
 from property_tests.claim import Always, Claim, Outcome, Timing, Verdict
+from property_tests.closure import fingerprint
 from property_tests.configuration import Configuration, Everywhere, Region
 from property_tests.ledger import Entry, Ledger
 from property_tests.tally import Tally
@@ -177,13 +178,15 @@ class Examination:
         progress: Callable[[Tally, str, int], None],
         record: Callable[[Trial], None],
         drawn_from: Region | None = None,
+        nonce: str | None = None,
     ) -> None:
+        self.nonce = nonce
         self.claim, self.bench, self.region, self.budget, self.ledger = claim, bench, region, budget, ledger
         self.seed, self.progress, self.record = seed, progress, record
         self.tally = Tally(claim.kind, alpha, beta)
-        texts = [bench.hash, claim.name, claim.hash, region.name, repr(region)]
-        if drawn_from is not None:
-            texts.append(repr(drawn_from))
+        texts = [bench.hash, claim.name, claim.hash, region.name]
+        for r in (region, *([] if drawn_from is None else [drawn_from])):
+            texts += [repr(r), fingerprint(type(r).__module__)]
         self.evidence = joint_digest(*texts)[:16]
         self.strategy = claim.configurations(region if drawn_from is None else drawn_from)
         self.failures: list[Trial] = []
@@ -217,6 +220,7 @@ class Examination:
                         0.0,
                         0,
                         True,
+                        entry.nonce,
                     )
                 )
 
@@ -238,19 +242,20 @@ class Examination:
             ok=t.outcome.ok,
             margin=t.outcome.margin,
             round=self.round,
+            nonce=t.nonce,
         )
 
     def _phase(self, name: str) -> str:
         return f"{name}/{self.seed}"
 
-    def _next(self, phase: str, configuration: Configuration) -> tuple[str, Configuration, int]:
+    def _next(self, phase: str, configuration: Configuration) -> Asked:
         """The next replicate of a configuration that has not been used in this phase."""
         key = (phase, configuration.text)
         replicate = self._replicates[key]
         self._replicates[key] += 1
-        return phase, configuration, replicate
+        return phase, configuration, replicate, self.nonce
 
-    def _run(self, asked: Sequence[tuple[str, Configuration, int]], *, count: bool) -> list[Trial]:
+    def _run(self, asked: Sequence[Asked], *, count: bool) -> list[Trial]:
         with _blame_the_claim(self.claim):
             done = self.bench.trials(self.claim, self.region, asked)
         out = []
@@ -378,7 +383,7 @@ class Examination:
                 seen = next((t for t in self.failures if t.configuration.text == configuration.text), None)
                 if seen is None:
                     continue
-                (shown,) = self._run([(seen.phase, seen.configuration, seen.replicate)], count=False)
+                (shown,) = self._run([(seen.phase, seen.configuration, seen.replicate, seen.nonce)], count=False)
                 if not shown.failed:
                     continue
             witness = Witness(shown, len(failed), len(done))
@@ -469,6 +474,7 @@ def examine(
     record: Callable[[Trial], None] = _nothing,
     earlier: dict[str, Verdict] | None = None,
     until_refuted: bool = False,
+    nonce: str | None = None,
 ) -> list[Result]:
     """Every chosen claim on one solver, each after those it rests on; time is measured last.
 
@@ -488,6 +494,8 @@ def examine(
         Of the suite: another one draws other configurations and other data.
     ledger : Ledger, optional
         Evidence of earlier runs; added to.
+    nonce : str, optional
+        Secret that keys the data besides; without one a solver that knows this code could draw them again.
     progress, record : callable
         Told after every batch, and of every trial.
     earlier : mapping of name to Verdict, optional
@@ -538,6 +546,7 @@ def examine(
                 progress=told,
                 record=record,
                 drawn_from=drawn_from,
+                nonce=nonce,
             )
             try:
                 result = examination.run()

@@ -15,11 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from lrs.core import streams
 from lrs.core.identity import canonical, digest
 from lrs.errors import InvalidInput
 
 FORMAT = "lrs-ledger"
-VERSION = 1
+#: What is written. The trials of version 1 were drawn with other random streams: they are read, and not added to.
+VERSION = 2
+READABLE = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Entry:
     """One counted trial.
 
     ``evidence`` is the hash of everything the evidence is about: solver, claim and region. Trials with another hash stay
-    in the file and count no more.
+    in the file and count no more. ``nonce`` is the secret of the run that drew the data (None: keyed by public values
+    alone); the same replicate under another nonce is another trial.
     """
 
     evidence: str
@@ -39,11 +43,12 @@ class Entry:
     ok: bool
     margin: float
     round: int
+    nonce: str | None = None
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> tuple[str, str, str, int, str | None]:
         """What is counted once."""
-        return (self.evidence, self.phase, self.configuration, self.replicate)
+        return (self.evidence, self.phase, self.configuration, self.replicate, self.nonce)
 
 
 def _line(previous: str, values: dict[str, Any]) -> tuple[str, str]:
@@ -60,17 +65,22 @@ class Ledger:
     ----------
     path : path, optional
         Made when it does not exist.
+    read_only : bool
+        Read the file, of this version or an older one, and leave it as it is.
 
     Raises
     ------
     InvalidInput
-        When the file is not a ledger or was altered; it is left as it is.
+        When the file is not a ledger, was altered, or is to be added to and holds trials of older random streams; it is
+        left as it is.
     """
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, *, read_only: bool = False) -> None:
         self.path = None if path is None else Path(path)
+        self.read_only = read_only
+        self.version, self.streams = VERSION, streams.VERSION
         self.torn = False
-        self._entries: dict[tuple[str, str, str, int], Entry] = {}
+        self._entries: dict[tuple[str, str, str, int, str | None], Entry] = {}
         self._mark = ""
         self._stream: IO[bytes] | None = None
         if self.path is not None:
@@ -91,12 +101,15 @@ class Ledger:
         good = len(content) if not self.torn else content.rfind(b"\n") + 1
         for number, raw in enumerate(lines, 1):
             self._read(number, raw)
+        if self.read_only:
+            return
+        streams.refuse_old(f"ledger: {self.path}", self.streams, "name another file; this one is left as it is")
         try:
             self._stream = open(self.path, "ab")  # noqa: SIM115 - closed by close()
             if self.torn:
                 os.truncate(self.path, good)
             if not lines:
-                self._write({"format": FORMAT, "version": VERSION})
+                self._write({"format": FORMAT, "version": VERSION, "streams": streams.VERSION})
         except OSError as error:
             raise InvalidInput(f"ledger: {self.path} cannot be written ({error.strerror or error})") from None
 
@@ -110,8 +123,9 @@ class Ledger:
             if number == 1:
                 if values.get("format") != FORMAT:
                     raise ValueError("not the first line of a ledger")
-                if values.get("version") != VERSION:
-                    raise ValueError(f"version {values.get('version')!r}, this toolkit reads {VERSION}")
+                if values.get("version") not in READABLE:
+                    raise ValueError(f"version {values.get('version')!r}, this toolkit reads up to {VERSION}")
+                self.version, self.streams = values["version"], values.get("streams", 1)
             else:
                 margin = values["margin"]
                 values["margin"] = math.nan if margin is None else float(margin)
@@ -133,6 +147,8 @@ class Ledger:
 
     def add(self, entry: Entry) -> bool:
         """Count a trial; False when it was counted before."""
+        if self.read_only:
+            raise InvalidInput(f"ledger: {self.path} was opened for reading only")
         if entry.key in self._entries:
             return False
         self._entries[entry.key] = entry

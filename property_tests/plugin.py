@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,6 +40,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lrs-alpha", default=1e-6, type=float, help="bound on a false REFUTED, per claim")
     group.addoption("--lrs-beta", default=1e-3, type=float, help="bound on a false CONFIRMED, per claim")
     group.addoption("--lrs-seed", default=0, type=int, help="seed of the suite")
+    group.addoption(
+        "--lrs-nonce", default=None, metavar="HEX", help="repeat the data of a session; default: a new secret"
+    )
+
+
+_NONCE: pytest.StashKey[str] = pytest.StashKey()
+
+
+def _nonce(config: pytest.Config) -> str:
+    """The secret of the session, the same in every process of xdist: given, sent by the controller, or drawn."""
+    if _NONCE not in config.stash:
+        given = getattr(config, "workerinput", {}).get("lrs_nonce") or config.getoption("--lrs-nonce")
+        config.stash[_NONCE] = secrets.token_hex(16) if given is None else given
+    return config.stash[_NONCE]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand a worker of xdist the secret of the session."""
+    node.workerinput["lrs_nonce"] = _nonce(node.config)
 
 
 class Examiner:
@@ -46,6 +67,7 @@ class Examiner:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.nonce = _nonce(config)
         self.benches: dict[str, Bench] = {}
         self.results: dict[tuple[str, str], Result] = {}
 
@@ -64,9 +86,11 @@ class Examiner:
 
     def result(self, claim: Claim, solver: Any, region: Region) -> Result:
         """The result on one claim, after those it rests on; each is examined once per process."""
+        from lrs.core import streams
         from property_tests.claim import claims
         from property_tests.engine import examine, with_requirements
 
+        nonce = streams.check_nonce(self.nonce)
         bench = self.bench(solver)
         name = bench.subject.name
         manifest = [*(c for c in claims() if c.name != claim.name), claim]
@@ -82,6 +106,7 @@ class Examiner:
             beta=option("--lrs-beta"),
             seed=option("--lrs-seed"),
             earlier=verdicts,
+            nonce=nonce,
         ):
             self.results[(name, r.claim.name)] = r
         return self.results[(name, claim.name)]
@@ -101,10 +126,12 @@ class Examiner:
             seed=option("--lrs-seed"),
             theorem=option("--lrs-theorem"),
             region=region.name,
+            region_label=getattr(region, "label", ""),
             jobs=bench.jobs,
             seconds=result.seconds,
             expected=tuple(expected),
             solver_hash=bench.hash,
+            nonce=self.nonce,
         )
 
     def close(self) -> None:
@@ -134,7 +161,7 @@ def lrs_check(
         try:
             if expected is None:
                 expected = read_expected(option("--lrs-expected")) if option("--lrs-expected") else ()
-            region = region_of(solver, option("--lrs-theorem"))
+            region = region_of(_lrs_examiner.bench(solver), option("--lrs-theorem"))
             result = _lrs_examiner.result(claim, solver, region)
         except InvalidInput as error:
             pytest.fail(f"bad input: {error}", pytrace=False)
@@ -159,6 +186,7 @@ def _counts(report: Report) -> dict[str, Any]:
         "requires": result.claim.requires,
         "alpha": report.alpha,
         "beta": report.beta,
+        "nonce": report.nonce,
     }
 
 
@@ -254,6 +282,7 @@ class _Verdicts:
                 note = f"expected: {c['expected']}" if c["expected"] else ""
                 line = f"  {c['verdict'].replace('_', ' '):<15}{c['claim']:<40}{trials}  {note}".rstrip()
                 terminalreporter.line(line, red=c["verdict"] == "REFUTED" and not c["expected"])
+            terminalreporter.line(f"  --lrs-nonce {rows[0]['nonce']} draws the same data again")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
+from lrs.core import streams
 from lrs.core.validate import probability
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
@@ -386,17 +387,17 @@ def audit(
     clip = Clip(x=1.0, y=1.0, xb=1.0, w=1.0)
     schedule = Schedule(clip=clip, rho=rho_for(epsilon, delta), rounds=rounds, sparsity=0, kind=kind, start_share=0.2)
     start = np.eye(d, rank)
-    base = ordinary_users(3, clip, d, rank, rows, np.random.default_rng([seed, 0]))
+    base = ordinary_users(3, clip, d, rank, rows, streams.generator("audit/users", seed))
     canaries = {
         "extreme user": extreme_user(clip, d, rank, rows),
         "user far beyond the levels": extreme_user(clip, d, rank, rows, factor=100.0),
     }
     tests = len(canaries) * len(ATTACKS)
     planned = {(r.name, r.round): r.noise for _, releases in schedule.releases for r in releases}
-    keys = iter(np.random.SeedSequence([seed, 1]).spawn(2 + len(canaries)))
+    draws = (streams.generator("audit/runs", seed, number) for number in range(2 + len(canaries)))
 
     def runs(users: Sequence[Puppet]) -> list[tuple[Transcript, list[Request]]]:
-        return [_play(mechanism, schedule, start, users, int(s)) for s in next(keys).generate_state(trials, np.uint64)]
+        return [_play(mechanism, schedule, start, users, int(s)) for s in next(draws).integers(2**63, size=trials)]
 
     # Without the canary the runs are the same whoever it is; only the scores differ.
     absent, again = runs(base), runs(base)

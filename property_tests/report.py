@@ -143,6 +143,8 @@ def _trials(r: Result) -> str:
     text = f"{r.tally.trials} trials, {failures} failed" if failures else f"{r.tally.trials} trials, none failed"
     if r.resumed:
         text += f" ({r.resumed} from the ledger)"
+    if r.outdated:
+        text += f"; {r.outdated} in the ledger are about older code, not counted"
     if r.outside:
         text += f"; {r.outside} outside the region, not counted"
     return text
@@ -250,11 +252,12 @@ def _run(report: Report) -> str:
     calls = sum(r.calls for r in report.results)
     pairs = [
         ("budget", f"{report.budget.name}; suite seed {report.seed}"),
-        ("region", report.region),
+        ("region", f"{report.region}: {report.region_label}" if report.region_label else report.region),
         ("theorem", report.theorem or "all"),
         ("time", f"{report.seconds:.1f} s on {report.jobs} process{'es' * (report.jobs != 1)}, {calls} solver calls"),
         ("limits of a call", f"{report.budget.limits.seconds:g} s, {report.budget.limits.iterations} outer steps"),
         ("solver hash", report.solver_hash[:16] or "not loaded"),
+        ("nonce", f"{report.nonce} (--nonce repeats the run)" if report.nonce else "none: keyed by the seed alone"),
         ("ledger", report.ledger or "none"),
     ]
     return _pairs(pairs)

@@ -16,50 +16,49 @@ Examples
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from lrs.core import streams
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData
-from property_tests.configuration import Configuration, Depth, Region
-from property_tests.structures import FAILING, SHORT, fixture_names, short_tasks  # also registers the structures
+from property_tests.configuration import Configuration, Depth, Region, check_region
+from property_tests.structures import FAILING, fixture_names, short_tasks  # also registers the structures
 from theory import calibration
+from theory.measurement import Measured, planned
+from theory.region import TheoremRegion, whole
+from theory.theorems import available_theorems, load_theorem, measured
 
 
 # ---------------------------------------------------------------------------------------------- regions
+def quantities(configuration: Configuration) -> Measured:
+    """What the symbols of the theory are for a configuration, as its data are going to be made.
+
+    r and k are what the solver is told: `theory.measurement.planned`.
+    """
+    s = configuration.spec
+    found = planned(s, rank=configuration.rank, sparsity=configuration.sparsity)
+    if configuration.structure in FAILING:
+        return found.with_values("plan", failing=short_tasks(s.r, s.k, s.t)[0] / s.t)
+    return found
+
+
 @dataclass(frozen=True)
 class SampleRegion:
-    """Where a solver is held to the theorem: enough rows per task, and bounded departures from the plain model.
+    """Where a solver is held to the theorem, and the problems drawn there.
 
     Parameters
     ----------
     name : str
-    constant : float
-        C of m ≥ C g; measured (see ``docs/verify/strategies.md``), not quoted.
-    law : {"counting", "lemma", "theorem"}
-        g = r + k ln(e d/k) + d r/t, the parameter count with the price of unknown supports (`theory.limits`, n₀/t);
-        g = (r + k) ln(d t), the union bound of the sparse-vector lemma; or
-        g = max(k d r⁴/t, ``per_task`` max(k, r³)), the bounds of the informal theorem, with C = C_total.
-    per_task : float
-        C_task/C_total, for the law of the theorem.
-    kappa, w_spread, coherence, zeta_share, duplicates, b_scale, ragged : float
-        Largest values: ratio of the extreme eigenvalues of WᵀW, norm spread of w, squared norm of a row of U, share of the tasks, over
-        r, that use one coordinate, share of repeated tasks, size of b (that of w is 1), raggedness.
-    failing : float
-        Largest share of tasks that have too few rows or follow no model, while the others are still to be recovered.
-    dimension : float
-        d ≥ ``dimension`` (r + k), so that supports are sparse at all.
-    tasks : float
-        t ≥ ``tasks`` r.
-    b_least : float
-        Smallest size of b. The theorem knows none; a solver's stopping rule may.
+    bounds : TheoremRegion
+        The assumptions with their constants: a theorem's, or measured ones. Depth and rows are theirs.
     largest : int
         Largest r + k that is drawn. Like ``growth`` it bounds the cost of a trial and is no part of `depth`.
     growth : int
@@ -67,165 +66,185 @@ class SampleRegion:
     """
 
     name: str
-    constant: float
-    law: str = "counting"
-    per_task: float = 0.0
-    kappa: float = 100.0
-    w_spread: float = 1.5
-    coherence: float = 0.6
-    zeta_share: float = 0.65
-    duplicates: float = 0.25
-    b_scale: float = 100.0
-    ragged: float = 0.3
-    failing: float = SHORT
-    dimension: float = 4.0
-    tasks: float = 5.0
-    b_least: float = 1e-3
+    bounds: TheoremRegion
     largest: int = 6
     growth: int = 16
 
-    def scale(self, t: int, d: int, r: int, k: int) -> float:
-        """g of m ≥ C g."""
-        if self.law == "lemma":
-            return max(r + k, 1) * math.log(d * t)
-        if self.law == "theorem":
-            return max(k * d * r**4 / t, self.per_task * max(k, r**3))
-        return r + (k * math.log(math.e * d / k) if k else 0.0) + d * r / t
+    @property
+    def label(self) -> str:
+        """Whether the region is the theorem's or only measured."""
+        return self.bounds.label
 
-    def zeta_limit(self, t: int, r: int) -> float:
-        """Largest number of tasks that may share a coordinate; the paper's bound is O(t/(r²μκ)) [M]."""
-        return self.zeta_share * t / max(r, 1)
+    def __getitem__(self, constant: str) -> float:
+        """The value of a constant of its bounds."""
+        return self.bounds.values[constant]
+
+    def with_constants(self, **values: float) -> SampleRegion:
+        """The same bounds with other values of some constants (measured ones)."""
+        known = {c.name: c for p in self.bounds.assumptions for c in p.constants}
+        for name in values:
+            if name not in known:
+                raise InvalidInput(
+                    f"constants: the region {self.name} has no {name!r}; it has {', '.join(sorted(known))}"
+                )
+        changed = {n: v for n, v in values.items() if v != known[n].value}
+        moved = tuple(replace(known[n], value=v, status="measured", source="moved") for n, v in changed.items())
+        kept = tuple(c for c in self.bounds.constants if c.name not in changed)
+        return replace(self, bounds=replace(self.bounds, constants=(*kept, *moved)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and constants, as a solver in another process carries the region."""
+        return {"name": self.name, "constants": dict(self.bounds.values)}
 
     def rows(self, t: int, d: int, r: int, k: int, *, slack: float = 0.0, ragged: float = 0.0) -> int:
         """Smallest m at logarithmic depth ``slack``; the largest tasks have m rows, the smallest m (1 − ragged)."""
-        return math.ceil(self.constant * self.scale(t, d, r, k) * math.exp(slack) / (1 - ragged) - 1e-9)
+        return int(self.bounds.rows(t=t, d=d, r=r, k=k, slack=slack - math.log1p(-ragged)))
 
     def depth(self, configuration: Configuration) -> Depth:
-        """Margin of every bound; the smallest decides."""
-        s = configuration.spec
-        r = s.r if configuration.rank is None else configuration.rank
-        k = s.k if configuration.sparsity is None else configuration.sparsity
-        parts = {
-            "samples per task": math.log(
-                (s.m * (1 - s.ragged) + 1e-9) / (self.constant * self.scale(s.t, s.d, r, k) + 1e-12)
-            ),
-            "dimension": math.log(s.d / max(self.dimension * (s.r + s.k), 1)),
-            "number of tasks": math.log(s.t / max(self.tasks * s.r, 1)),
-            "condition of W": math.log(self.kappa / (s.kappa or 1.0)),
-            "spread of W": self.w_spread - s.w_spread,
-            "incoherence of U": self.coherence - s.coherence,
-            "repeated tasks": self.duplicates - s.duplicates / s.t,
-            "size of b": min(math.log(self.b_scale / s.b_scale), math.log(s.b_scale / self.b_least)),
-            "raggedness": self.ragged - s.ragged,
-        }
-        if configuration.structure in FAILING:
-            parts["tasks that fail"] = self.failing - short_tasks(s.r, s.k, s.t)[0] / s.t
-        if s.zeta is not None:
-            forced = -(-s.t * s.k // s.d)
-            parts["row sparsity"] = math.log(max(self.zeta_limit(s.t, s.r), forced) / s.zeta)
-        if s.w_rank is not None and s.w_rank < s.r:
-            parts["task diversity"] = -math.inf
-        if s.x_law != "gaussian":
-            parts["Gaussian isotropic design"] = -math.inf
-        if configuration.violates:
-            parts[configuration.violates] = min(parts.get(configuration.violates, -math.inf), -1.0)
+        """Margin of every bound at what is planned; the smallest decides. What is broken on purpose is outside by e."""
+        found = self.bounds.depth(quantities(configuration))
+        if not configuration.violates:
+            return found
+        broken = {configuration.violates: min(found.parts.get(configuration.violates, -math.inf), -1.0)}
+        parts = {**found.parts, **broken}
         return Depth(min(parts.values()), parts)
+
+    def draw(
+        self,
+        *,
+        sizes: Sizes | None = None,
+        slacks: tuple[float, ...] = (0.0, 0.3, 0.8),
+        corners: tuple[str, ...] | None = None,
+        noise: tuple[float, ...] = (0.0,),
+        ragged: float = 0.0,
+        over_rank: int = 0,
+        over_sparsity: int = 0,
+        violating: str = "",
+    ) -> st.SearchStrategy[Configuration]:
+        """Configurations inside: on the shell (slack 0) and deeper; or with one assumption broken.
+
+        Parameters
+        ----------
+        sizes : Sizes
+            Default: `SMALL`.
+        slacks : tuple of float
+            Logarithmic depths: m = ⌈e^slack C g⌉.
+        corners : tuple of str
+            Keys of `CORNERS`; default: all.
+        noise : tuple of float
+            Levels σ to choose from.
+        ragged : float
+            Tasks of m (1 − ragged) … m rows; the region counts the smallest.
+        over_rank, over_sparsity : int
+            By how much the solver is told more than the truth; the region counts what it is told.
+        violating : str
+            A key of `VIOLATIONS`: the one assumption to break, all others being kept.
+        """
+        corners = tuple(CORNERS) if corners is None else corners
+        for corner in corners:
+            if corner not in CORNERS:
+                raise InvalidInput(f"corners: no corner {corner!r}; known are {', '.join(CORNERS)}")
+        if min(slacks) < 0:
+            raise InvalidInput(f"slacks: expected depths ≥ 0, got {min(slacks)}; `violating` makes problems outside")
+        if violating and violating not in VIOLATIONS:
+            raise InvalidInput(f"assumption: no violation of {violating!r}; known are {', '.join(VIOLATIONS)}")
+        drawn = _inside(self, sizes or SMALL, slacks, corners, noise, ragged, over_rank, over_sparsity)
+        return drawn.map(partial(_violate, self, violating)) if violating else drawn
 
 
 #: Where the practical solver, and with it everyone else's, is held to exact recovery.
-PRACTICAL = SampleRegion("practical", 2.0)
+PRACTICAL = SampleRegion("practical", TheoremRegion(measured.PRACTICAL))
 #: Where a solver that follows the paper's thresholding is: the lemma's bound, plain weights and supports.
-PAPER = SampleRegion(
-    "paper",
-    12.0,
-    "lemma",
-    kappa=10.0,
-    w_spread=0.25,
-    coherence=0.3,
-    zeta_share=0.25,
-    duplicates=0.25,
-    b_scale=2.0,
-    failing=0.0,
-    tasks=60.0,
-    dimension=12.0,
-    b_least=0.1,
-    largest=2,
-    growth=4,
-)
+PAPER = SampleRegion("paper", TheoremRegion(measured.PAPER), largest=2, growth=4)
 
+#: The measured regions; every theorem with calibrated constants has one of its own besides (`theorem_region`).
 REGIONS: dict[str, SampleRegion] = {r.name: r for r in (PRACTICAL, PAPER)}
 
 
 @cache
-def theorem_region() -> SampleRegion:
-    """The informal theorem's own bounds, with the constants frozen for the reference (``theory/constants.lock.json``).
+def theorem_region(theorem: str = "amht-informal") -> SampleRegion:
+    """A theorem's own bounds, with the constants frozen for the reference (``theory/constants.lock.json``).
 
-    m ≥ C_task max(k, r³) and m t ≥ C_total k d r⁴: what every solver is judged by with ``--theorem amht-informal``.
-    The practical region asks for fewer rows as soon as r ≥ 2, so it holds solvers to more than the theorem promises.
+    Of the informal theorem m ≥ C_task max(k, r³) and m t ≥ C_total k d r⁴. What it does not speak of (departures from the
+    plain model) is bounded as was measured. The practical region asks for fewer rows as soon as r ≥ 2, so it holds
+    solvers to more than the theorem promises. Noise is left to the claims, which add it on purpose.
 
     Raises
     ------
     InvalidInput
         When the lock file holds no certified constants of the present reference.
     """
-    frozen = {name: c.value for name, c in calibration.constants("amht").items()}
-    missing = [name for name in ("C_task", "C_total") if frozen.get(name) is None]
+    statement = load_theorem(theorem)
+    frozen = calibration.constants("amht")
+    free = [c.name for c in statement.assumptions.constants if c.value is None]
+    missing = [name for name in free if name not in frozen]
     if missing:
         raise InvalidInput(f"theorem: the lock file holds no certified {' and no '.join(missing)}; see lrs calibrate")
-    task, total = float(frozen["C_task"]), float(frozen["C_total"])  # type: ignore[arg-type]
-    return SampleRegion("amht-informal", total, "theorem", task / total, tasks=40.0, failing=0.0, largest=4)
+    also = measured.departures(tasks=40.0, share_failing=0.0)
+    bounds = TheoremRegion(statement, tuple(frozen[n] for n in free), also, without=("no noise",))
+    return SampleRegion(theorem, bounds, largest=4)
 
 
-#: Solvers held to another region than the practical one.
-REGION_OF_SOLVER = {
-    "amht-paper": "paper",
-    "property_tests.textbook:Thresholding": "paper",
-    "property_tests.strangers.from_the_paper:amht_lrs": "paper",
-}
-#: Theorem → where a solver is held to it.
-REGION_OF_THEOREM: dict[str, Callable[[], SampleRegion]] = {
-    "amht-informal": theorem_region,
-    "amht-noisy": lambda: PRACTICAL,
-    "new-task": lambda: PRACTICAL,
-    "sparse-vector-lemma": lambda: PAPER,
-}
+def region_for(solver: Any = None, theorem: str | None = None) -> Region:
+    """The region a solver is held to, or the one of a theorem.
 
-
-def region_for(solver: str = "amht", theorem: str | None = None) -> SampleRegion:
-    """The region a solver (by its name) is held to, or the one of a theorem.
+    Parameters
+    ----------
+    solver : solver or what a sandbox says of it, optional
+        Its attribute ``region`` counts: the name of a region, a `SampleRegion`, or a mapping of a name and other
+        ``constants`` of it, as a sandbox passes on. Without one it is the practical region.
+    theorem : str, optional
+        Overrides it: the theorem's measured region, or its own bounds where their constants are calibrated.
 
     Raises
     ------
     InvalidInput
-        When no region is known for the theorem.
+        When no region is known for the theorem, or the attribute is none.
     """
     if theorem is not None:
-        if theorem not in REGION_OF_THEOREM:
+        if theorem not in _theorems():
             raise InvalidInput(
-                f"theorem: no region is known for {theorem!r}; known are {', '.join(sorted(REGION_OF_THEOREM))}"
+                f"theorem: no region is known for {theorem!r}; known are {', '.join(sorted(_theorems()))}"
             )
-        return REGION_OF_THEOREM[theorem]()
-    if solver.startswith("property_tests.mutants:"):
-        from property_tests.mutants import MUTANTS
-
-        mutant = MUTANTS.get(solver.partition(":")[2])
-        if mutant is not None:
-            return REGIONS[mutant.region]
-    return REGIONS[REGION_OF_SOLVER.get(solver, "practical")]
+        return _theorems()[theorem]()
+    if isinstance(solver, str):
+        raise InvalidInput(f"solver: a region is a solver's attribute, not its name's; load {solver!r} first")
+    carried = getattr(solver, "region", None)
+    if carried is None:
+        return PRACTICAL
+    if isinstance(carried, str):
+        return region_named(carried)
+    if isinstance(carried, Mapping) and isinstance(carried.get("name"), str):
+        return region_named(carried["name"]).with_constants(**carried.get("constants", {}))
+    return check_region(carried)
 
 
 def region_named(name: str) -> SampleRegion:
     """A region by its name: one of `REGIONS`, or a theorem's."""
     if name in REGIONS:
         return REGIONS[name]
-    if name in REGION_OF_THEOREM:
-        return REGION_OF_THEOREM[name]()
-    raise InvalidInput(f"region: no region {name!r}; known are {', '.join([*REGIONS, *REGION_OF_THEOREM])}")
+    if name in _theorems():
+        return _theorems()[name]()
+    raise InvalidInput(f"region: no region {name!r}; known are {', '.join([*REGIONS, *_theorems()])}")
 
 
-def sample_region(region: Region) -> SampleRegion:
-    """The region itself when rows can be computed from it, else the practical one."""
-    return region if isinstance(region, SampleRegion) else PRACTICAL
+@cache
+def _theorems() -> dict[str, Callable[[], SampleRegion]]:
+    """Theorems with a region: a measured one, or bounds of their own on rows whose constants `lrs calibrate` freezes."""
+    found: dict[str, Callable[[], SampleRegion]] = {}
+    for name in available_theorems():
+        theorem = load_theorem(name)
+        free = {c.name for c in theorem.assumptions.constants if c.value is None}
+        if theorem.region:
+            found[name] = partial(region_named, theorem.region)
+        elif free and free <= calibration.CONSTANTS:
+            found[name] = partial(theorem_region, name)
+    return found
+
+
+def growth(region: Region) -> int:
+    """By how much claims about growth multiply the number of tasks."""
+    return int(getattr(region, "growth", 16))
 
 
 # ---------------------------------------------------------------------------------------------- configurations
@@ -239,6 +258,10 @@ class Sizes:
     extra_d, extra_t : int
         Width of the ranges of d and t above the smallest the region allows.
     least_d, least_t : int
+    tasks : float
+        Multiple of the fewest tasks that the region allows.
+    largest : int, optional
+        Largest r + k; default: the region's.
     """
 
     r: tuple[int, int] = (1, 3)
@@ -247,6 +270,8 @@ class Sizes:
     least_t: int = 24
     extra_d: int = 10
     extra_t: int = 20
+    tasks: float = 1.0
+    largest: int | None = None
 
 
 SMALL = Sizes()
@@ -266,7 +291,7 @@ class Corner:
 
 def _clustered(region: SampleRegion, t: int, d: int, r: int, k: int) -> int:
     """ζ at its limit, or as large as d coordinates force it to be."""
-    return max(-(-t * k // d), int(region.zeta_limit(t, r)))
+    return int(region.bounds.limit("zeta", {"t": t, "rank_U": r, "zeta_least": -(-t * k // d)}, largest=True))
 
 
 #: "" is the plain model; every other is at the limit of one assumption, or of none that the theorem makes.
@@ -275,18 +300,16 @@ CORNERS: dict[str, Corner] = {
     for c in (
         Corner("plain"),
         Corner("clustered supports", {"zeta": _clustered}),
-        Corner("condition at its limit", {"kappa": lambda g, *_: g.kappa}),
-        Corner("spiky weights", {"w_spread": lambda g, *_: g.w_spread}),
-        Corner("rows at the incoherence limit", {"coherence": lambda g, *_: g.coherence}),
-        Corner("tiny b", {"b_scale": lambda g, *_: g.b_least}),
+        Corner("condition at its limit", {"kappa": lambda g, *_: g["kappa_0"]}),
+        Corner("spiky weights", {"w_spread": lambda g, *_: g["w_spread_0"]}),
+        Corner("rows at the incoherence limit", {"coherence": lambda g, *_: g["row_0"]}),
+        Corner("tiny b", {"b_scale": lambda g, *_: g["b_least"]}),
         Corner("b of all sizes", {"b_law": "gaussian"}),
         Corner("signs", {"b_law": "signs"}),
-        Corner("large b", {"b_scale": lambda g, *_: g.b_scale}),
-        Corner("repeated tasks", {"duplicates": lambda g, t, *_: int(g.duplicates * t)}),
+        Corner("large b", {"b_scale": lambda g, *_: g["b_most"]}),
+        Corner("repeated tasks", {"duplicates": lambda g, t, *_: int(g["repeated_0"] * t)}),
     )
 }
-#: The corners with non-zeros of b large enough to be seen above noise.
-VISIBLE = ("plain", "condition at its limit", "signs")
 
 
 @st.composite
@@ -301,12 +324,16 @@ def _inside(
     over_rank: int,
     over_sparsity: int,
 ) -> Configuration:
-    r = draw(st.integers(sizes.r[0], max(sizes.r[0], min(sizes.r[1], region.largest - sizes.k[0]))))
-    k = draw(st.integers(sizes.k[0], max(sizes.k[0], min(sizes.k[1], region.largest - r))))
-    least_d = max(sizes.least_d, math.ceil(region.dimension * (r + k)))
-    d = draw(st.integers(least_d, least_d + sizes.extra_d))
-    least_t = max(sizes.least_t, math.ceil(region.tasks * r))
-    t = draw(st.integers(least_t, least_t + sizes.extra_t))
+    largest = region.largest if sizes.largest is None else sizes.largest
+    r = sizes.r[0]
+    if r < sizes.r[1]:
+        r = draw(st.integers(r, max(r, min(sizes.r[1], largest - sizes.k[0]))))
+    k = draw(st.integers(sizes.k[0], max(sizes.k[0], min(sizes.k[1], largest - r))))
+    truth = {"rank_U": r, "k_max": k}
+    least_d = max(sizes.least_d, int(whole(region.bounds.limit("d", truth, partial=True))))
+    d = draw(st.integers(least_d, least_d + sizes.extra_d)) if sizes.extra_d else least_d
+    least_t = max(sizes.least_t, int(whole(sizes.tasks * region.bounds.limit("t", truth, partial=True))))
+    t = draw(st.integers(least_t, least_t + sizes.extra_t)) if sizes.extra_t else least_t
     corner = CORNERS[draw(st.sampled_from(corners))]
     slack = draw(st.sampled_from(slacks))
     told_r, told_k = r + over_rank, k + over_sparsity
@@ -329,40 +356,9 @@ def _inside(
     )
 
 
-def inside(
-    region: Region = PRACTICAL,
-    *,
-    sizes: Sizes = SMALL,
-    slacks: tuple[float, ...] = (0.0, 0.3, 0.8),
-    corners: tuple[str, ...] = tuple(CORNERS),
-    noise: tuple[float, ...] = (0.0,),
-    ragged: float = 0.0,
-    over_rank: int = 0,
-    over_sparsity: int = 0,
-) -> st.SearchStrategy[Configuration]:
-    """Configurations inside a region: on its shell (slack 0) and deeper.
-
-    Parameters
-    ----------
-    region : Region
-    sizes : Sizes
-    slacks : tuple of float
-        Logarithmic depths: m = ⌈e^slack C g⌉.
-    corners : tuple of str
-        Keys of `CORNERS`.
-    noise : tuple of float
-        Levels σ to choose from.
-    ragged : float
-        Tasks of m (1 − ragged) … m rows; the region counts the smallest.
-    over_rank, over_sparsity : int
-        By how much the solver is told more than the truth; the region counts what it is told.
-    """
-    for corner in corners:
-        if corner not in CORNERS:
-            raise InvalidInput(f"corners: no corner {corner!r}; known are {', '.join(CORNERS)}")
-    if min(slacks) < 0:
-        raise InvalidInput(f"slacks: expected depths ≥ 0, got {min(slacks)}; `violating` makes problems outside")
-    return _inside(sample_region(region), sizes, slacks, corners, noise, ragged, over_rank, over_sparsity)
+def inside(region: Region = PRACTICAL, **options: Any) -> st.SearchStrategy[Configuration]:
+    """Configurations inside a region: on its shell (slack 0) and deeper; options as of `SampleRegion.draw`."""
+    return check_region(region).draw(**options)
 
 
 def shell(region: Region = PRACTICAL, **options: Any) -> st.SearchStrategy[Configuration]:
@@ -373,8 +369,8 @@ def shell(region: Region = PRACTICAL, **options: Any) -> st.SearchStrategy[Confi
 #: Assumption of the region → what breaks it and nothing else.
 VIOLATIONS: dict[str, dict[str, object]] = {
     "samples per task": {"m": lambda g, t, d, r, k: max(1, r + k - 1)},
-    "condition of W": {"kappa": lambda g, *_: 1e4 * g.kappa},
-    "spread of W": {"w_spread": lambda g, *_: g.w_spread + 3.0},
+    "condition of W": {"kappa": lambda g, *_: 1e4 * g["kappa_0"]},
+    "spread of W": {"w_spread": lambda g, *_: g["w_spread_0"] + 3.0},
     "incoherence of U": {"coherence": 1.0},
     "row sparsity": {"zeta": lambda g, t, *_: t},
     "task diversity": {"w_rank": lambda g, t, d, r, k: r - 1},
@@ -383,9 +379,8 @@ VIOLATIONS: dict[str, dict[str, object]] = {
 }
 
 
-@st.composite
-def _violating(draw: st.DrawFn, assumption: str, region: SampleRegion, sizes: Sizes) -> Configuration:
-    base = draw(inside(region, sizes=sizes, slacks=(0.3, 0.8), corners=("plain",)))
+def _violate(region: SampleRegion, assumption: str, base: Configuration) -> Configuration:
+    """The configuration with one assumption broken."""
     s = base.spec
     changes: dict[str, Any] = {
         n: v(region, s.t, s.d, s.r, s.k) if callable(v) else v for n, v in VIOLATIONS[assumption].items()
@@ -393,7 +388,9 @@ def _violating(draw: st.DrawFn, assumption: str, region: SampleRegion, sizes: Si
     return replace(base, spec=replace(s, **changes), violates=assumption)
 
 
-def violating(assumption: str, region: Region = PRACTICAL, *, sizes: Sizes = SMALL) -> st.SearchStrategy[Configuration]:
+def violating(
+    assumption: str, region: Region = PRACTICAL, *, sizes: Sizes | None = None
+) -> st.SearchStrategy[Configuration]:
     """Configurations that break exactly one named assumption of the region and keep every other.
 
     Parameters
@@ -401,9 +398,7 @@ def violating(assumption: str, region: Region = PRACTICAL, *, sizes: Sizes = SMA
     assumption : str
         A key of `VIOLATIONS`.
     """
-    if assumption not in VIOLATIONS:
-        raise InvalidInput(f"assumption: no violation of {assumption!r}; known are {', '.join(VIOLATIONS)}")
-    return _violating(assumption, sample_region(region), sizes)
+    return inside(region, violating=assumption, sizes=sizes, slacks=(0.3, 0.8), corners=("plain",))
 
 
 def beyond_limits() -> st.SearchStrategy[Configuration]:
@@ -448,7 +443,7 @@ def traces(draw: st.DrawFn, shape: str = "geometric", length: int = 60) -> np.nd
     """
     steps = np.arange(length, dtype=float)
     seed = draw(st.integers(0, 2**16))
-    jitter = np.exp(draw(st.sampled_from((0.0, 0.05, 0.2))) * np.random.default_rng([seed]).standard_normal(length))
+    jitter = np.exp(draw(st.sampled_from((0.0, 0.05, 0.2))) * streams.generator("traces", seed).standard_normal(length))
     if shape == "geometric":
         e = np.maximum(draw(st.sampled_from((0.3, 0.5, 0.7))) ** steps, 1e-15)
     elif shape == "power law":

@@ -54,7 +54,7 @@ def fixture_names() -> tuple[str, ...]:
 def _fixture(name: str) -> None:
     @structure(f"fixture:{name}")
     def make(instance: Instance, rng: np.random.Generator) -> Instance:
-        made = FIXTURES[name](int(rng.integers(2**31)))
+        made = FIXTURES[name](int(rng.integers(2**63)))
         return replace(made, spec=None)
 
 

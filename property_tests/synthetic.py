@@ -27,9 +27,17 @@ class NoSolver(Bench):
         self.broken, self.traits, self.hash = None, traits_of(None), hash
         self.seen: Counter[tuple[str, str, str, int]] = Counter()
 
-    def trial(self, claim: Claim, region: Region, phase: str, configuration: Configuration, replicate: int) -> Trial:
+    def trial(
+        self,
+        claim: Claim,
+        region: Region,
+        phase: str,
+        configuration: Configuration,
+        replicate: int,
+        nonce: str | None = None,
+    ) -> Trial:
         self.seen[(claim.name, phase, configuration.text, replicate)] += 1
-        return super().trial(claim, region, phase, configuration, replicate)
+        return super().trial(claim, region, phase, configuration, replicate, nonce)
 
 
 def configurations(region: Region | None = None) -> st.SearchStrategy[Configuration]:

@@ -21,16 +21,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lrs.core import streams
 from lrs.core.run import Fault, Subject
 from lrs.core.validate import hint
 from lrs.errors import InvalidInput
 from property_tests.bench import Bench, Trial, default_jobs
 from property_tests.claim import Claim, Verdict, claims
-from property_tests.configuration import Configuration, Region
+from property_tests.configuration import Configuration, Region, check_region
 from property_tests.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
 
-SCHEMA = 1
+#: Version of verdicts.json; 2 added the nonce.
+SCHEMA = 2
 
 
 # ---------------------------------------------------------------------------------------------- expected failures
@@ -119,6 +121,10 @@ class Report:
     interrupted : bool
     solver_hash : str
     ledger : str or None
+    nonce : str or None
+        Secret that keyed the data of this run; ``nonce=`` repeats it.
+    region_label : str
+        Whose region it is: the theorem's, or only measured.
     """
 
     solver: str
@@ -136,6 +142,8 @@ class Report:
     interrupted: bool = False
     solver_hash: str = ""
     ledger: str | None = None
+    nonce: str | None = None
+    region_label: str = ""
 
     # ------------------------------------------------------------------ reading
     def __getitem__(self, claim: str) -> Result:
@@ -231,8 +239,10 @@ class Report:
             "beta": self.beta,
             "budget": self.budget.name,
             "seed": self.seed,
+            "nonce": self.nonce,
             "theorem": self.theorem,
             "region": self.region,
+            "region_label": self.region_label,
             "solver_hash": self.solver_hash,
             "ledger": self.ledger,
             "seconds": round(self.seconds, 3),
@@ -301,7 +311,12 @@ class Report:
 
 def _replay_command(solver: str, trial: Trial, theorem: str | None) -> str:
     replay = json.dumps(
-        {"phase": trial.phase, "replicate": trial.replicate, "configuration": trial.configuration.to_dict()},
+        {
+            "phase": trial.phase,
+            "replicate": trial.replicate,
+            "configuration": trial.configuration.to_dict(),
+            "nonce": trial.nonce,
+        },
         sort_keys=True,
         separators=(",", ":"),
     )
@@ -317,6 +332,7 @@ def trial_dict(t: Trial) -> dict[str, Any]:
         "claim": t.claim,
         "phase": t.phase,
         "replicate": t.replicate,
+        "nonce": t.nonce,
         "configuration": t.configuration.to_dict(),
         "ok": t.outcome.ok,
         "in_scope": t.outcome.in_scope,
@@ -353,10 +369,10 @@ def environment() -> dict[str, Any]:
 
 # ---------------------------------------------------------------------------------------------- running
 def region_of(solver: Any, theorem: str | None) -> Region:
-    """Where this solver is held to its claims."""
+    """Where a solver, or what a bench has loaded of it, is held to its claims."""
     strategies = importlib.import_module("property_tests.strategies")
 
-    return strategies.region_for(solver if isinstance(solver, str) else Subject.of(solver).name, theorem)
+    return strategies.region_for(solver, theorem)
 
 
 def check_solver(
@@ -377,6 +393,7 @@ def check_solver(
     hunt: Sequence[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
     record: Callable[[Trial], None] | None = None,
+    nonce: str | None = None,
 ) -> Report:
     """Check a solver against the claims.
 
@@ -390,7 +407,8 @@ def check_solver(
     theorem : str, optional
         Only what this theorem promises.
     region : Region, optional
-        Where the solver is held to it; default: its own calibrated region, or the reference's.
+        Where the solver is held to it; default: the theorem's, or the one that the solver carries (its attribute
+        ``region``), or the practical one.
     drawn_from : Region, optional
         Where problems are drawn instead; those outside ``region`` are shown and judge nobody.
     alpha, beta : float
@@ -409,6 +427,9 @@ def check_solver(
         refutation, whose witness is not shrunk.
     progress, record : callable, optional
         Told after every batch, and of every trial.
+    nonce : str, optional
+        32 hexadecimal digits that key the data of the trials besides the seed; default: drawn for this run and kept from
+        the solver, so that it cannot draw the data itself. The report shows it; given again, it repeats the run.
 
     Returns
     -------
@@ -419,6 +440,7 @@ def check_solver(
     InvalidInput
         When there is no such solver, claim or budget.
     """
+    nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)
     manifest = claims()
     chosen = claims(claims_matching, theorem=theorem) if isinstance(claims_matching, str) else tuple(claims_matching)
     known = {c.name for c in manifest}
@@ -433,25 +455,28 @@ def check_solver(
     for e in mine:
         if not any(e.matches(c.name, subject.name) for c in run):
             raise InvalidInput(f"expected: no claim of this run matches {e.claim!r}; `lrs claims` lists them")
-    where = region_of(solver, theorem) if region is None else region
+    held = None if region is None else check_region(region)
+    source = None if drawn_from is None else check_region(drawn_from)
     workers = default_jobs() if jobs is None else jobs
     start = time.perf_counter()
     book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     interrupted = False
     try:
         with Bench(subject, plan.limits, workers) as bench:
+            where = region_of(bench, theorem) if held is None else held
             try:
                 results = examine(
                     bench,
                     run,
                     region=where,
-                    drawn_from=drawn_from,
+                    drawn_from=source,
                     budget=plan,
                     alpha=alpha,
                     beta=beta,
                     seed=seed,
                     ledger=book,
                     until_refuted=hunt is not None,
+                    nonce=nonce,
                     **{n: f for n, f in (("progress", progress), ("record", record)) if f is not None},  # type: ignore[arg-type]
                 )
             except Interrupted as stop:
@@ -470,6 +495,7 @@ def check_solver(
         seed=seed,
         theorem=theorem,
         region=where.name,
+        region_label=getattr(where, "label", ""),
         jobs=workers,
         seconds=time.perf_counter() - start,
         expected=mine,
@@ -477,6 +503,7 @@ def check_solver(
         interrupted=interrupted,
         solver_hash=solver_hash,
         ledger=None if book.path is None else str(book.path),
+        nonce=nonce,
     )
 
 
@@ -500,16 +527,21 @@ def replay(
         values = json.loads(text)
         configuration = Configuration.from_dict(values["configuration"])
         phase, replicate = str(values["phase"]), int(values["replicate"])
+        streams.refuse_old(
+            "replay: the trial", streams.VERSION if "nonce" in values else 1, "check the solver again for a new witness"
+        )
+        nonce = None if values["nonce"] is None else streams.check_nonce(values["nonce"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise InvalidInput(f"replay: not the text of a trial ({type(error).__name__}: {error})") from None
     chosen = claims(claim)
     if len(chosen) != 1:
         raise InvalidInput(f"claims: a replay is of one claim, {claim!r} matches {len(chosen)}")
-    where = region_of(solver, theorem) if region is None else region
+    held = None if region is None else check_region(region)
     with Bench(Subject.of(solver), budget_of(budget).limits) as bench:
         if bench.broken is not None:
             raise InvalidInput(f"solver: it cannot be loaded: it {bench.broken}")
-        return bench.trial(chosen[0], where, phase, configuration, replicate)
+        where = region_of(bench, theorem) if held is None else held
+        return bench.trial(chosen[0], where, phase, configuration, replicate, nonce)
 
 
 def parametrize_with_claims(matching: str = "*", *, theorem: str | None = None) -> Callable[[Any], Any]:

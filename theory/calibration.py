@@ -26,8 +26,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy
 
+from lrs.core import streams
 from lrs.core.family import LOW_RANK_SPARSE, Success, load_family
-from lrs.core.identity import canonical, digest, leading_bits
+from lrs.core.identity import canonical, digest
 from lrs.core.run import Executor, Subject
 from lrs.core.trial import Ended, trial
 from lrs.core.validate import integer
@@ -39,13 +40,12 @@ from theory import assumptions
 from theory.evidence import BinomialTest, EvidenceVerdict
 from theory.symbols import Constant
 
-#: Version 2 says of every calibration by which criterion its trials were judged; version 1 judged all by `FIRST_CRITERION`.
+#: Version 2 says of every calibration by which criterion its trials were judged and with which random streams they were
+#: drawn; those of version 1 were judged by `FIRST_CRITERION` and drawn with the first streams.
 FORMAT, VERSION, READABLE = "lrs-toolkit constants", 2, (1, 2)
 FIRST_CRITERION = "theta"
 #: The constants shipped with the package.
 LOCK_FILE = Path(__file__).with_name("constants.lock.json")
-#: First key of all random streams of a calibration; the hold-out has its own.
-_STREAM, _HOLD_OUT_STREAM = 31, 32
 #: Claimed success probability .99, more than .95 certified, with errors of 1 %.
 DEFAULT_TEST = BinomialTest(p0=0.99, p1=0.95, alpha=1e-2, beta=1e-2)
 
@@ -56,6 +56,8 @@ def octave_grid(top: float = 16.0, steps: int = 17) -> tuple[float, ...]:
 
 
 DEFAULT_GRID = octave_grid()
+#: What `calibrate_theorem` measures.
+CONSTANTS = frozenset({"C_task", "C_total"})
 Sizes = Mapping[str, int]
 Progress = Callable[["ShellResult"], None]
 
@@ -89,11 +91,6 @@ class Shells:
     success: Success = field(default_factory=Success)
     configurations: str = ""
     family: str = LOW_RANK_SPARSE
-
-    @property
-    def key(self) -> int:
-        """Key of the random streams: a fixed number made of name and bound."""
-        return leading_bits(digest(f"{self.name}|{self.bound}"), 48)
 
 
 @dataclass(frozen=True)
@@ -142,6 +139,9 @@ class Calibration:
     hold_out : ShellResult or None
     hold_out_scale : int or None
         Factor on d of the hold-out.
+    streams : int
+        Version of the random streams of its trials (`lrs.core.streams`). A count of older trials stays what it was; the
+        same seed would draw others now.
     criterion : str or float
         By which every trial was judged (`lrs.core.family.Success`), to a tolerance of ``tolerance``.
     tolerance : float
@@ -161,7 +161,8 @@ class Calibration:
     configurations: str = ""
     hold_out: ShellResult | None = None
     hold_out_scale: int | None = None
-    criterion: str | float = FIRST_CRITERION
+    streams: int = streams.VERSION
+    criterion: str | float = ""
     tolerance: float = Success.tolerance
 
     def to_constant(self) -> Constant:
@@ -178,6 +179,8 @@ class Calibration:
         hold_out = values["hold_out"]
         return cls(
             **{
+                "streams": 1,  # of entries that do not say
+                "criterion": FIRST_CRITERION,
                 **values,
                 "grid": tuple(values["grid"]),
                 "shells": tuple(ShellResult(**shell) for shell in values["shells"]),
@@ -205,12 +208,13 @@ def identity(solver: Any) -> str:
 
 
 def _trial(
-    shells: Shells, solver: Subject, executor: Executor, constant: float, key: Sequence[int], scale: int
+    shells: Shells, solver: Subject, executor: Executor, constant: float, key: Sequence[int | str], scale: int
 ) -> bool:
     family = load_family(shells.family)
-    sizes = shells.draw(np.random.default_rng([*key, 0]), scale)
+    sizes = shells.draw(streams.generator("calibration/sizes", *key), scale)
     spec, success = shells.spec(constant, sizes), shells.success.of(family)
-    outcome = trial(family, spec, [*key, 1], solver, success, executor, solver_key=[*key, 2])
+    data, own = ([streams.key(f"calibration/{purpose}", *key)] for purpose in ("data", "solver"))
+    outcome = trial(family, spec, data, solver, success, executor, solver_key=own)
     if outcome.ended is Ended.IMPOSSIBLE:  # the shell's fault, not the solver's
         raise InvalidInput(f"shells: {shells.name} draws what does not exist: {outcome.message}")
     return outcome.recovered
@@ -229,7 +233,7 @@ def run_shell(
     constant: float,
     test: BinomialTest,
     budget: int,
-    key: Sequence[int],
+    key: Sequence[int | str],
     *,
     scale: int = 1,
     below_level: float | None = None,
@@ -307,7 +311,7 @@ def calibrate(
     results = []
     with _run_by(shells, solver) as (subject, executor):
         for index, constant in enumerate(grid):
-            key = (_STREAM, shells.key, seed, index)
+            key = ("shell", shells.name, shells.bound, seed, index)
             # Every shell has a chance to be called too small by mistake, so α is shared out among them.
             level = test.alpha / len(grid)
             result = run_shell(shells, subject, constant, test, budget, key, below_level=level, executor=executor)
@@ -348,7 +352,7 @@ def hold_out(
     if calibration.value is None:
         raise InvalidInput(f"calibration: {calibration.name} has no certified value to hold out")
     _same_shells(calibration, shells)
-    key = (_HOLD_OUT_STREAM, shells.key, calibration.seed, scale)
+    key = ("hold-out", shells.name, shells.bound, calibration.seed, scale)
     result = run_shell(shells, solver, calibration.value, calibration.test, budget, key, scale=scale)
     return replace(calibration, hold_out=result, hold_out_scale=scale)
 

@@ -13,14 +13,12 @@ import numpy as np
 from scipy import sparse
 
 from lrs import metrics
+from lrs.core import streams
 from lrs.generate import InstanceSpec, generate
 from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData, Problem
 from theory import assumptions
 from theory.predicate import Statement
-
-#: First key of the fixtures' random streams.
-STREAM = 20_241
 
 
 @dataclass(frozen=True)
@@ -57,16 +55,16 @@ def parameter_error(model: LRSModel, truth: LRSModel) -> float:
 
 def _with_parameters(spec: InstanceSpec, seed: int, U: np.ndarray, W: np.ndarray, B: np.ndarray) -> Instance:
     """Gaussian noiseless data for given parameters."""
-    X = np.random.default_rng([STREAM, seed, 1]).standard_normal((spec.t, spec.m, spec.d))
+    X = streams.generator("fixture/X", seed).standard_normal((spec.t, spec.m, spec.d))
     truth = LRSModel(U, W, sparse.csr_array(B))
     data = MultiTaskData.from_arrays(X, (X @ truth.theta[:, :, None])[:, :, 0])
-    return Instance(Problem(data, spec.r, spec.k), truth, None, (STREAM, seed))
+    return Instance(Problem(data, spec.r, spec.k), truth, None, (streams.key("fixture", seed),))
 
 
 def coordinate_in_span(seed: int = 0) -> Instance:
-    """U = e₁ and k = 1: a b on coordinate 0 cannot be told from a larger w. (theory.md §2, item 1.)"""
+    """U = e₁ and k = 1: a b on coordinate 0 cannot be told from a larger w."""
     spec = InstanceSpec(t=60, m=30, d=30, r=1, k=1)
-    rng = np.random.default_rng([STREAM, seed, 0])
+    rng = streams.generator("fixture/truth", seed)
     U = np.eye(spec.d)[:, :1]
     B = np.zeros((spec.t, spec.d))
     B[np.arange(spec.t), rng.integers(0, 6, spec.t)] = rng.choice([-1.0, 1.0], spec.t)
@@ -76,7 +74,7 @@ def coordinate_in_span(seed: int = 0) -> Instance:
 def coordinate_always_used(seed: int = 0) -> Instance:
     """Coordinate 0 is in every support: row 0 of U is never seen apart from b."""
     spec = InstanceSpec(t=60, m=30, d=30, r=2, k=2)
-    rng = np.random.default_rng([STREAM, seed, 0])
+    rng = streams.generator("fixture/truth", seed)
     U = np.linalg.qr(rng.standard_normal((spec.d, spec.r)))[0]
     B = np.zeros((spec.t, spec.d))
     B[:, 0] = rng.choice([-1.0, 1.0], spec.t)
@@ -87,7 +85,7 @@ def coordinate_always_used(seed: int = 0) -> Instance:
 def row_seen_in_one_direction(seed: int = 0) -> Instance:
     """Coordinate 0 is free only in tasks whose w are parallel: they fix one direction of row 0 of U, not both."""
     spec = InstanceSpec(t=60, m=30, d=30, r=2, k=2)
-    rng = np.random.default_rng([STREAM, seed, 0])
+    rng = streams.generator("fixture/truth", seed)
     U = np.linalg.qr(rng.standard_normal((spec.d, spec.r)))[0]
     W = rng.standard_normal((spec.t, spec.r))
     free = np.arange(spec.t) < 20
@@ -100,22 +98,22 @@ def row_seen_in_one_direction(seed: int = 0) -> Instance:
 
 def weights_do_not_span(seed: int = 0) -> Instance:
     """rank W = r − 1: one direction of U is never used."""
-    return generate(InstanceSpec(t=60, m=30, d=30, r=2, k=2, w_rank=1), (STREAM, seed))
+    return generate(InstanceSpec(t=60, m=30, d=30, r=2, k=2, w_rank=1), (streams.key("fixture", seed),))
 
 
 def too_few_rows_for_a_task(seed: int = 0) -> Instance:
     """m = r + k − 1: one unknown more than equations, even with U and the supports given."""
-    return generate(InstanceSpec(t=80, m=4, d=20, r=2, k=3), (STREAM, seed))
+    return generate(InstanceSpec(t=80, m=4, d=20, r=2, k=3), (streams.key("fixture", seed),))
 
 
 def no_row_to_find_the_support(seed: int = 0) -> Instance:
     """m = r + k: every support explains the data, none is singled out."""
-    return generate(InstanceSpec(t=80, m=5, d=20, r=2, k=3), (STREAM, seed))
+    return generate(InstanceSpec(t=80, m=5, d=20, r=2, k=3), (streams.key("fixture", seed),))
 
 
 def below_counting_limit(seed: int = 0) -> Instance:
     """m = r + k + 1 with few tasks: the d·r unknowns of U are not paid for."""
-    return generate(InstanceSpec(t=12, m=10, d=60, r=2, k=3), (STREAM, seed))
+    return generate(InstanceSpec(t=12, m=10, d=60, r=2, k=3), (streams.key("fixture", seed),))
 
 
 FIXTURES: dict[str, Fixture] = {

@@ -263,7 +263,7 @@ def _matrix_free_spectrum(data: MultiTaskData, U: np.ndarray, W: np.ndarray, bas
 
 
 def _necessary_conditions(data: MultiTaskData, W: np.ndarray, supports: list[np.ndarray], unknowns: int) -> list[str]:
-    """The necessary conditions of theory.md §2 that fail, in words."""
+    """The necessary conditions (`theory.assumptions.NECESSARY`) that fail, in words."""
     t, r = W.shape
     reasons = []
     if data.n < unknowns:

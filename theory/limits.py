@@ -50,7 +50,7 @@ class Limit:
     name: str
     expression: sympy.Expr
     meaning: str
-    cite: str = "derived, theory.md §3"
+    cite: str = "derived"
     status: Status = Status.DERIVED
     where: Any = sympy.true
 

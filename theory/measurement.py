@@ -14,8 +14,10 @@ import numpy as np
 from scipy import stats
 
 from lrs.errors import InvalidInput
+from lrs.generate import InstanceSpec
 from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData, Problem
+from theory.depth import ROWS_ROUNDING
 
 #: A row norm of U within this of 1 counts as 1, and an eigenvalue below this times the largest as 0 (rounding of QR).
 ROUNDING = 1e-12
@@ -26,7 +28,7 @@ SHAPE_ENTRIES = 100_000
 #: Tolerance of a noiseless truth: relative residual up to this many units of rounding.
 RESIDUAL_UNITS = 1000.0
 
-Origin = Literal["request", "data", "truth", "model", "option"]
+Origin = Literal["request", "data", "truth", "model", "option", "plan"]
 
 _NEEDS_TRUTH = "needs the true U, W and B; only a generated instance has them"
 _NEEDS_MODEL = "needs the true parameters, or a fitted model to stand in for them (--model)"
@@ -40,9 +42,9 @@ class Measured(Mapping[str, Any]):
     Attributes
     ----------
     known : dict
-    origin : dict of str to {"request", "data", "truth", "model", "option"}
+    origin : dict of str to {"request", "data", "truth", "model", "option", "plan"}
         *request* is the rank, sparsity and noise level the problem states; *model* marks plug-in values of a fitted
-        model, which describe the answer and not the truth.
+        model, which describe the answer and not the truth; *plan* what a generator is going to make.
     unknown : dict of str to str
         Quantities that cannot be known here, and why.
     """
@@ -109,11 +111,13 @@ def measure(
             f"model: has (t, d) = {(model.t, model.d)}, the data have {(problem.t, problem.d)}; "
             "pass the model that was fitted to these data"
         )
+    counts = problem.data.counts
     values: dict[str, Any] = {
         "d": problem.d,
         "t": problem.t,
-        "m": int(problem.data.counts.min()),
+        "m": int(counts.min()),
         "n": problem.data.n,
+        "ragged": 1 - float(counts.min() / counts.max()),
         "r": problem.rank,
         "k": problem.sparsity,
         "sigma": problem.noise,
@@ -162,8 +166,58 @@ def measure(
     return Measured(values, origin, unknown)
 
 
+def planned(spec: InstanceSpec, *, rank: int | None = None, sparsity: int | None = None) -> Measured:
+    """The quantities of an instance as the generator is going to make it, before anything is drawn.
+
+    Known are the sizes and every knob; left out is what only the draw decides: ζ of random supports, incoherence of a Haar
+    U, λ, the p-values of a Gaussian design. κ that is not asked for counts as 1.
+
+    Parameters
+    ----------
+    spec : InstanceSpec
+    rank, sparsity : int, optional
+        What the solver is told, when it differs from the truth; r and k are what it is told.
+    """
+    values: dict[str, Any] = {
+        "d": spec.d,
+        "t": spec.t,
+        "m": spec.m * (1 - spec.ragged) + ROWS_ROUNDING,
+        "r": spec.r if rank is None else rank,
+        "k": spec.k if sparsity is None else sparsity,
+        "sigma": spec.noise,
+        "rank_U": spec.r,
+        "rank_W": spec.r if spec.w_rank is None else spec.w_rank,
+        "k_max": spec.k,
+        "orth": 0.0,
+        "repeated_rows": 0,
+        "kappa": spec.kappa or 1.0,
+        "w_spread": spec.w_spread,
+        "row_U": spec.coherence,
+        "repeated": spec.duplicates / spec.t,
+        "b_size": spec.b_scale,
+        "ragged": spec.ragged,
+        "zeta_least": -(-spec.t * spec.k // spec.d),
+    }
+    unknown = {}
+    if spec.zeta is None:
+        unknown["zeta"] = "supports are drawn at random"
+    else:
+        values["zeta"] = spec.zeta
+    if spec.x_law == "gaussian":
+        unknown.update(dict.fromkeys(P_VALUES, "the rows are not drawn yet"))
+    else:  # of enough rows of another law every test would be sure
+        values.update(dict.fromkeys(P_VALUES, 0.0))
+    return Measured(values, dict.fromkeys(values, "plan"), unknown)
+
+
+#: The p-values of `measure_design`.
+P_VALUES = ("p_mean", "p_scale", "p_correlation", "p_rows", "p_shape")
+
 #: What `measure_parameters` binds.
 PARAMETER_QUANTITIES = (
+    "rank_U",
+    "row_U",
+    "zeta_least",
     "orth",
     "lambda_1",
     "lambda_r",
@@ -186,7 +240,13 @@ def measure_parameters(model: LRSModel) -> dict[str, Any]:
     d, t = U.shape[0], W.shape[0]
     nonzero = model.B != 0
     used, per_task = np.asarray(nonzero.sum(axis=0)).ravel(), np.asarray(nonzero.sum(axis=1)).ravel()
-    out: dict[str, Any] = {"zeta": int(used.max(initial=0)), "k_max": int(per_task.max(initial=0))}
+    out: dict[str, Any] = {
+        "zeta": int(used.max(initial=0)),
+        "zeta_least": -(-int(per_task.sum()) // d),
+        "k_max": int(per_task.max(initial=0)),
+        "rank_U": r,
+        "row_U": 0.0,
+    }
     if r == 0:  # nothing is shared: the conditions on U and W hold emptily
         return {**out, "orth": 0.0, "lambda_1": 0.0, "lambda_r": 0.0, "rank_W": 0, "rank_visible": 0} | {
             "kappa": 1.0,
@@ -201,6 +261,7 @@ def measure_parameters(model: LRSModel) -> dict[str, Any]:
     largest_w = float((W**2).sum(axis=1).max())
     return {
         **out,
+        "row_U": row,
         "orth": float(np.abs(U.T @ U - np.eye(r)).max()),
         "lambda_1": top,
         "lambda_r": bottom,

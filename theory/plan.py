@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sympy
 
+from lrs.core import streams
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from lrs.metrics import theta_error
@@ -21,7 +21,7 @@ from lrs.model import LRSModel
 from lrs.problem import Instance, Problem
 from lrs.solver import solve
 from theory import limits, symbols
-from theory.predicate import Predicate
+from theory.region import TheoremRegion, whole
 from theory.symbols import Constant
 from theory.theorems import load_theorem
 
@@ -64,27 +64,6 @@ class Requirement:
         return {"source": self.source, "amount": amount, "kind": self.kind, "note": self.note}
 
 
-def needed(predicate: Predicate, symbol: sympy.Symbol) -> sympy.Expr | None:
-    """The smallest value of ``symbol`` that a bound proportional to it allows, as an expression; None where it is absent.
-
-    Raises
-    ------
-    InvalidInput
-        When the bound is not of the form symbol · g ≥ h.
-    """
-    if symbol not in predicate.lhs.free_symbols | predicate.rhs.free_symbols:
-        return None
-    factor = sympy.cancel(predicate.greater / symbol)
-    if factor.has(symbol) or predicate.smaller.has(symbol):
-        raise InvalidInput(f"{symbol}: the bound {predicate.formula()} cannot be solved for it")
-    return predicate.smaller / factor
-
-
-def _whole(values: Any) -> np.ndarray:
-    """Rounded up, with 1e-9 of slack for rounding errors."""
-    return np.asarray(np.ceil(np.asarray(values, dtype=np.float64) - 1e-9))
-
-
 def _validate(**sizes: Any) -> None:
     for name, value in sizes.items():
         quantity = symbols.quantity(name)
@@ -96,34 +75,8 @@ def _validate(**sizes: Any) -> None:
         raise InvalidInput(f"r, k: {sizes['r']} and {sizes['k']} cannot exceed d = {sizes['d']}")
 
 
-def _bounds() -> tuple[Predicate, ...]:
-    """The sample bounds of the theorem: those with a free or calibrated constant."""
-    parts = load_theorem(THEOREM).assumptions.parts
-    return tuple(p for p in parts if isinstance(p, Predicate) and any(c.name.startswith("C_") for c in p.constants))
-
-
-def _evaluate(expression: sympy.Expr, values: Mapping[str, Any]) -> np.ndarray:
-    names = sorted(s.name for s in expression.free_symbols)
-    compiled = sympy.lambdify([symbols.quantity(n).symbol for n in names], expression, modules="numpy")
-    return np.asarray(compiled(*(np.asarray(values[n], dtype=np.float64) for n in names)), dtype=np.float64)
-
-
-def theorem_rows(constants: Mapping[str, Constant], **values: Any) -> np.ndarray:
-    """Rows per task that all bounds of the theorem ask for together."""
-    point = {**values, **{name: c.value for name, c in constants.items()}}
-    needs = [needed(p, symbols.m) for p in _bounds()]
-    found = [_evaluate(e, point) for e in needs if e is not None]
-    return _whole(np.maximum.reduce(np.broadcast_arrays(*found)))
-
-
-def theorem_tasks(constants: Mapping[str, Constant], **values: Any) -> np.ndarray:
-    """Tasks that the bounds ask for at m rows per task; inf where a bound without t fails at that m."""
-    point = {**values, **{name: c.value for name, c in constants.items()}}
-    out: np.ndarray = np.asarray(1.0)
-    for p in _bounds():
-        need = needed(p, symbols.t)
-        out = np.maximum(out, np.where(p.margin(point) >= 0, 1.0, np.inf) if need is None else _evaluate(need, point))
-    return _whole(out)
+def _region(constants: Mapping[str, Constant]) -> TheoremRegion:
+    return TheoremRegion(load_theorem(THEOREM), tuple(constants.values()))
 
 
 def frozen_constants() -> dict[str, dict[str, Constant]]:
@@ -146,9 +99,9 @@ def _theorem_sources() -> dict[str, dict[str, Constant]]:
     if calibrated:
         wanted = ("C_task", "C_total")
         return {f"theorem, {name}": {c: values[c] for c in wanted} for name, values in calibrated.items()}
-    unit = {p.constants[0].name: p.constants[0] for p in _bounds()}
+    unit = (c for c in load_theorem(THEOREM).constants if c.value is None)
     return {
-        "theorem, constants 1": {n: Constant(n, c.direction, 1.0, "free", "not calibrated") for n, c in unit.items()}
+        "theorem, constants 1": {c.name: Constant(c.name, c.direction, 1.0, "free", "not calibrated") for c in unit}
     }
 
 
@@ -169,17 +122,17 @@ def plan_rows(*, d: int, r: int, k: int, t: int) -> tuple[Requirement, ...]:
     }
     out = [Requirement(name, float(limits.ROWS[name](**sizes)), *note) for name, note in notes.items()]
     for name, constants in _theorem_sources().items():
-        out.append(Requirement(name, float(theorem_rows(constants, **sizes)), "theorem", _constants_text(constants)))
+        out.append(Requirement(name, float(_region(constants).rows(**sizes)), "theorem", _constants_text(constants)))
     return tuple(out)
 
 
 def plan_tasks(*, d: int, r: int, k: int, m: int) -> tuple[Requirement, ...]:
     """Tasks that each source asks for with m rows per task; inf where no number of tasks is enough."""
     _validate(d=d, r=r, k=k, m=m)
-    counting = max(1.0, float(_whole(limits.counting_tasks(d=d, r=r, k=k, m=m))))
+    counting = max(1.0, float(whole(limits.counting_tasks(d=d, r=r, k=k, m=m))))
     # n₀ ≤ m t with n₀ = d r + t s: t ≥ d r/(m − s), s the share of a task.
     share = float(limits.stable_scale(d=d, r=r, k=k, t=1)) - d * r
-    stable = max(1.0, float(_whole(d * r / (m - share)))) if m > share else math.inf
+    stable = max(1.0, float(whole(d * r / (m - share)))) if m > share else math.inf
     ell_one = 1.0 if m >= float(limits.donoho_tanner_rows(d=d, r=r, k=k)) else math.inf
     out = [
         Requirement("counting limit", counting, "limit", "equations against unknowns; nothing works below"),
@@ -187,15 +140,12 @@ def plan_tasks(*, d: int, r: int, k: int, m: int) -> tuple[Requirement, ...]:
         Requirement("Donoho–Tanner", ell_one, "yardstick", "ℓ₁ minimisation with U known: tasks do not help"),
     ]
     for name, constants in _theorem_sources().items():
-        tasks = float(theorem_tasks(constants, d=d, r=r, k=k, m=m))
+        tasks = float(_region(constants).tasks(d=d, r=r, k=k, m=m))
         out.append(Requirement(name, tasks, "theorem", _constants_text(constants)))
     return tuple(out)
 
 
 # ---------------------------------------------------------------------------------------------- the measured solver
-#: First key of the streams of `measured_rows` and `measured_tasks`.
-STREAM = 20_242
-
 #: The search starts from this multiple of the stable scale and stops at four times that.
 SEARCH_FACTOR = 4
 
@@ -213,7 +163,7 @@ def measured_rows(
     high = SEARCH_FACTOR * max(int(limits.ROWS["stable scale"](d=d, r=r, k=k, t=t)), low + 1)
 
     def instances(replicate: int) -> Callable[[int], Instance]:
-        whole = generate(InstanceSpec(t=t, m=high, d=d, r=r, k=k), (STREAM, 0, replicate))
+        whole = generate(InstanceSpec(t=t, m=high, d=d, r=r, k=k), (streams.key("plan/rows", replicate),))
         return whole.prefix
 
     return _measured(solver, instances, low, high, replicates, "rows per task", progress)
@@ -234,7 +184,7 @@ def measured_tasks(
     high = SEARCH_FACTOR * max(int(scale), low + 1, r)
 
     def instances(replicate: int) -> Callable[[int], Instance]:
-        whole = generate(InstanceSpec(t=high, m=m, d=d, r=r, k=k), (STREAM, 1, replicate))
+        whole = generate(InstanceSpec(t=high, m=m, d=d, r=r, k=k), (streams.key("plan/tasks", replicate),))
         return lambda tasks: _first_tasks(whole, tasks)
 
     return _measured(solver, instances, low, high, replicates, "tasks", progress)

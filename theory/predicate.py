@@ -5,7 +5,7 @@ where both sides are positive, else (lhs − rhs)/max(|lhs|, |rhs|) (with the si
 And = min, Or = max, Not = −, Implies = max(−a, b), and the arg-min names the binding assumption.
 
 >>> from theory.symbols import m, r, k, Status
->>> enough = Predicate("rows", m, ">=", r + k + 1, "theory.md §2, item 4", Status.DERIVED)
+>>> enough = Predicate("rows", m, ">=", r + k + 1, "derived", Status.DERIVED)
 >>> print(enough.check({"m": 12, "r": 3, "k": 5}))
 rows: HOLDS, margin +0.288 (1.33 times)
     m ≥ k + r + 1
@@ -477,8 +477,8 @@ class _Composite(Statement):
 
     @property
     def status(self) -> Status:  # type: ignore[override]
-        """The weakest of the parts: quoted, derived, reconstructed, assumed."""
-        order = [Status.QUOTED, Status.DERIVED, Status.RECONSTRUCTED, Status.ASSUMED]
+        """The weakest of the parts: quoted, derived, reconstructed, assumed, measured."""
+        order = [Status.QUOTED, Status.DERIVED, Status.RECONSTRUCTED, Status.ASSUMED, Status.MEASURED]
         return max((p.status for p in self.predicates), key=order.index)
 
     # Or is And of the opposites: min and max, all and any swap.

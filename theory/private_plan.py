@@ -15,8 +15,9 @@ from lrs.errors import InvalidInput
 from lrs.private import Clip, propose_clip, rho_for
 from lrs.private.accounting import check_target
 from theory import symbols
-from theory.plan import Requirement, needed, picture, save
+from theory.plan import Requirement, picture, save
 from theory.predicate import Predicate
+from theory.region import needed
 from theory.theorems.amht_private import a_small, a_usable, start_small, v_small
 
 #: Sizes of the run whose utility the documentation reports; planned for when none are given.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import sympy
 
@@ -26,11 +26,13 @@ class Status(enum.Enum):
     RECONSTRUCTED = "reconstructed"  # [R] restated by a third party or read in public code
     DERIVED = "derived"  # [D] a short derivation is given
     ASSUMED = "assumed"  # [M] remembered, not verified against the source
+    MEASURED = "measured"  # [N] found by running solvers; nobody's statement
 
     @property
     def label(self) -> str:
         """The bracketed letter used in tables."""
-        return {"quoted": "[S]", "reconstructed": "[R]", "derived": "[D]", "assumed": "[M]"}[self.value]
+        letters = {"quoted": "S", "reconstructed": "R", "derived": "D", "assumed": "M", "measured": "N"}
+        return f"[{letters[self.value]}]"
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def quantities() -> dict[str, Quantity]:
     return dict(_DECLARED)
 
 
-ConstantStatus = Literal["free", "cited", "calibrated"]
+ConstantStatus = Literal["free", "cited", "calibrated", "measured"]
+Direction = Literal["larger-is-stronger", "smaller-is-stronger"]
 
 
 @dataclass(frozen=True)
@@ -145,14 +148,14 @@ class Constant:
         Whether a larger value asks for more (m ≥ C g) or for less (ζ ≤ c g).
     value : float or None
         None while free.
-    status : {"free", "cited", "calibrated"}
-        Calibrated values come from the frozen lock file; cited ones from a paper.
+    status : {"free", "cited", "calibrated", "measured"}
+        Calibrated values come from the frozen lock file; cited ones from a paper; measured ones from trials by hand.
     source : str
         Citation, or the entry of the lock file.
     """
 
     name: str
-    direction: Literal["larger-is-stronger", "smaller-is-stronger"]
+    direction: Direction
     value: float | None = None
     status: ConstantStatus = "free"
     source: str = ""
@@ -163,8 +166,8 @@ class Constant:
             raise InvalidInput(
                 f"direction: expected 'larger-is-stronger' or 'smaller-is-stronger', got {self.direction!r}"
             )
-        if self.status not in ("free", "cited", "calibrated"):
-            raise InvalidInput(f"status: expected free, cited or calibrated, got {self.status!r}")
+        if self.status not in get_args(ConstantStatus):
+            raise InvalidInput(f"status: expected one of {', '.join(get_args(ConstantStatus))}, got {self.status!r}")
         if self.value is None and self.status != "free":
             raise InvalidInput(f"value: the {self.status} constant {self.name} needs a value")
         if self.value is not None and not 0 < self.value < float("inf"):
@@ -210,7 +213,26 @@ rank_visible = declare(
     integer=True,
 )
 
+rank_U = declare("rank_U", r"\operatorname{rank} U^{*}", "rank of the truth", zero_allowed=True, integer=True)
+row_U = declare(
+    "row_U", r"\|U\|^2_{2,\infty}", "largest squared norm of a row of U", zero_allowed=True, maximum=1.0 + 1e-9
+)
+zeta_least = declare(
+    "zeta_least", r"\lceil tk/d\rceil", "the least that ζ can be: t k entries in d coordinates", zero_allowed=True
+)
+failing = declare(
+    "failing", "f", "share of tasks with too few rows, or that follow no model", zero_allowed=True, maximum=1.0
+)
+
+# ---------------------------------------------------------------------------------------------- asked of a generator
+w_spread = declare("w_spread", "s_w", "norm spread of w: standard deviation of an added ln ‖w‖", zero_allowed=True)
+repeated = declare("repeated", "q", "share of tasks that repeat another", zero_allowed=True, maximum=1.0)
+b_size = declare("b_size", r"\bar b", "size of the non-zeros of b, that of w being 1")
+
 # ---------------------------------------------------------------------------------------------- measured: the data
+ragged = declare(
+    "ragged", r"\varrho", "raggedness: 1 − smallest/largest number of rows", zero_allowed=True, maximum=1.0
+)
 p_mean = declare("p_mean", r"p_{\text{mean}}", "p-value: coordinate means are 0", zero_allowed=True, maximum=1.0)
 p_scale = declare("p_scale", r"p_{\text{scale}}", "p-value: coordinate variances are 1", zero_allowed=True, maximum=1.0)
 p_correlation = declare(

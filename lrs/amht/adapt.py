@@ -8,14 +8,15 @@ import numpy as np
 from jaxtyping import Float
 
 from lrs.errors import InvalidInput
-from lrs.kernels.engine import Engine
-from lrs.model import TaskParameters
+from lrs.kernels.engine import Engine, Pass
+from lrs.model import TaskParameters, adapts
 from lrs.problem import MultiTaskData
 
 #: Starting supports tried; each is improved by exchanges and the best kept.
 STARTS = 12
 
 
+@adapts
 def fit_task(U: Float[np.ndarray, "d r"], X: Any, y: Any, sparsity: int) -> TaskParameters:
     """min ‖y − X(U w + b)‖ over w and ‖b‖₀ ≤ k, by greedy selection and exchanges from several starts.
 
@@ -42,11 +43,11 @@ def fit_task(U: Float[np.ndarray, "d r"], X: Any, y: Any, sparsity: int) -> Task
     rng = np.random.default_rng([data.n, d, r, k])  # fixed: the same task always gets the same answer
     with Engine(data, r, k, threads=1) as engine:
         U = np.asarray(U, dtype=np.float64)
-        start = np.full((1, k), -1, dtype=np.int64)
-        engine.fit(U, start=start, swaps=4 * max(k, 2))
+        start = engine.no_support()
+        fit = engine.fit(U, Pass(start=start, swaps=4 * max(k, 2)))
         for _ in range(STARTS if k else 0):
-            if engine.rss[0] <= 1e-20 * engine.energy[0]:
+            if fit.rss[0] <= 1e-20 * engine.energy[0]:
                 break
             start[0, : (k + 1) // 2] = rng.permutation(d)[: (k + 1) // 2]
-            engine.fit(U, start=start, swaps=4 * max(k, 2), keep_better=True)
-        return TaskParameters(engine.W[0].copy(), engine.sparse_part().toarray()[0])
+            fit = engine.fit(U, Pass(start=start, swaps=4 * max(k, 2), keep_better=True), fit=fit)
+        return TaskParameters(fit.W[0].copy(), fit.B[0])

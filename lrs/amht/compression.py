@@ -8,11 +8,13 @@ rounding and without the squared condition number of XᵀX. A method that reads 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 
 from lrs.amht.initialization import design_covariance
+from lrs.kernels.arguments import Fit
 from lrs.kernels.engine import Engine
 from lrs.problem import MultiTaskData
 
@@ -34,28 +36,55 @@ def compress(data: MultiTaskData) -> MultiTaskData:
     return MultiTaskData(X, y, offsets, data.task_names, data.feature_names)
 
 
+#: A task is explained exactly when ‖residual‖² is below this share of ‖y‖².
+EXPLAINED = 1e-20
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What an outer step works on: compressed rows, with what has to be read off the rows themselves.
+    """What the steps work on, and what can be read off a fit of it.
 
     Attributes
     ----------
     engine : Engine
-        Of the compressed rows.
-    counts : (t,) integer array
-        Rows of every task before compression, m.
-    covariance : (d, d) array
-        Of the rows (`lrs.amht.initialization.design_covariance`).
+        Passes over the rows, or over the compressed rows.
     data : MultiTaskData
         The rows themselves.
+    known : (d, d) array, optional
+        Their covariance, where it is known already.
     """
 
     engine: Engine
-    counts: Int[np.ndarray, " t"]
-    covariance: Float[np.ndarray, "d d"]
     data: MultiTaskData
+    known: Float[np.ndarray, "d d"] | None = None
 
     @classmethod
     def of(cls, data: MultiTaskData, rank: int, sparsity: int, threads: int | None = None) -> Samples:
         """Compress ``data``."""
-        return cls(Engine(compress(data), rank, sparsity, threads), data.counts, design_covariance(data), data)
+        return cls(Engine(compress(data), rank, sparsity, threads), data)
+
+    @cached_property
+    def covariance(self) -> Float[np.ndarray, "d d"]:
+        """Of the rows (`lrs.amht.initialization.design_covariance`)."""
+        return design_covariance(self.data) if self.known is None else self.known
+
+    def scores(self, fit: Fit) -> Float[np.ndarray, " t"]:
+        """Residual per degree of freedom, as a share of the task's mean square; 0 for tasks without freedom."""
+        engine, freedom = self.engine, self.engine.freedom(fit)
+        scale = np.where(engine.energy > 0, engine.energy / engine.data.counts, 1.0)
+        return np.where(freedom > 0, fit.rss / np.maximum(freedom, 1), 0.0) / scale
+
+    def level(self, fit: Fit, quantile: float = 0.5) -> float:
+        """Quantile of the scores over the tasks that have freedom."""
+        usable = self.engine.freedom(fit) > 0
+        return float(np.quantile(self.scores(fit)[usable], quantile)) if usable.any() else 0.0
+
+    def variance(self, fit: Fit) -> float:
+        """Median over tasks of the residual variance."""
+        freedom = self.engine.freedom(fit)
+        usable = freedom > 0
+        return float(np.median((fit.rss / np.maximum(freedom, 1))[usable])) if usable.any() else 0.0
+
+    def unexplained(self, fit: Fit) -> Bool[np.ndarray, " t"]:
+        """Tasks whose data are not explained exactly."""
+        return fit.rss > EXPLAINED * self.engine.energy

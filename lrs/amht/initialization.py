@@ -52,6 +52,15 @@ def weighted_gram(data: MultiTaskData, row_weight: Float[np.ndarray, " n"]) -> F
     return gram
 
 
+def residuals(data: MultiTaskData, theta: Float[np.ndarray, "t d"]) -> Float[np.ndarray, " n"]:
+    """y_i − X_iθ⁽ⁱ⁾ of every task, stacked, block by block."""
+    rest = data.y.copy()
+    for lo in range(0, data.n, BLOCK):
+        rows = slice(lo, lo + BLOCK)
+        rest[rows] -= np.einsum("nd,nd->n", data.X[rows], theta[data.groups[rows]])
+    return rest
+
+
 def moments_subspace(
     engine: Engine, rank: int, covariance: Float[np.ndarray, "d d"], tasks: np.ndarray | None = None
 ) -> Float[np.ndarray, "d r"]:

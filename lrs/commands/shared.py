@@ -11,15 +11,13 @@ import typer
 
 from lrs import datasets, metrics
 from lrs.cli import stdout
+from lrs.core import streams
 from lrs.core.family import family_of
 from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.private.model import ServerModel
 from lrs.problem import Instance, MultiTaskData
-
-#: Second key of the stream that splits rows into training and held-out; the first is the seed.
-SPLIT_STREAM = 1
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
@@ -59,7 +57,7 @@ def split_rows(data: MultiTaskData, train: float, seed: int) -> tuple[MultiTaskD
     real("train", train, above=0, most=1, what="a fraction")
     if train == 1:
         return data, np.ones(data.n, dtype=bool)
-    return data.split(train, np.random.default_rng([seed, SPLIT_STREAM]))
+    return data.split(train, streams.generator("split", seed))
 
 
 def errors_on(model: LRSModel, data: MultiTaskData, mask: np.ndarray) -> dict[str, Any] | None:

@@ -361,7 +361,14 @@ def _member_of(error: BaseException, family: Any) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- finding one
-FAMILIES: Registry[Any] = Registry("lrs.families", "family", advice="your own is named as module:attribute")
+def _checked(family: Any, where: str) -> Family:
+    """The family; those of this project are checked by its tests instead of at every start."""
+    return family if type(family).__module__.startswith("lrs.families.") else check_family(family)
+
+
+FAMILIES: Registry[Family] = Registry(
+    "lrs.families", "family", _checked, advice="your own is named as module:attribute"
+)
 _LOADED: dict[str, Family] = {}
 
 
@@ -378,9 +385,8 @@ def load_family(family: str | Family = LOW_RANK_SPARSE) -> Family:
             _LOADED[family.name] = check_family(family)
         return family
     if family not in _LOADED:
-        found = import_attribute(family, "family") if ":" in family else FAMILIES.load(family)
-        ours = type(found).__module__.startswith("lrs.families.")  # checked by this project's tests
-        _LOADED[family] = found if ours else check_family(found)
+        found = _checked(import_attribute(family, "family"), family) if ":" in family else FAMILIES.load(family)
+        _LOADED[family] = found
         _LOADED.setdefault(found.name, found)
     return _LOADED[family]
 

@@ -21,7 +21,7 @@ from lrs.core.run import (
     audited,
     blamed_on_solver,
 )
-from lrs.solver import Iterate, Solution, Status, check_family_of, traits_of
+from lrs.core.solver import Iterate, Solution, Status, check_family_of, traits_of
 
 
 class Inline:

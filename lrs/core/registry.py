@@ -45,11 +45,6 @@ def distribution(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else point.value
 
 
-def kept(value: Any, where: str) -> Any:
-    """An object as it was loaded, whatever it is."""
-    return value
-
-
 class Registry(Generic[T]):
     """The objects of one entry-point group, by name.
 
@@ -67,12 +62,12 @@ class Registry(Generic[T]):
 
     Examples
     --------
-    >>> from lrs.solver import SOLVERS
+    >>> from lrs.core.solver import SOLVERS
     >>> SOLVERS.known["amht"]
     'lrs.amht:AMHT'
     """
 
-    def __init__(self, group: str, noun: str, accept: Callable[[Any, str], T] = kept, advice: str = "") -> None:
+    def __init__(self, group: str, noun: str, accept: Callable[[Any, str], T], advice: str = "") -> None:
         self.group, self.noun, self.advice = group, noun, advice
         self._accept = accept
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, runtime_checkable
 
 from lrs.core.family import Answer, Family
+from lrs.core.solver import Iterate, Solution, Traits, load_solver
 from lrs.core.validate import integer, real
 from lrs.errors import InvalidInput, NotFinite, WrongShape
-from lrs.solver import Iterate, Solution, Traits, load_solver
 
 #: Key of a random stream.
 Key = Sequence[int]
@@ -208,10 +208,20 @@ class Subject:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What is known of a solver once it is loaded: its traits, and a hash of what it is made of."""
+    """What is known of a solver once it is loaded.
+
+    Attributes
+    ----------
+    traits : Traits
+    hash : str
+        Of what it is made of.
+    region : str, mapping or None
+        The region it carries: a name, or a name and constants.
+    """
 
     traits: Traits
     hash: str
+    region: str | Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

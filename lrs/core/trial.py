@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lrs.core import streams
 from lrs.core.family import Family, Success
 from lrs.core.run import Executor, Fault, Key, Run, SolverFault, Subject, audited
+from lrs.core.solver import Iterate, Status
 from lrs.errors import InvalidInput
-from lrs.solver import Iterate, Status
 
 
 class Ended(enum.StrEnum):
@@ -124,12 +125,8 @@ def trial(
     except InvalidInput as error:
         return Outcome(Ended.IMPOSSIBLE, success, message=str(error))
     drawn = time.perf_counter() - start
-    own = (*key, SOLVER) if solver_key is None else solver_key
+    own = (streams.key("trial/solver", *key),) if solver_key is None else solver_key
     return judged(family, instance, own, solver, success, executor, watch=watch, draw_seconds=drawn)
-
-
-#: Last part of the key of the solver's generator in a trial.
-SOLVER = 1_000
 
 
 def judged(

@@ -27,18 +27,7 @@ from lrs.errors import InvalidInput, NotFinite
 def integer(
     name: str, value: Any, *, least: int | None = None, most: int | None = None, expected: str | None = None
 ) -> int:
-    """An integer, also NumPy's, between two ends; a truth value is none.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument, for the message.
-    value : any
-    least, most : int, optional
-        The ends, which belong to what is allowed.
-    expected : str, optional
-        What to say instead of the ends: “… expected {expected}, got …”.
-    """
+    """An integer, also NumPy's, from ``least`` to ``most``; a truth value is none. ``expected`` is said instead of the ends."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if whole and (least is None or value >= least) and (most is None or value <= most):
         return int(value)
@@ -63,23 +52,10 @@ def real(
     what: str = "a number",
     expected: str | None = None,
 ) -> float:
-    """A real number, also NumPy's, in an interval; neither NaN nor a truth value is one.
+    """A real number, also NumPy's, in an interval whose ends belong to it (``least``, ``most``) or not (``above``, ``below``).
 
-    Parameters
-    ----------
-    name : str
-        Of the argument, for the message.
-    value : any
-    least, most : float, optional
-        Ends that belong to the interval.
-    above, below : float, optional
-        Ends that do not.
-    infinite : bool
-        Whether ±∞ is allowed.
-    what : str
-        What the number is: “… expected {what} in (0, 1], got …”.
-    expected : str, optional
-        What to say instead of that and the interval.
+    Neither NaN nor a truth value is one, ±∞ only where it is ``infinite``. The message says “expected {what} in (0, 1]”, or
+    ``expected`` instead of both.
     """
     if (
         isinstance(value, int | float | np.integer | np.floating)
@@ -141,7 +117,7 @@ def finite(name: str, array: np.ndarray, fix: str = "") -> np.ndarray:
         suspicious = not np.isfinite(array.sum())
     if suspicious and not np.isfinite(array).all():
         bad = ~np.isfinite(array)
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        where = int(np.argmax(bad)) if bad.ndim == 1 else tuple(int(i) for i in np.argwhere(bad)[0])
         end = f"; {fix}" if fix else ""
         raise NotFinite(f"{name}: {int(bad.sum())} value(s) are NaN or infinite, the first at index {where}{end}")
     return array

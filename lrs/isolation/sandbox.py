@@ -38,8 +38,8 @@ from lrs.core.run import (
     audited,
     blamed_on_solver,
 )
+from lrs.core.solver import SOLVERS, Iterate, Solution, Status, Traits
 from lrs.errors import InvalidInput
-from lrs.solver import SOLVERS, Iterate, Solution, Status, Traits
 
 #: How much longer a call may take by the clock than in processor time.
 PATIENCE = 5.0
@@ -119,7 +119,7 @@ class Sandbox:
         if answer["kind"] == "fault":
             self.close()
             raise _fault(answer)
-        self.loaded = Loaded(Traits(**answer["traits"]), str(answer["hash"]))
+        self.loaded = Loaded(Traits(**answer["traits"]), str(answer["hash"]), answer["region"])
         return self.loaded
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ scratch file, so that a solver that prints is noticed and disturbs nobody.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import random
 import re
@@ -29,8 +30,8 @@ from lrs.core.family import Family, load_family
 from lrs.core.identity import joint_digest
 from lrs.core.inline import check_solution
 from lrs.core.run import Fault, IterationLimit, SolverFault, Subject, fault_of, missing_package
+from lrs.core.solver import Iterate, check_family_of, traits_of
 from lrs.errors import InvalidInput
-from lrs.solver import Iterate, check_family_of, traits_of
 
 #: Audit events that mean another process is started.
 _PROCESS_EVENTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
@@ -168,6 +169,7 @@ class Worker:
                 "kind": "loaded",
                 "traits": traits.to_dict(),
                 "hash": solver_hash(self.solver, subject.pickled),
+                "region": _carried_region(self.solver),
             }
         except InvalidInput as error:
             missing = missing_package(error)
@@ -249,6 +251,21 @@ class Worker:
         return record
 
 
+def _carried_region(solver: Any) -> str | dict[str, Any] | None:
+    """A solver's attribute ``region`` as plain values: a name, or a name with constants; no code leaves this process."""
+    region: Any = getattr(solver, "region", None)
+    plain: Any = region.to_dict() if hasattr(region, "to_dict") else region
+    if plain is None or isinstance(plain, str):
+        return plain
+    constants = plain.get("constants", {}) if isinstance(plain, Mapping) else None
+    if not isinstance(constants, Mapping) or not all(isinstance(v, int | float) for v in constants.values()):
+        raise InvalidInput(
+            f"region: the solver carries a {type(region).__name__}; carry the name of a region or a mapping "
+            "{'name': …, 'constants': {…}}, or pass check_solver(region=…)"
+        )
+    return {"name": str(plain.get("name")), "constants": {str(n): float(v) for n, v in constants.items()}}
+
+
 # ---------------------------------------------------------------------------------------------- identity
 def _sources(module: types.ModuleType) -> list[Path]:
     """Source files that make up a module: its top-level package, or, for a lone file, the loaded files beside it."""
@@ -272,9 +289,13 @@ def solver_hash(solver: Any, pickled: bytes | None) -> str:
     import scipy
 
     kind = solver if isinstance(solver, types.FunctionType | type) else type(solver)
-    module = sys.modules.get(getattr(kind, "__module__", ""), None)
+    # A solver made of parts is made of their source as well.
+    parts = vars(solver).values() if dataclasses.is_dataclass(solver) and not isinstance(solver, type) else ()
+    kinds = [kind, *(part if isinstance(part, types.FunctionType) else type(part) for part in parts)]
+    names = dict.fromkeys(getattr(k, "__module__", "") for k in kinds)
+    modules = [sys.modules[name] for name in names if name in sys.modules and name not in ("__main__", "builtins")]
     configuration = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(solver))
-    files = [] if module is None or module.__name__ == "__main__" else _sources(module)
+    files = list(dict.fromkeys(file for module in modules for file in _sources(module)))
     texts = []
     size = 0
     for file in files:

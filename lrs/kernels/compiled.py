@@ -159,30 +159,10 @@ def _project(X, Ut, Q, m):
 
 
 @_jit
-def fit_tasks(
-    X,
-    y,
-    offsets,
-    tasks,
-    lo,
-    hi,
-    Ut,
-    start,
-    limit,
-    swaps,
-    search,
-    keep_better,
-    square,
-    S,
-    size,
-    W,
-    V,
-    gain,
-    rss,
-    G,
-    Q_all,
-    rank,
-):
+def fit_tasks(rows, tasks, lo, hi, Ut, square, pursuit, fit):
+    X, y, offsets = rows
+    start, limit, swaps, search, keep_better = pursuit
+    S, size, rank, W, V, gain, rss, G, basis = fit
     r, d = Ut.shape
     k = S.shape[1]
     width = r + k
@@ -294,7 +274,7 @@ def fit_tasks(
         base = first_row * width
         for a in range(p):
             for j in range(m):
-                Q_all[base + a * m + j] = Q[a, j]
+                basis[base + a * m + j] = Q[a, j]
         for a in range(r):
             W[i, a] = 0.0
         for a in range(p - 1, -1, -1):
@@ -318,8 +298,10 @@ def fit_tasks(
 
 
 @_jit
-def hessian_product(X, offsets, tasks, lo, hi, D, W, weight, Q_all, rank, width, out):
+def hessian_product(rows, tasks, lo, hi, D, weight, fit, out):
+    X, offsets, W, basis = rows.X, rows.offsets, fit.W, fit.basis
     d, r = D.shape
+    width = r + fit.support.shape[1]
     longest = 0
     for n in range(lo, hi):
         longest = max(longest, offsets[tasks[n] + 1] - offsets[tasks[n]])
@@ -344,12 +326,12 @@ def hessian_product(X, offsets, tasks, lo, hi, D, W, weight, Q_all, rank, width,
                 s += Xi[j, c] * h[c]
             v[j] = s
         base = first_row * width
-        for a in range(rank[i]):
+        for a in range(fit.rank[i]):
             s = 0.0
             for j in range(m):
-                s += Q_all[base + a * m + j] * v[j]
+                s += basis[base + a * m + j] * v[j]
             for j in range(m):
-                v[j] -= s * Q_all[base + a * m + j]
+                v[j] -= s * basis[base + a * m + j]
         _correlate(Xi, v, g)
         for a in range(r):
             s = weight[i] * W[i, a]
@@ -358,7 +340,8 @@ def hessian_product(X, offsets, tasks, lo, hi, D, W, weight, Q_all, rank, width,
 
 
 @_jit
-def first_pass(X, y, offsets, tasks, lo, hi, square, correlation):
+def first_pass(rows, tasks, lo, hi, square, correlation):
+    X, y, offsets = rows
     d = X.shape[1]
     for n in range(lo, hi):
         i = tasks[n]
@@ -371,7 +354,9 @@ def first_pass(X, y, offsets, tasks, lo, hi, square, correlation):
 
 
 @_jit
-def threshold_steps(X, y, offsets, tasks, lo, hi, shared, B, length, alpha, beta, gamma, c1, steps, used):
+def threshold_steps(rows, tasks, lo, hi, shared, thresholds, B, gamma, used):
+    X, y, offsets = rows
+    length, alpha, beta, c1, steps = thresholds
     d = X.shape[1]
     longest = 0
     for n in range(lo, hi):

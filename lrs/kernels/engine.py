@@ -1,17 +1,17 @@
-"""Runs a kernel over all tasks of a problem: ranges of tasks for threads, arrays for what each task has fitted."""
+"""Runs a kernel over all tasks of a problem: ranges of tasks for threads, one new value for what they have fitted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import sparse
 
 from lrs.kernels import check_threads, kernel
+from lrs.kernels.arguments import Fit, Pursuit, Rows, Thresholds, frozen
 from lrs.model import LRSModel
 from lrs.problem import MultiTaskData
 
@@ -21,8 +21,22 @@ RANGES = 8
 TASKS_PER_RANGE = 32
 
 
+class Pass(NamedTuple):
+    """One pass of the sparse and weight step over some tasks (`lrs.kernels.arguments.Pursuit`).
+
+    ``tasks`` default to all, ``start`` to the present supports, ``limit`` to the sparsity.
+    """
+
+    tasks: Int[np.ndarray, " n"] | None = None
+    start: Int[np.ndarray, "n k"] | None = None
+    limit: int | None = None
+    swaps: int = 0
+    search: bool = True
+    keep_better: bool = False
+
+
 class Engine:
-    """The data of a problem together with the present fit of every task.
+    """The data of a problem and the passes over it; what a pass finds is a value of its own (`lrs.kernels.arguments.Fit`).
 
     Attributes
     ----------
@@ -32,18 +46,6 @@ class Engine:
         X_iᵀ y_i.
     energy : (t,) array
         ‖y_i‖².
-    support : (t, k) integer array
-        Support of b⁽ⁱ⁾, padded by −1; ``size`` (t,) counts it.
-    W : (t, r), values : (t, k)
-        Weights, and b on the support.
-    gain : (t, k) array
-        How much a task's residual sum of squares would rise without that coordinate of b.
-    rss : (t,) array
-        Residual sums of squares, infinite before the first fit.
-    gradient : (t, d) array
-        X_iᵀ(y_i − X_iθ⁽ⁱ⁾).
-    rank : (t,) integer array
-        Dimension of span[X_i U, X_i on the support].
     """
 
     def __init__(self, data: MultiTaskData, rank: int, sparsity: int, threads: int | None = None) -> None:
@@ -55,11 +57,6 @@ class Engine:
         self.square, self.correlation = np.empty((t, d)), np.empty((t, d))
         self._run("first_pass", self.all_tasks, lambda _: (self.square, self.correlation))
         self.energy = np.add.reduceat(data.y**2, data.offsets[:-1])
-        self.support = np.full((t, sparsity), -1, dtype=np.int64)
-        self.size, self.rank = np.zeros(t, dtype=np.int64), np.zeros(t, dtype=np.int64)
-        self.W, self.values, self.gain = np.zeros((t, rank)), np.zeros((t, sparsity)), np.zeros((t, sparsity))
-        self.rss, self.gradient = np.full(t, np.inf), np.zeros((t, d))
-        self._basis = np.zeros(data.n * (rank + sparsity))
 
     def close(self) -> None:
         """Release the threads."""
@@ -80,9 +77,7 @@ class Engine:
         # Cut by rows, not by tasks: ragged tasks would leave one thread waiting for another.
         rows = np.concatenate([[0], np.cumsum(self.data.counts[tasks])])
         cuts = np.searchsorted(rows, np.arange(ranges + 1) * rows[-1] // ranges).tolist()
-        head = (self.data.X, self.data.y, self.data.offsets, tasks)
-        if name == "hessian_product":
-            head = (self.data.X, self.data.offsets, tasks)  # type: ignore[assignment]
+        head = (Rows(self.data.X, self.data.y, self.data.offsets), tasks)
         calls = [(lo, hi, arguments(index)) for index, (lo, hi) in enumerate(pairwise(cuts))]
         if self._pool is None or ranges == 1:
             for lo, hi, rest in calls:
@@ -93,104 +88,76 @@ class Engine:
         return ranges
 
     # ------------------------------------------------------------------ the passes
-    def fit(
-        self,
-        U: Float[np.ndarray, "d r"],
-        *,
-        tasks: Int[np.ndarray, " n"] | None = None,
-        start: Int[np.ndarray, "n k"] | None = None,
-        limit: int | None = None,
-        swaps: int = 0,
-        search: bool = True,
-        keep_better: bool = False,
-    ) -> None:
-        """Sparse and weight step of the given tasks (`lrs.kernels.definitions.fit_tasks`)."""
-        tasks = self.all_tasks if tasks is None else tasks
-        if len(tasks) == 0:
-            return
-        start = self.support[tasks] if start is None else start
-        fixed = (
-            np.ascontiguousarray(U.T),
-            start,
-            self.k if limit is None else limit,
-            swaps,
-            search,
-            keep_better,
-            self.square,
-            self.support,
-            self.size,
-            self.W,
-            self.values,
-            self.gain,
-            self.rss,
-            self.gradient,
-            self._basis,
-            self.rank,
-        )
-        self._run("fit_tasks", tasks, lambda _: fixed)
+    def fit(self, U: Float[np.ndarray, "d r"], *passes: Pass, fit: Fit | None = None) -> Fit:
+        """Sparse and weight step (`lrs.kernels.definitions.fit_tasks`): the passes one after the other, then one new fit.
+
+        Tasks that no pass treats keep what ``fit`` says of them.
+        """
+        passes, fit = passes or (Pass(),), fit or self.nothing()
+        # The large arrays are not copied where every task is written anyway.
+        written = np.zeros(self.data.t, dtype=bool)
+        for p in passes:
+            if not p.keep_better:
+                written[self.all_tasks if p.tasks is None else p.tasks] = True
+        copy = np.empty_like if written.all() else np.copy
+        work = Fit._make([*(a.copy() for a in fit[:-2]), copy(fit.gradient), copy(fit.basis)])
+        for p in passes:
+            self.write(work, U, p)
+        return frozen(work)
+
+    def write(self, work: Fit, U: Float[np.ndarray, "d r"], one: Pass) -> None:
+        """One pass into arrays that nobody else has seen yet."""
+        tasks = self.all_tasks if one.tasks is None else one.tasks
+        if len(tasks):
+            start = work.support[tasks] if one.start is None else one.start
+            pursuit = Pursuit(start, self.k if one.limit is None else one.limit, *one[3:])
+            Ut = np.ascontiguousarray(U.T)
+            self._run("fit_tasks", tasks, lambda _: (Ut, self.square, pursuit, work))
+
+    def nothing(self) -> Fit:
+        """Before the first fit."""
+        return frozen(Fit.nothing(self.data.t, self.data.d, self.r, self.k, self.data.n))
+
+    def no_support(self, tasks: Int[np.ndarray, " n"] | None = None) -> Int[np.ndarray, "n k"]:
+        """A start with no coordinate at all, for the given tasks or for all."""
+        return np.full((self.data.t if tasks is None else len(tasks), self.k), -1, dtype=np.int64)
 
     def hessian_product(
-        self, D: Float[np.ndarray, "d r"], weight: Float[np.ndarray, " t"], *, projected: bool = True
+        self, fit: Fit, D: Float[np.ndarray, "d r"], weight: Float[np.ndarray, " t"], *, projected: bool = True
     ) -> Float[np.ndarray, "d r"]:
         """Σ_i weight_i X_iᵀP_iX_i D w_i w_iᵀ, where P_i removes span[X_iU, X_i on the support] when ``projected``."""
-        tasks = np.flatnonzero(weight)
         parts = np.zeros((RANGES, self.r, self.data.d))
-        rank = self.rank if projected else np.zeros_like(self.rank)
-        width = self.r + self.k
+        if not projected:
+            fit = frozen(fit._replace(rank=np.zeros_like(fit.rank)))
         D = np.ascontiguousarray(D)
-        self._run("hessian_product", tasks, lambda n: (D, self.W, weight, self._basis, rank, width, parts[n]))
+        self._run("hessian_product", np.flatnonzero(weight), lambda n: (D, weight, fit, parts[n]))
         return parts.sum(axis=0).T
 
     def threshold_steps(
         self,
         shared: Float[np.ndarray, "t d"],
         B: Float[np.ndarray, "t d"],
-        length: Float[np.ndarray, " t"],
-        alpha: Float[np.ndarray, " t"],
-        beta: Float[np.ndarray, " t"],
         gamma: Float[np.ndarray, " t"],
-        c1: float,
-        steps: int,
-    ) -> Float[np.ndarray, "t s"]:
-        """OptimizeSparseVector of all tasks with steps of ``length``, ``B`` and ``gamma`` in place; the thresholds used."""
-        used = np.zeros((self.data.t, steps))
-        fixed = (shared, B, length, alpha, beta, gamma, c1, steps, used)
-        self._run("threshold_steps", self.all_tasks, lambda _: fixed)
-        return used
-
-    _FIT = ("support", "size", "rank", "W", "values", "gain", "rss", "gradient", "_basis")
-
-    def snapshot(self) -> dict[str, np.ndarray]:
-        """Copies of the present fit, for `restore`."""
-        return {name: getattr(self, name).copy() for name in self._FIT}
-
-    def restore(self, fit: dict[str, np.ndarray]) -> None:
-        """Take back a fit that `snapshot` kept."""
-        for name, value in fit.items():
-            getattr(self, name)[...] = value
+        thresholds: Thresholds,
+    ) -> tuple[Float[np.ndarray, "t d"], Float[np.ndarray, "t s"]]:
+        """OptimizeSparseVector of all tasks from ``B``; the new B and the thresholds used."""
+        used, B, gamma = np.zeros((self.data.t, thresholds.steps)), B.copy(), gamma.copy()
+        self._run("threshold_steps", self.all_tasks, lambda _: (shared, thresholds, B, gamma, used))
+        return B, used
 
     # ------------------------------------------------------------------ reading
-    @property
-    def freedom(self) -> Int[np.ndarray, " t"]:
+    def freedom(self, fit: Fit) -> Int[np.ndarray, " t"]:
         """Residual degrees of freedom m_i − rank[X_iU, X_i on the support]."""
-        return self.data.counts - self.rank
+        return self.data.counts - fit.rank
 
-    def sparse_part(self) -> sparse.csr_array:
-        """B (t, d) of the present fit."""
-        kept = self.support >= 0
-        indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-        B = sparse.csr_array((self.values[kept], self.support[kept], indptr), shape=(self.data.t, self.data.d))
-        B.sort_indices()
-        return B
+    def model(self, U: Float[np.ndarray, "d r"], fit: Fit) -> LRSModel:
+        """The fit as a model."""
+        return LRSModel(U, fit.W.copy(), fit.sparse_part, self.data.task_names, self.data.feature_names)
 
-    def model(self, U: Float[np.ndarray, "d r"]) -> LRSModel:
-        """The present fit as a model."""
-        return LRSModel(U, self.W.copy(), self.sparse_part(), self.data.task_names, self.data.feature_names)
-
-    def relative_residual(self) -> float:
+    def relative_residual(self, fit: Fit) -> float:
         """‖y − ŷ‖₂ / ‖y‖₂ over all tasks."""
         total = float(self.energy.sum())
-        return float(np.sqrt(self.rss.sum() / (total or 1.0)))
+        return float(np.sqrt(fit.rss.sum() / (total or 1.0)))
 
 
 def exercise() -> None:
@@ -198,7 +165,7 @@ def exercise() -> None:
     rng = np.random.default_rng([0])
     data = MultiTaskData.from_arrays(rng.standard_normal((2, 6, 4)), rng.standard_normal((2, 6)))
     with Engine(data, 1, 1, threads=1) as engine:
-        engine.fit(np.eye(4)[:, :1], swaps=1)
-        engine.hessian_product(np.ones((4, 1)), np.ones(2))
+        fit = engine.fit(np.eye(4)[:, :1], Pass(swaps=1))
+        engine.hessian_product(fit, np.ones((4, 1)), np.ones(2))
         zeros, ones = np.zeros((2, 4)), np.ones(2)
-        engine.threshold_steps(zeros, zeros.copy(), ones, ones, ones, ones.copy(), 0.25, 1)
+        engine.threshold_steps(zeros, zeros, ones, Thresholds(ones, ones, ones, 0.25, 1))

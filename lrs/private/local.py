@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from lrs.kernels.engine import Engine
+from lrs.kernels.engine import Engine, Pass
 from lrs.problem import MultiTaskData
 
 
@@ -18,5 +18,5 @@ def local_step(
     them are simulated in one process.
     """
     with Engine(data, U.shape[1], sparsity, threads=1) as engine:
-        engine.fit(np.asarray(U, dtype=np.float64), swaps=4 * max(sparsity, 2))
-        return engine.W.copy(), engine.sparse_part().toarray()
+        fit = engine.fit(np.asarray(U, dtype=np.float64), Pass(swaps=4 * max(sparsity, 2)))
+        return fit.W.copy(), fit.B

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lrs import InstanceSpec, generate, kernels, solve
-from lrs.kernels.engine import Engine
+from lrs.kernels.engine import Engine, Pass
 from property_tests.benchmarks.simple_pipeline import SimplePipeline
 
 SPEC = InstanceSpec(t=200, m=50, d=100, r=3, k=5)
@@ -31,8 +31,8 @@ def _backend(name):
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_fit(benchmark, instance, backend):
     with _backend(backend), Engine(instance.problem.data, 3, 5, threads=1) as engine:
-        start = np.full((SPEC.t, SPEC.k), -1, dtype=np.int64)
-        benchmark.pedantic(engine.fit, (instance.truth.U,), {"start": start, "swaps": 0}, rounds=3, iterations=1)
+        start = Pass(start=engine.no_support())
+        benchmark.pedantic(engine.fit, (instance.truth.U, start), rounds=3, iterations=1)
 
 
 @pytest.mark.benchmark(group="hessian_product")
@@ -40,8 +40,8 @@ def test_fit(benchmark, instance, backend):
 def test_hessian_product(benchmark, instance, backend):
     with _backend(backend), Engine(instance.problem.data, 3, 5, threads=1) as engine:
         with kernels.use("numba"):
-            engine.fit(instance.truth.U)
-        benchmark(engine.hessian_product, instance.truth.U, np.ones(SPEC.t))
+            fit = engine.fit(instance.truth.U)
+        benchmark(engine.hessian_product, fit, instance.truth.U, np.ones(SPEC.t))
 
 
 @pytest.mark.benchmark(group="hessian_product")

@@ -23,7 +23,8 @@ from dataclasses import replace
 import numpy as np
 
 from lrs import AMHT, Instance, InstanceSpec, Problem, generate, kernels, load_solver, metrics, solve
-from lrs.kernels.engine import Engine
+from lrs.amht.driver import Run
+from lrs.kernels.engine import Engine, Pass
 from property_tests.benchmarks.simple_pipeline import SimplePipeline
 
 ROWS = {
@@ -82,13 +83,13 @@ def supports_given(instance: Instance) -> float:
 
         covariance, ones = design_covariance(problem.data), np.ones(problem.t)
         for _ in range(6):
-            engine.fit(U, start=support, search=False)
-            rhs = engine.gradient.T @ engine.W
-            right = Preconditioner(covariance, engine.W, engine.freedom.astype(float))
-            D, _ = conjugate_gradients(engine, rhs, ones, right, tolerance=1e-8, products=40, across=U)
+            fit = engine.fit(U, Pass(start=support, search=False))
+            rhs = fit.gradient.T @ fit.W
+            right = Preconditioner(covariance, fit.W, engine.freedom(fit).astype(float))
+            D, _ = conjugate_gradients(engine, fit, rhs, ones, right, tolerance=1e-8, products=40, across=U)
             U = orthonormalise(U + D)
-        engine.fit(U, start=support, search=False)
-        return metrics.theta_error(engine.model(U), truth)
+        fit = engine.fit(U, Pass(start=support, search=False))
+        return metrics.theta_error(engine.model(U, fit), truth)
 
 
 def reach(rows: Sequence[str], seeds: int) -> None:
@@ -148,17 +149,18 @@ def outer_step(t: int) -> None:
     """One outer step of the whole problem in units of a BLAS pass X @ v over the stacked rows."""
     problem = generate(replace(ROWS["B"], t=t), 0).problem
     data = problem.data
-    solver = AMHT()
+    parts = AMHT().alternation()
     v = np.ones(data.d)
-    with Engine(data, problem.rank, problem.sparsity) as engine:
-        state = solver.init(problem, engine, np.random.default_rng(0))
+    with parts.samples(problem) as samples:
+        run = Run(parts, problem, samples, np.random.default_rng(0), None)
+        state = run.start()
         ratios = []
         for _ in range(6):
             passes = [clock(lambda: data.X @ v) for _ in range(3)]
 
             def step() -> None:
                 nonlocal state
-                state = solver.step(state)
+                state = run.step(state)
 
             seconds = clock(step)
             passes += [clock(lambda: data.X @ v) for _ in range(3)]

@@ -1,10 +1,10 @@
 """How far a region of `property_tests.strategies` could be widened: claims on its shell with one limit moved.
 
     python -m property_tests.benchmarks.region_limits
-    python -m property_tests.benchmarks.region_limits --solver property_tests.textbook:Textbook --limit zeta_share
+    python -m property_tests.benchmarks.region_limits --solver property_tests.textbook:Textbook --limit zeta_0
     python -m property_tests.benchmarks.region_limits --solver amht-paper --claims 'recovery/exact,thresholds/*' \
-        --limit constant --value 8 --with tasks=20 --corner plain --corner signs
-    python -m property_tests.benchmarks.region_limits --claims 'recovery/exact,rate/envelope' --limit duplicates \
+        --limit C_rows --value 8 --with C_tasks=20 --corner plain --corner signs
+    python -m property_tests.benchmarks.region_limits --claims 'recovery/exact,rate/envelope' --limit repeated_0 \
         --draws 36 --replicates 100
 
 Every row moves one limit of the solver's region and tries the corner that lies at this limit, with the smallest number
@@ -26,17 +26,17 @@ from property_tests.bench import Bench, Trial, default_jobs
 from property_tests.claim import Claim, claims
 from property_tests.strategies import CORNERS, SampleRegion
 
-#: Limit → the corner that lies at it, and the values tried by default (the first is the laxest).
+#: Constant of the region → the corner that lies at it, and the values tried by default (the first is the laxest).
 TRIED: dict[str, tuple[str, tuple[float, ...]]] = {
-    "constant": ("plain", (1.25, 1.5, 1.75, 2.0)),
-    "zeta_share": ("clustered supports", (0.95, 0.8, 0.65, 0.5)),
-    "kappa": ("condition at its limit", (1000.0, 100.0, 10.0)),
-    "w_spread": ("spiky weights", (2.0, 1.5, 1.0, 0.5)),
-    "coherence": ("rows at the incoherence limit", (0.7, 0.6, 0.5, 0.3)),
-    "duplicates": ("repeated tasks", (0.75, 0.5, 0.25)),
-    "b_scale": ("large b", (1000.0, 100.0, 10.0)),
-    "dimension": ("plain", (3.0, 4.0, 6.0)),
-    "tasks": ("plain", (3.0, 5.0, 10.0)),
+    "C_rows": ("plain", (1.25, 1.5, 1.75, 2.0)),
+    "zeta_0": ("clustered supports", (0.95, 0.8, 0.65, 0.5)),
+    "kappa_0": ("condition at its limit", (1000.0, 100.0, 10.0)),
+    "w_spread_0": ("spiky weights", (2.0, 1.5, 1.0, 0.5)),
+    "row_0": ("rows at the incoherence limit", (0.7, 0.6, 0.5, 0.3)),
+    "repeated_0": ("repeated tasks", (0.75, 0.5, 0.25)),
+    "b_most": ("large b", (1000.0, 100.0, 10.0)),
+    "C_dimension": ("plain", (3.0, 4.0, 6.0)),
+    "C_tasks": ("plain", (3.0, 5.0, 10.0)),
 }
 
 
@@ -71,24 +71,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         action="append",
         default=[],
         metavar="LIMIT=VALUE",
-        help="moved in every row; repeatable",
+        help="moved in every row (also largest=…); repeatable",
     )
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--replicates", type=int, default=1, help="of every configuration drawn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=0, help="print this many failures of every row")
     asked = parser.parse_args(arguments)
-    moved = {
-        name: int(value) if name == "largest" else float(value) for name, value in (m.split("=") for m in asked.moved)
-    }
-    start = replace(strategies.region_for(asked.solver, asked.theorem), **moved)  # type: ignore[arg-type]
+    moved = {name: float(value) for name, value in (m.split("=") for m in asked.moved)}
+    largest = moved.pop("largest", None)
     print("| limit | value | corner | claim | missed | of | worst configuration | slowest, s |", flush=True)
     print("|---|---|---|---|---|---|---|---|", flush=True)
     with Bench(Subject.of(asked.solver), Limits(seconds=60.0), default_jobs()) as bench:
+        start = strategies.region_for(bench, asked.theorem)
+        assert isinstance(start, SampleRegion)
+        start = start.with_constants(**moved)
+        if largest is not None:
+            start = replace(start, largest=int(largest))
         for limit in asked.limit or TRIED:
             usual, values = TRIED[limit]
             for value in asked.value or values:
-                region = replace(start, **{limit: value})  # type: ignore[arg-type]
+                region = start.with_constants(**{limit: value})
                 for corner in asked.corner or (usual,):
                     found, slowest = failures(
                         bench, claims(asked.claims), region, corner, asked.draws, asked.replicates, asked.seed

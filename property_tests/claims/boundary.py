@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 from hypothesis import strategies as st
 
 from lrs import metrics
-from lrs.generate import InstanceSpec, generate
+from lrs.generate import generate
 from lrs.problem import Instance
 from property_tests import strategies
 from property_tests.claim import Claim, Context, Outcome, Scaling, register
 from property_tests.claims.recovery import RECOVERED, THEOREM
 from property_tests.configuration import Configuration, Region
+from theory.region import TheoremRegion
+from theory.theorems import load_theorem
 
-#: Exponents of the bound m t = Ω(k d r⁴), m = Ω(max(k, r³)).
-EXPONENTS = {"k": 1.0, "d": 1.0, "r": 4.0}
+#: What is doubled.
+DOUBLED = ("k", "d", "r")
 #: Ratio of neighbouring numbers of rows tried, and the allowance for that resolution and for logarithms.
 RATIO, ALLOWANCE = 0.75, 0.6
+
+
+@cache
+def exponents() -> dict[str, float]:
+    """Largest exponent of every size over the branches of the theorem's bounds on m."""
+    formulas = TheoremRegion(load_theorem("amht-informal")).exponents("m")
+    return {name: max(float(e) for e in found) for name, found in formulas.items()}
 
 
 def critical_rows(context: Context, full: Instance) -> float:
@@ -39,31 +49,24 @@ def critical_rows(context: Context, full: Instance) -> float:
 
 def _exponent(context: Context) -> Outcome:
     size = str(context.configuration["doubles"])
-    key = context.configuration.seed(context.phase, context.replicate)
+    key = context.key
     spec = context.configuration.spec
     larger = replace(spec, **{size: 2 * getattr(spec, size)}, m=2 * spec.m)
     small, large = (critical_rows(context, generate(s, key)) for s in (spec, larger))
     slope = math.log2(large / small)
-    bound = EXPONENTS[size] + ALLOWANCE
+    bound = exponents()[size] + ALLOWANCE
     values = {"smallest m": small, "smallest m, doubled": large}
     outcome = Outcome.below(f"exponent of m in {size}", slope, bound, values=values)
     return replace(outcome, margin=bound - slope)
 
 
 @st.composite
-def _doubling(draw: st.DrawFn, region: strategies.SampleRegion) -> Configuration:
-    size = draw(st.sampled_from(tuple(EXPONENTS)))
-    r, k = 1, draw(st.integers(1, 2))
-    least = max(14, math.ceil(region.dimension * (r + k)))
-    d = draw(st.integers(least, least + 4))
-    t = max(24, math.ceil(2 * region.tasks * r))
-    m = region.rows(t, d, r, k, slack=0.3)
-    spec = InstanceSpec(t=t, m=m, d=d, r=r, k=k)
-    return Configuration(spec=spec, slack=0.3, extras=(("doubles", size),))
-
-
-def _configurations(region: Region) -> st.SearchStrategy[Configuration]:
-    return _doubling(strategies.sample_region(region))
+def _doubling(draw: st.DrawFn, region: Region) -> Configuration:
+    size = draw(st.sampled_from(DOUBLED))
+    # Room for twice the rank: twice the tasks.
+    sizes = strategies.Sizes(r=(1, 1), k=(1, 2), extra_d=4, extra_t=0, tasks=2.0, largest=3)
+    base = draw(strategies.inside(region, sizes=sizes, slacks=(0.3,), corners=("plain",)))
+    return replace(base, extras=(("doubles", size),))
 
 
 register(
@@ -73,7 +76,7 @@ register(
         "1 and 4, with 0.6 for logarithms and for steps of a quarter.",
         cite=f"m t = Ω(k d r⁴), m = Ω(max(k, r³)), {THEOREM}",
         kind=Scaling(0.90, 0.50),
-        configurations=_configurations,
+        configurations=_doubling,
         check=_exponent,
         theorems=("amht-informal",),
         traits=("exact", "low_rank", "sparse"),

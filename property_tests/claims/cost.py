@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
-from lrs.generate import InstanceSpec, generate
+from lrs.generate import generate
 from lrs.problem import Problem
 from property_tests import strategies
 from property_tests.claim import AtLeast, Claim, Context, Outcome, Scaling, Timing, register
@@ -25,7 +25,7 @@ _COUNTED = (1, 4)
 def _problem(context: Context, factor: int) -> Problem:
     """The configuration with ``factor`` times the tasks: m·t grows, d, r, k and the conditioning stay."""
     spec = replace(context.configuration.spec, t=context.configuration.spec.t * factor)
-    return generate(spec, context.configuration.seed(context.phase, context.replicate)).problem
+    return generate(spec, context.key).problem
 
 
 def _exponent(factors: tuple[int, int], values: list[float]) -> float:
@@ -36,7 +36,7 @@ def _exponent(factors: tuple[int, int], values: list[float]) -> float:
 def _time(context: Context) -> Outcome:
     context.run(_problem(context, 1), trace=False)  # caches and compiled code
     # Both sizes are large, so that what a call costs whatever its size does not hide the growth.
-    largest = strategies.sample_region(context.region).growth
+    largest = strategies.growth(context.region)
     factors = (largest // 4, largest)
     seconds = []
     for factor in factors:
@@ -66,20 +66,17 @@ def _memory(context: Context) -> Outcome:
     return Outcome.below("peak bytes", float(peak), MEMORY_FACTOR * 8 * numbers + MEMORY_ALLOWANCE)
 
 
-@st.composite
-def _sizes(draw: st.DrawFn, region: strategies.SampleRegion, d: int, t: int) -> Configuration:
-    r, k = draw(st.integers(1, 2)), draw(st.integers(1, 2))
-    t, d = max(t, math.ceil(region.tasks * r)), max(d, math.ceil(region.dimension * (r + k)))
-    m = region.rows(t, d, r, k, slack=0.5)
-    return Configuration(spec=InstanceSpec(t=t, m=m, d=d, r=r, k=k), slack=0.5)
+def _sizes(region: Region, d: int, t: int) -> SearchStrategy[Configuration]:
+    sizes = strategies.Sizes(r=(1, 2), k=(1, 2), least_d=d, extra_d=0, least_t=t, extra_t=0, largest=4)
+    return strategies.inside(region, sizes=sizes, slacks=(0.5,), corners=("plain",))
 
 
-def _growing(region: Region) -> st.SearchStrategy[Configuration]:
-    return _sizes(strategies.sample_region(region), 20, 60)
+def _growing(region: Region) -> SearchStrategy[Configuration]:
+    return _sizes(region, 20, 60)
 
 
-def _large(region: Region) -> st.SearchStrategy[Configuration]:
-    return _sizes(strategies.sample_region(region), 40, 100)
+def _large(region: Region) -> SearchStrategy[Configuration]:
+    return _sizes(region, 40, 100)
 
 
 register(

@@ -23,7 +23,7 @@ LEVEL = 0.02
 def _again(context: Context, **changes: object) -> Instance:
     """The same random numbers with other sizes or another noise level."""
     spec = replace(context.configuration.spec, **changes)  # type: ignore[arg-type]
-    return generate(spec, context.configuration.seed(context.phase, context.replicate))
+    return generate(spec, context.key)
 
 
 def _error(context: Context, instance: Instance) -> float:
@@ -68,7 +68,7 @@ def _falls_with_m(context: Context) -> Outcome:
 
 
 def _falls_with_t(context: Context) -> Outcome:
-    s, factor = context.configuration.spec, strategies.sample_region(context.region).growth
+    s, factor = context.configuration.spec, strategies.growth(context.region)
     distances = []
     for instance in (context.instance, _again(context, t=factor * s.t)):
         model = context.run(instance.problem, trace=False).model

@@ -250,7 +250,7 @@ def _falls_with_budget(context: Context) -> Outcome:
 def _falls_with_users(context: Context) -> Outcome:
     account, s = _account(context.run(trace=False)), context.configuration.spec
     factor = 4
-    key = context.configuration.seed(context.phase, context.replicate)
+    key = context.key
     many = generate(InstanceSpec(t=factor * s.t, m=s.m, d=s.d, r=s.r, k=s.k), key)
     rho = 4.0 * account["privacy"]["rho"]
     return _slope("t", _start_error(account, context.instance, rho), _start_error(account, many, rho), factor)
@@ -270,7 +270,7 @@ def _recovers(context: Context) -> Outcome:
         clip=Clip(**privacy["clip"]),
     )
     needed = int(users(start_small, plan))
-    key = context.configuration.seed(context.phase, context.replicate)
+    key = context.key
     instance = generate(InstanceSpec(t=3 * needed, m=s.m, d=s.d, r=s.r, k=s.k), key)
     model = context.run(instance.problem, trace=False).model
     error = metrics.subspace_distance(model.U, instance.truth.U)

@@ -52,3 +52,4 @@ def amht_lrs(problem: Problem, *, rng: np.random.Generator, callback: Callback |
 
 
 amht_lrs.traits = Traits(noise=False, thresholds=True)  # type: ignore[attr-defined]
+amht_lrs.region = "paper"  # type: ignore[attr-defined]

@@ -47,4 +47,5 @@ THEOREM = Theorem(
     source=amht_formal.RECONSTRUCTION,
     status=Status.RECONSTRUCTED,
     notes="The shape of the floor is remembered; its constant is free. A bound on σ against λ_r is not known and left out.",
+    region="practical",
 )

@@ -108,6 +108,8 @@ class Theorem:
         Of the statement as a whole; each assumption carries its own.
     notes : str
         What was left out or had to be chosen, and why.
+    region : str
+        Name of the measured region where solvers are held to it, while its own constants are not calibrated.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Theorem:
     source: str
     status: Status
     notes: str = field(default="", compare=False)
+    region: str = field(default="", compare=False)
 
     @property
     def constants(self) -> tuple[Constant, ...]:

@@ -53,4 +53,5 @@ THEOREM = Theorem(
     source=f"{a.PAPER} for the claim; its sample bound is derived here",
     status=Status.DERIVED,
     notes="That a new user can do this is the paper's; how many samples it takes is not quoted, and U is taken as exact.",
+    region="practical",
 )

@@ -92,4 +92,5 @@ THEOREM = Theorem(
         "the rows they are tested on after the first step, so the union bound is over sparse directions; its price is the "
         "constant C_b."
     ),
+    region="paper",
 )

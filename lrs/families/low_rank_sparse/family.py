@@ -12,9 +12,10 @@ from lrs import metrics
 from lrs.core.family import LOW_RANK_SPARSE, TOLERANCE, Criterion, Parameter, Value
 from lrs.core.run import Fault
 from lrs.errors import InvalidInput
-from lrs.generate import CovariateLaw, InstanceSpec, SparseLaw, generate
+from lrs.generate import generate
 from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData, Problem
+from lrs.spec import CovariateLaw, InstanceSpec, SparseLaw
 
 #: Largest entry of |UᵀU − I| of a U that counts as orthonormal.
 ORTHONORMAL = 1e-8

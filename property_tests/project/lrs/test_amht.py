@@ -23,6 +23,7 @@ from lrs import (
 )
 from lrs.amht.initialization import design_covariance, moments_subspace
 from lrs.amht.paper import _disjoint_parts
+from lrs.amht.practical import _part_of_tasks
 from lrs.amht.schedule import GeometricSchedule, OracleSchedule
 from lrs.amht.subspace_step import (
     Preconditioner,
@@ -88,11 +89,10 @@ def test_rank_and_sparsity_may_be_over_specified(rank, sparsity):
 
 def test_a_large_problem_finds_its_subspace_on_part_of_the_tasks():
     instance = generate(InstanceSpec(t=700, m=12, d=12, r=1, k=1), 3)
-    solver = AMHT()
-    part = solver._part_of_tasks(instance.problem, np.random.default_rng(0))
+    part = _part_of_tasks(instance.problem, np.random.default_rng(0))
     assert part is not None
     assert len(part) < 250
-    solution = solve(instance.problem, solver)
+    solution = solve(instance.problem)
     assert metrics.tasks_recovered(solution.model, instance.truth) == 1.0
 
 
@@ -221,28 +221,27 @@ def test_bad_options_are_named(unchecked, options, message):
 def fitted():
     instance = generate(InstanceSpec(t=20, m=15, d=8, r=3, k=1), 12)
     with Engine(instance.problem.data, 3, 1, threads=1) as engine:
-        engine.fit(instance.truth.U)
-        yield instance, engine
+        yield instance, engine, engine.fit(instance.truth.U)
 
 
 def test_dense_normal_matrix_is_the_sum_of_kronecker_products(fitted):
-    _, engine = fitted
+    _, engine, fit = fitted
     weight = np.linspace(0.5, 1.5, 20)
-    A = sum(weight[i] * np.kron(np.outer(engine.W[i], engine.W[i]), X.T @ X) for i, (X, _) in enumerate(engine.data))
-    np.testing.assert_allclose(dense_normal_matrix(engine, weight), A, rtol=1e-10, atol=1e-10)
+    A = sum(weight[i] * np.kron(np.outer(fit.W[i], fit.W[i]), X.T @ X) for i, (X, _) in enumerate(engine.data))
+    np.testing.assert_allclose(dense_normal_matrix(engine.data, fit.W, weight), A, rtol=1e-10, atol=1e-10)
 
 
 def test_vec_stacks_columns_and_both_solvers_agree(fitted):
     """P1: A = Σ wwᵀ ⊗ XᵀX needs the column-major vec; the residual of the normal equations says so."""
-    instance, engine = fitted
+    instance, engine, fit = fitted
     B = instance.truth.B.toarray()
-    V = sum(np.outer(X.T @ (y - X @ B[i]), engine.W[i]) for i, (X, y) in enumerate(engine.data))
+    V = sum(np.outer(X.T @ (y - X @ B[i]), fit.W[i]) for i, (X, y) in enumerate(engine.data))
     covariance = design_covariance(engine.data)
-    U = least_squares_subspace(engine, V, covariance)
-    applied = sum(np.outer(X.T @ (X @ (U @ engine.W[i])), engine.W[i]) for i, (X, _) in enumerate(engine.data))
+    U = least_squares_subspace(engine, fit.W, V, covariance)
+    applied = sum(np.outer(X.T @ (X @ (U @ fit.W[i])), fit.W[i]) for i, (X, _) in enumerate(engine.data))
     np.testing.assert_allclose(applied, V, rtol=1e-8, atol=1e-8)
-    preconditioner = Preconditioner(covariance, engine.W, engine.data.counts.astype(float))
-    D, _ = conjugate_gradients(engine, V, np.ones(20), preconditioner, tolerance=1e-14, products=200)
+    preconditioner = Preconditioner(covariance, fit.W, engine.data.counts.astype(float))
+    D, _ = conjugate_gradients(engine, fit, V, np.ones(20), preconditioner, tolerance=1e-14, products=200)
     np.testing.assert_allclose(D, U, rtol=1e-7, atol=1e-7)
 
 

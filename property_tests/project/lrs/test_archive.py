@@ -100,7 +100,7 @@ def test_foreign_files_are_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 99}, "file version 99, this toolkit reads version 1"),
+        ({"version": 99}, "file version 99, this toolkit reads up to version 2"),
         ({"version": None}, "file version None"),
         ({"format": "somebody-else"}, "written by another program .format 'somebody-else'."),
         ({"kind": "model"}, "holds a 'model', expected a 'instance'"),
@@ -116,8 +116,8 @@ def test_other_versions_and_kinds_are_refused(instance_file: Path, changes: dict
 
 def test_a_model_of_another_version_is_refused(instance: Instance, tmp_path: Path):
     path = instance.truth.save(tmp_path / "m.npz")
-    rewrite_header(path, version=2)
-    with pytest.raises(InvalidInput, match="file version 2"):
+    rewrite_header(path, version=3)
+    with pytest.raises(InvalidInput, match="file version 3"):
         LRSModel.load(path)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from lrs import Instance, InstanceSpec, LRSModel, commands, generate, metrics
-from lrs.commands.shared import SPLIT_STREAM
+from lrs.core import streams
 from lrs.datasets import load_data
 
 TABLE = ("--task", "school", "--target", "score", "--rank", "1", "--sparsity", "1")
@@ -161,7 +161,7 @@ def test_solve_never_fits_the_rows_held_out(run: Callable, frame: pd.DataFrame, 
     frame = frame.sort_values("school", kind="stable").reset_index(drop=True)
     frame.to_csv(tmp_path / "a.csv", index=False)
     data = load_data(tmp_path / "a.csv", task="school", target="score")
-    _, mask = data.split(0.75, np.random.default_rng([0, SPLIT_STREAM]))
+    _, mask = data.split(0.75, streams.generator("split", 0))
     frame.loc[np.flatnonzero(~mask)[7], "score"] += 1000.0
     frame.to_csv(tmp_path / "b.csv", index=False)
     one, two = (documents(run, "solve", name, *TABLE) for name in ("a.csv", "b.csv"))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lrs import AMHT, InstanceSpec, MultiTaskData, generate
 from lrs.amht.compression import Samples, compress
+from lrs.amht.driver import Run
 from lrs.kernels.engine import Engine
 
 
@@ -37,12 +38,14 @@ def test_short_tasks_are_left_as_they_are():
 def test_an_outer_step_does_not_see_the_compression():
     problem = generate(InstanceSpec(t=30, m=75, d=12, r=2, k=1, noise=0.05, ragged=0.2), 3).problem
     short = Samples.of(problem.data, 2, 1)
-    full = Samples(Engine(problem.data, 2, 1), problem.data.counts, short.covariance, problem.data)
-    solver = AMHT.paper()
-    states = [solver.init(problem, samples, np.random.default_rng(0)) for samples in (short, full)]
+    full = Samples(Engine(problem.data, 2, 1), problem.data)
+    parts = AMHT.paper().alternation()
+    runs = [Run(parts, problem, [samples], np.random.default_rng(0), None) for samples in (short, full)]
+    states = [run.start() for run in runs]
     for _ in range(4):
-        states = [solver.step(samples, state) for samples, state in zip((short, full), states, strict=True)]
-        for name in ("U", "W", "B", "thresholds"):
-            np.testing.assert_allclose(*(getattr(state, name) for state in states), rtol=0, atol=1e-11)
-        np.testing.assert_allclose(*(state.residual for state in states), rtol=1e-10)
+        states = [run.step(state) for run, state in zip(runs, states, strict=True)]
+        np.testing.assert_allclose(*(state.U for state in states), rtol=0, atol=1e-11)
+        for name in ("W", "B", "thresholds"):
+            np.testing.assert_allclose(*(getattr(state.fit, name) for state in states), rtol=0, atol=1e-11)
+        np.testing.assert_allclose(*(state.level for state in states), rtol=1e-10)
     assert short.engine.data.n < full.engine.data.n / 4

@@ -147,4 +147,4 @@ def test_an_unknown_name_gets_the_nearest_or_all_or_a_word_about_the_installatio
     with pytest.raises(InvalidInput, match=r"^number: no number named 'z'; known are four, three; write your own$"):
         registry.load("z")
     with pytest.raises(InvalidInput, match="none is registered at all: install lrs-toolkit again"):
-        Registry("lrs.nothing", "nothing").load("z")
+        Registry("lrs.nothing", "nothing", instance_of(float, "nothing", "a float")).load("z")

@@ -106,7 +106,7 @@ def test_report_and_its_hash(lrs, folder, tmp_path):
     [
         (("boundary", "{dir}", "--along", "q"), "'q' is not an axis"),
         (("boundary", "{dir}", "--confidence", "95"), "confidence: expected a number between 0 and 1"),
-        (("boundary", "{dir}", "--link", "cloglog"), "link: 'cloglog' is not known"),
+        (("boundary", "{dir}", "--link", "cloglog"), "link: expected 'logit' or 'probit', got 'cloglog'"),
         (("boundary", "{none}"), "none"),
         (("scaling", "{dir}", "--factors", "m"), "factors: m cannot enter"),
         (("scaling", "{dir}", "--factors", "t"), "no solver of these sweeps"),
@@ -120,8 +120,8 @@ def test_report_and_its_hash(lrs, folder, tmp_path):
         (("duel", "a", "b", "--in", "{dir}"), "solver: 'a' is not in this sweep"),
         (("duel", SYNTHETIC, SYNTHETIC, "--in", "{dir}"), "the same"),
         (("duel", SYNTHETIC, SLOW, "--in", "{dir}", "--rate", "2"), "rate: expected a false-discovery rate"),
-        (("duel", SYNTHETIC, SLOW, "--in", "{dir}", "--timing", "-1"), "instances: expected at least 1"),
-        (("report", "{dir}", "--constants", "C_total=0,C_task=1"), "C_total must be a positive number"),
+        (("duel", SYNTHETIC, SLOW, "--in", "{dir}", "--timing", "-1"), "instances: expected an integer of at least 1"),
+        (("report", "{dir}", "--constants", "C_total=0,C_task=1"), "C_total: expected a positive number"),
         (("report", "{dir}", "-o", "{none}/x/page.html"), "cannot be written"),
     ],
 )

@@ -100,7 +100,7 @@ def test_ratios_set_sizes():
 def test_impossible_cells_are_kept_and_say_why():
     spec = build({"x": "m=0,5", "y": "k=3,9", "fixed": "d=4,r=1,t=5"})
     assert [c.spec is None for c in spec.cells] == [True, True, False, True]
-    assert "m: expected at least 1" in spec.cells[0].reason
+    assert "m: expected an integer of at least 1" in spec.cells[0].reason
     assert "k: 9 is outside" in spec.cells[3].reason
 
 
@@ -129,9 +129,17 @@ def test_identity_is_the_documented_recipe():
     text = '{"d":40,"k":2,"r":2,"t":60}'
     parameters = InstanceSpec(t=60, m=14, d=40, r=2, k=2).to_dict()
     assert identity.cell_text(parameters) == text
-    cell = int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) >> 1
-    assert identity.instance_key(1, parameters, 3) == (1, cell, 3)
-    assert identity.solver_key(1, parameters, 3) == (1, cell, 3, 1000)
+
+    def key(purpose: str, nonce: str = "") -> int:
+        words = f"s{len(purpose)}:{purpose}i1:1s{len(text)}:{text}i1:3".encode()
+        made = hashlib.blake2b(words, digest_size=16, key=bytes.fromhex(nonce), person=b"lrs-streams-2")
+        return int.from_bytes(made.digest(), "big")
+
+    nonce = "0123456789abcdef" * 2
+    assert identity.instance_key(1, parameters, 3) == (key("sweep/data"),)
+    assert identity.instance_key(1, parameters, 3, nonce) == (key("sweep/data", nonce),)
+    rng = np.random.default_rng(key("sweep/solver", nonce))
+    assert identity.solver_rng(1, parameters, 3, nonce).random() == rng.random()
 
 
 @given(m=st.integers(1, 6), more=st.integers(1, 4), k=st.integers(0, 3), replicate=st.integers(0, 5))

@@ -125,9 +125,9 @@ def test_shards_of_another_sweep_or_version_are_refused(folder, tmp_path):
     (folder / "journal" / foreign.name).write_bytes(foreign.read_bytes())
     with pytest.raises(InvalidInput, match="another sweep"):
         load(folder)
-    text = foreign.read_text().replace('"version": 1', '"version": 2', 1)
+    text = foreign.read_text().replace('"version": 2', '"version": 3', 1)
     (folder / "journal" / foreign.name).write_text(text)
-    with pytest.raises(InvalidInput, match="version 2"):
+    with pytest.raises(InvalidInput, match="version 3"):
         load(folder)
 
 
@@ -191,7 +191,7 @@ def test_folders_that_are_no_sweeps(tmp_path):
     ("change", "words"),
     [
         (lambda c: c["spec"]["fixed"].update(d=5), "edited"),
-        (lambda c: c.update(version=2), "version 2"),
+        (lambda c: c.update(version=3), "version 3"),
         (lambda c: c.update(format="x"), "another program"),
         (lambda c: c.pop("spec"), "damaged"),
     ],

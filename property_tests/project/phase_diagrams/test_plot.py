@@ -198,7 +198,7 @@ def test_saving_twice_gives_the_same_files(trials, tmp_path):
         (lambda t: overlays(["counting", "nope"]), "overlay: 'nope' is not known; choose from theorem"),
         (lambda t: overlays(["theorem"], {"C": 1}), "no constant 'C'"),
         (lambda t: overlays(["theorem"], {"C_total": 1}), "pass both"),
-        (lambda t: overlays(["theorem"], {"C_total": -1, "C_task": 1}), "C_total must be a positive number"),
+        (lambda t: overlays(["theorem"], {"C_total": -1, "C_task": 1}), "C_total: expected a positive number"),
         (lambda t: save(success_map(t), "/nonexistent/folder/a"), "output: .* cannot be written"),
     ],
 )

@@ -46,7 +46,7 @@ def runner(solver, traits):
 def outcomes(spec, claim, number, *, seed=0, enough_failures=None) -> list[Outcome] | None:
     """Outcomes of ``number`` trials, fewer after ``enough_failures``; None when the claim does not apply."""
     solver = load_solver(spec)
-    traits, region = traits_of(solver), strategies.region_for(spec)
+    traits, region = traits_of(solver), strategies.region_for(solver)
     if claim.missing_traits(traits):
         return None
     execute, found = runner(solver, traits), []

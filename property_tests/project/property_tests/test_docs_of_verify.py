@@ -28,16 +28,15 @@ def test_the_ten_lines_run_and_fail_where_the_page_says(variant):
     from lrs.core.run import Limits, Subject
     from property_tests.bench import Bench
     from property_tests.claim import claims
-    from property_tests.strategies import region_for
+    from property_tests.strategies import PRACTICAL
 
-    text, phase, replicate = re.search(
-        r"Configuration.parse\('(.*?)'\)\ninstance = .*?\(\"(.*?)\", (\d+)\)", VALIDATE
+    text, nonce, phase, replicate = re.search(
+        r"Configuration.parse\('(.*?)'\)\nnonce = \"(.*?)\"\ninstance = .*?\(\"(.*?)\", (\d+), nonce\)", VALIDATE
     ).groups()
     (claim,) = claims("recovery/exact")
-    region = region_for("amht")
-    assert region.depth(Configuration.parse(text)).margin >= 0
+    assert PRACTICAL.depth(Configuration.parse(text)).margin >= 0
     with Bench(Subject.of("variant:solve"), Limits()) as bench:
-        trial = bench.trial(claim, region, phase, Configuration.parse(text), int(replicate))
+        trial = bench.trial(claim, PRACTICAL, phase, Configuration.parse(text), int(replicate), nonce)
     assert trial.failed
     assert trial.outcome.note in VALIDATE
     code = re.search(r"def solve.*?\n\n\n", VALIDATE, re.S)[0]

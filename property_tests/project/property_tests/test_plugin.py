@@ -1,5 +1,6 @@
 """The pytest plugin: outcomes of tests, the summary of verdicts, workers, and what importing it costs."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,10 +79,24 @@ def test_verdicts_become_outcomes_and_one_summary(suite, workers):
     assert "1 of 3 claims confirmed at α = 1e-6, β = 0.001" in out
     assert "BLOCKED        made/above" in out
     assert "NOT APPLICABLE made/noisy" in out
+    # One secret for all processes, in every witness line and below the verdicts.
+    nonces = set(re.findall(r'"nonce":"(\w+)"', out)) | set(re.findall(r"--lrs-nonce (\w+) draws", out))
+    assert len(nonces) == 1
+    assert re.fullmatch(r"[0-9a-f]{32}", *nonces)
     cases = ElementTree.parse(suite / "junit.xml").getroot().iter("testcase")
     kept = next(c for c in cases if c.get("name") == "test_kept")
     (verdict,) = [p.get("value") for p in kept.iter("property") if p.get("name") == "lrs_verdict"]
     assert '"verdict": "CONFIRMED"' in verdict
+
+
+def test_the_secret_of_a_session_repeats_it(suite):
+    nonce = "ab" * 16
+    first, second = (pytest_in(suite, "-k", "test_base", "--lrs-nonce", nonce).stdout for _ in range(2))
+    assert f'"nonce":"{nonce}"' in first
+    assert f"--lrs-nonce {nonce} draws the same data again" in second
+    bad = pytest_in(suite, "-k", "test_base", "--lrs-nonce", "12").stdout
+    assert "bad input: nonce: expected 32 hexadecimal digits" in bad
+    assert "Traceback" not in bad
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrs.errors import InvalidInput
+from lrs.solver import load_solver
 from property_tests import strategies
 from property_tests.configuration import Configuration
 from property_tests.search import propose
@@ -26,7 +27,7 @@ def test_inside_is_inside(region, data):
     c = data.draw(inside(region))
     depth = region.depth(c)
     assert depth.margin >= 0, (str(c), depth.binding)
-    assert depth.parts["samples per task"] >= c.slack - 1e-9
+    assert min(depth.parts.get(n, np.inf) for n in ("samples per task", "total samples")) >= c.slack - 1e-9
 
 
 @pytest.mark.parametrize("region", REGIONS, ids=lambda r: r.name)
@@ -36,7 +37,7 @@ def test_the_shell_is_tight(region, data):
     """One row less and the configuration is outside."""
     c = data.draw(shell(region, corners=("plain",)))
     fewer = c.with_spec(m=c.spec.m - 1)
-    assert region.depth(fewer).binding == "samples per task"
+    assert region.depth(fewer).binding in ("samples per task", "total samples")
     assert region.depth(fewer).margin < 0
 
 
@@ -61,8 +62,8 @@ def test_every_corner_is_reached(corner):
     sizes = np.linalg.eigvalsh(truth.W.T @ truth.W)
     facts = {
         "clustered supports": used >= 0.4 * s.t / s.r,
-        "condition at its limit": s.r == 1 or sizes[-1] / sizes[0] > 0.99 * PRACTICAL.kappa,
-        "rows at the incoherence limit": (truth.U**2).sum(axis=1).max() >= PRACTICAL.coherence,
+        "condition at its limit": s.r == 1 or sizes[-1] / sizes[0] > 0.99 * PRACTICAL["kappa_0"],
+        "rows at the incoherence limit": (truth.U**2).sum(axis=1).max() >= PRACTICAL["row_0"],
         "tiny b": np.abs(truth.B.data).max() < 2e-3,
         "large b": np.abs(truth.B.data).max() > 3,
         "signs": set(np.abs(truth.B.data)) == {1.0},
@@ -82,8 +83,7 @@ def test_overspecified_is_counted_by_what_is_told(c):
 @settings(max_examples=10, deadline=None)
 def test_ragged_counts_the_smallest_task(c):
     counts = c.instance("test", 0).problem.data.counts
-    needed = PRACTICAL.constant * PRACTICAL.scale(c.spec.t, c.spec.d, c.spec.r, c.spec.k)
-    assert counts.min() >= np.floor(needed)
+    assert counts.min() >= PRACTICAL.rows(c.spec.t, c.spec.d, c.spec.r, c.spec.k) - 1
 
 
 @given(inside())
@@ -126,23 +126,43 @@ def test_traces_are_told_apart(shape, data):
         assert verdict.linear or verdict is RateVerdict.SUPERLINEAR
 
 
+@pytest.mark.parametrize(
+    ("solver", "region"),
+    [
+        ("amht", PRACTICAL),
+        ("amht-paper", PAPER),
+        ("property_tests.textbook:Textbook", PRACTICAL),
+        ("property_tests.textbook:Thresholding", PAPER),
+        ("property_tests.strangers.from_the_paper:amht_lrs", PAPER),
+        ("property_tests.mutants:threshold_too_low", PAPER),
+        ("property_tests.mutants:row_major_vec", PRACTICAL),
+    ],
+)
+def test_a_solver_carries_its_region(solver, region):
+    assert strategies.region_for(load_solver(solver)) is region
+
+
 def test_regions_by_name():
-    assert strategies.region_for("amht") is PRACTICAL
-    assert strategies.region_for("amht-paper") is PAPER
-    assert strategies.region_for("property_tests.mutants:threshold_too_low") is PAPER
-    assert strategies.region_for("theirs:solver", "sparse-vector-lemma") is PAPER
+    assert strategies.region_for() is PRACTICAL
+    assert strategies.region_for(theorem="sparse-vector-lemma") is PAPER
+    with pytest.raises(
+        InvalidInput, match="solver: a region is a solver's attribute, not its name's; load 'amht-paper'"
+    ):
+        strategies.region_for("amht-paper")
     assert strategies.region_named("paper") is PAPER
-    with pytest.raises(InvalidInput, match="region: no region 'large'; known are practical, paper, amht-informal"):
+    with pytest.raises(
+        InvalidInput, match="region: no region 'large'; known are practical, paper, amht-informal, amht-noisy"
+    ):
         strategies.region_named("large")
     with pytest.raises(InvalidInput, match="theorem: no region is known for 'x'"):
-        strategies.region_for("amht", "x")
+        strategies.region_for(theorem="x")
 
 
 def test_every_theorem_that_a_claim_names_has_a_region():
     from property_tests.claim import claims
 
     for theorem in {name for c in claims() for name in c.theorems}:
-        assert strategies.region_for("theirs:solver", theorem).rows(60, 20, 1, 1) > 0
+        assert strategies.region_for(theorem=theorem).rows(60, 20, 1, 1) > 0
 
 
 @given(inside(strategies.theorem_region()))

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from importlib.resources import files
 
 import bad_solvers
@@ -14,6 +15,7 @@ from property_tests import engine, verify
 from property_tests.claim import Verdict
 from property_tests.configuration import Everywhere
 from property_tests.engine import Budget
+from property_tests.strategies import PRACTICAL
 from property_tests.synthetic import bernoulli
 from property_tests.verify import check_solver, exit_code, parametrize_with_claims, read_expected
 
@@ -22,10 +24,17 @@ LOOSE = 0.1  # 22 trials confirm an Always claim instead of 66
 SCHEMA = json.loads(files("property_tests").joinpath("verdicts.schema.json").read_text())
 
 
+class Anywhere(Everywhere):
+    """No boundary, and the problems of the practical region."""
+
+    def draw(self, **options):
+        return PRACTICAL.draw(**options)
+
+
 @pytest.fixture(autouse=True)
 def everywhere(monkeypatch):
     """These tests are about the doors, not about where a theorem holds."""
-    monkeypatch.setattr(verify, "region_of", lambda solver, theorem: Everywhere())
+    monkeypatch.setattr(verify, "region_of", lambda solver, theorem: Anywhere())
     monkeypatch.setitem(engine.BUDGETS, "quick", FAST)
 
 
@@ -274,3 +283,51 @@ def test_the_kill_matrix_says_who_survived(capsys, monkeypatch, tmp_path):
     out = capsys.readouterr().out
     assert out.startswith("1 of 2 mutants refuted, 1 of them by the claim that is meant to.")
     assert "SURVIVED" in out
+
+
+# ------------------------------------------------------------------ the secret of a run
+def test_the_nonce_is_published_everywhere_and_repeats_the_run(tmp_path, capsys):
+    command = ["verify", "--solver", "bad_solvers:raises", "--claims", "conduct/answers", "--jobs", "1"]
+
+    def published(*options):
+        out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+        assert run([*command, *options, "--out", str(out)]) == 1
+        text = capsys.readouterr().out
+        verdicts = json.loads((out / "verdicts.json").read_text())
+        jsonschema.validate(verdicts, SCHEMA)
+        trials = [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
+        (nonce,) = {t["nonce"] for t in trials}
+        assert verdicts["solvers"][0]["nonce"] == nonce
+        assert f"--nonce {nonce} draws the same data" in text
+        assert f'"nonce":"{nonce}"' in text  # the witness line
+        assert nonce in (out / "report.html").read_text()
+        assert f'"nonce":"{nonce}"' in (out / "ledger.jsonl").read_text()
+        return nonce
+
+    first, second = published(), published()
+    assert first != second
+    assert published("--nonce", first) == first
+
+
+@pytest.mark.parametrize("options", [["--nonce", "12"], ["--nonce", "secret"]])
+def test_a_bad_nonce_exits_with_2(options, capsys):
+    assert run(["verify", "--claims", "conduct/answers", *options]) == 2
+    assert "nonce: expected 32 hexadecimal digits" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_replay_takes_no_second_nonce(capsys):
+    assert run(["verify", "--claims", "conduct/answers", "--replay", "{}", "--nonce", "ab" * 16]) == 2
+    assert "leave --nonce out beside --replay" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_solvers_of_one_run_and_the_mutants_share_one_nonce(capsys, monkeypatch):
+    seen = []
+    report = check("bad_solvers:honest", "conduct/prints-nothing")
+    monkeypatch.setattr(
+        verify, "check_solver", lambda name, *, nonce, **rest: seen.append(nonce) or replace(report, solver=name)
+    )
+    assert run(["verify", "--solver", "bad_solvers:honest", "--solver", "bad_solvers:prints"]) == 0
+    run(["verify", "--mutants"])
+    assert len(set(seen[:2])) == 1
+    assert len(set(seen[2:])) == 1
+    assert len(set(seen)) == 2

@@ -95,7 +95,8 @@ def test_a_calibration_is_reproducible_and_seeded(reference):
 
 
 def test_hold_out_at_four_times_the_dimension(reference):
-    held = cal.hold_out(reference, SHELLS, iht, scale=4, budget=80)
+    # The critical constant has a success probability of .91, between p₁ and p₀: 80 trials leave that open as often as not.
+    held = cal.hold_out(reference, SHELLS, iht, scale=4, budget=1000)
     assert held.hold_out.constant == reference.value
     assert held.hold_out.certified
     assert held.hold_out_scale == 4
@@ -211,7 +212,7 @@ def test_constants_of_another_solver_are_refused(tmp_path, reference):
         ("not json", "not a lock file of constants"),
         ("[1]", "not a lock file of constants"),
         ('{"format": "other"}', "not a lock file of constants"),
-        ('{"format": "lrs-toolkit constants", "version": 99}', "version 99, this toolkit reads version 1"),
+        ('{"format": "lrs-toolkit constants", "version": 99}', "version 99, this toolkit reads up to version 2"),
     ],
 )
 def test_other_files_are_refused(text, message, tmp_path):

@@ -14,11 +14,14 @@ from lrs.errors import InvalidInput
 from lrs.solver import Solution, Status
 from theory import assumptions as a
 from theory import plan, symbols
+from theory.region import TheoremRegion, needed
 from theory.symbols import Constant
+from theory.theorems import load_theorem
 
 Capture = pytest.CaptureFixture[str]
 SIZES = {"d": 30, "r": 2, "k": 2}
 CONSTANTS = {n: Constant(n, "larger-is-stronger", v, "cited", "test") for n, v in (("C_task", 2.0), ("C_total", 1.5))}
+REGION = TheoremRegion(load_theorem(plan.THEOREM), tuple(CONSTANTS.values()))
 
 
 def call(capsys: Capture, *arguments: object) -> tuple[int, str, str]:
@@ -34,7 +37,7 @@ def amounts(needs: tuple[plan.Requirement, ...]) -> dict[str, float]:
 # ---------------------------------------------------------------------------------------------- the figures
 @pytest.mark.parametrize("t", [5, 40, 700])
 def test_theorem_rows_are_the_fewest_that_satisfy_its_bounds(t: int) -> None:
-    rows = int(plan.theorem_rows(CONSTANTS, t=t, **SIZES))
+    rows = int(REGION.rows(t=t, **SIZES))
     values = {"C_task": 2.0, "C_total": 1.5, "t": t, **SIZES}
     both = a.total_samples & a.task_samples
     assert both.check({**values, "m": rows})
@@ -43,7 +46,7 @@ def test_theorem_rows_are_the_fewest_that_satisfy_its_bounds(t: int) -> None:
 
 @pytest.mark.parametrize("m", [16, 40, 700])
 def test_theorem_tasks_are_the_fewest_that_satisfy_its_bounds(m: int) -> None:
-    tasks = int(plan.theorem_tasks(CONSTANTS, m=m, **SIZES))
+    tasks = int(REGION.tasks(m=m, **SIZES))
     values = {"C_task": 2.0, "C_total": 1.5, "m": m, **SIZES}
     both = a.total_samples & a.task_samples
     assert both.check({**values, "t": tasks})
@@ -51,7 +54,7 @@ def test_theorem_tasks_are_the_fewest_that_satisfy_its_bounds(m: int) -> None:
 
 
 def test_no_number_of_tasks_helps_below_the_bound_per_task() -> None:
-    assert plan.theorem_tasks(CONSTANTS, m=15, **SIZES) == math.inf
+    assert REGION.tasks(m=15, **SIZES) == math.inf
 
 
 def test_counting_rows_and_tasks_are_inverse() -> None:
@@ -64,10 +67,10 @@ def test_counting_rows_and_tasks_are_inverse() -> None:
 
 
 def test_a_bound_is_solved_only_where_it_can_be() -> None:
-    assert plan.needed(a.total_samples, symbols.t) == a.total_samples.rhs / symbols.m
-    assert plan.needed(a.task_samples, symbols.t) is None
+    assert needed(a.total_samples, symbols.t) == a.total_samples.rhs / symbols.m
+    assert needed(a.task_samples, symbols.t) is None
     with pytest.raises(InvalidInput, match=r"t: the bound .* cannot be solved for it"):
-        plan.needed(a.counting, symbols.t)
+        needed(a.counting, symbols.t)
 
 
 def truth_or_nothing(threshold: int) -> object:
@@ -168,6 +171,6 @@ def test_calibrated_constants_are_named_when_there_are_any(monkeypatch: pytest.M
     frozen = {n: Constant(n, c.direction, c.value, "calibrated", "lock") for n, c in CONSTANTS.items()}
     monkeypatch.setattr(plan, "frozen_constants", lambda: {"mine": frozen})
     needs = {q.source: q for q in plan.plan_rows(t=40, **SIZES)}
-    assert needs["theorem, mine"].amount == plan.theorem_rows(frozen, t=40, **SIZES)
+    assert needs["theorem, mine"].amount == REGION.rows(t=40, **SIZES)
     assert "C_task = 2 (calibrated)" in needs["theorem, mine"].note
     assert np.isfinite(needs["theorem, mine"].amount)

@@ -1,0 +1,159 @@
+"""A solver cannot draw the data it is judged on: not from its generator, and, with a nonce, not from the public code."""
+
+import pickle
+import re
+from dataclasses import replace
+from multiprocessing.connection import Connection
+
+import peeking_solvers
+import pytest
+from hypothesis import strategies as st
+
+from lrs import InstanceSpec, InvalidInput
+from lrs.core import streams
+from lrs.core.run import Limits, Subject
+from lrs.metrics import theta_error
+from phase_diagrams.grid import Axis, SweepSpec
+from phase_diagrams.trial import Runner, Trial
+from property_tests.bench import Bench
+from property_tests.claim import AtLeast, Claim, Outcome, Verdict
+from property_tests.configuration import Configuration
+from property_tests.engine import Budget, examine
+from property_tests.ledger import Ledger
+from property_tests.verify import check_solver
+from property_tests.verify import replay as run_again
+from theory import calibration
+
+NONCE = "5f" * 16
+SMALL = Budget(name="small", explore=2, least=0, most=64, shrink=0, confirm=1)
+
+
+def exact(context):
+    run = context.run()
+    return Outcome.below("theta_error", theta_error(run.model, context.instance.truth), 1e-6)
+
+
+#: Nobody recovers from m = r + k rows: who does has seen the truth.
+IMPOSSIBLE = Claim(
+    name="secrets/exact",
+    statement="",
+    cite="",
+    kind=AtLeast(0.95, 0.5),
+    configurations=lambda region: st.builds(
+        lambda t, d: Configuration(spec=InstanceSpec(t=t, m=2, d=d, r=1, k=1)), st.integers(2, 9), st.integers(4, 9)
+    ),
+    check=exact,
+    requires=(),
+    inside=False,
+)
+
+
+def verified(name, **options):
+    report = check_solver(f"peeking_solvers:{name}", claims_matching=[IMPOSSIBLE], budget=SMALL, jobs=1, **options)
+    assert not report.faults
+    return report[IMPOSSIBLE.name]
+
+
+@pytest.mark.parametrize("name", ["reads_its_generator", "knows_the_suite"])
+def test_verify_tells_a_solver_nothing_about_its_data(name):
+    result = verified(name)
+    assert result.verdict is Verdict.REFUTED
+    assert result.tally.successes == 0
+
+
+def test_without_a_nonce_the_public_code_draws_the_same_data():
+    # The attack of `knows_the_suite` is a real one: it is the nonce that stops it.
+    with Bench(Subject.of("peeking_solvers:knows_the_suite"), Limits()) as bench:
+        (result,) = examine(bench, [IMPOSSIBLE], budget=SMALL)
+    assert result.verdict is Verdict.CONFIRMED
+
+
+def recovered(solver, **options):
+    spec = SweepSpec(
+        (Axis("m", (2,)),), {"t": 4, "d": 6, "r": 1, "k": 1}, (f"peeking_solvers:{solver}",), replicates=3, **options
+    )
+    return [Runner(spec, "here").run(Trial(0, i, 0)).outcome == "recovered" for i in range(3)]
+
+
+def test_sweep_tells_a_solver_nothing_about_its_data():
+    assert not any(recovered("reads_its_generator"))
+    assert all(recovered("knows_the_sweep", seed=2))  # by seed alone a sweep is public, as its page says
+    assert not any(recovered("knows_the_sweep", seed=2, nonce=NONCE))
+
+
+def test_calibration_tells_a_solver_nothing_about_its_data():
+    shells = calibration.Shells(
+        "C", "m >= C", lambda rng, scale: {"d": int(rng.integers(4, 9))},
+        lambda c, sizes: InstanceSpec(t=3, m=2, r=1, k=1, **sizes),
+    )  # fmt: skip
+    found = calibration.calibrate(shells, peeking_solvers.reads_its_generator, grid=(1.0,), budget=8)
+    assert [s.successes for s in found.shells] == [0]
+
+
+# ------------------------------------------------------------------------------------------------ the nonce of a run
+def test_the_sandbox_is_sent_neither_the_nonce_nor_the_key_of_the_data(monkeypatch):
+    sent, trials = [], []
+    send = Connection.send
+
+    def spy(self, message):
+        sent.append(pickle.dumps(message))
+        send(self, message)
+
+    monkeypatch.setattr(Connection, "send", spy)
+    verified("reads_its_generator", nonce=NONCE, record=trials.append)
+    everything = b"".join(sent)
+    keys = {t.configuration.seed(t.phase, t.replicate, NONCE)[0] for t in trials}
+    assert keys
+    for key in keys:
+        assert key.to_bytes(16, "little") not in everything
+        # The net is fine enough: what is sent, the solver's own key, is found.
+        assert streams.key("trial/solver", key, 0).to_bytes(16, "little") in everything
+    for form in (NONCE.encode(), bytes.fromhex(NONCE), str(int(NONCE, 16)).encode()):
+        assert form not in everything
+
+
+def test_a_nonce_repeats_a_run_and_every_run_has_its_own():
+    def margins(**options):
+        seen = []
+        verified("knows_the_suite", record=lambda t: seen.append((t.nonce, t.outcome.values["theta_error"])), **options)
+        return seen
+
+    once = margins(nonce=NONCE)
+    assert once == margins(nonce=NONCE.upper())
+    assert {nonce for nonce, _ in once} == {NONCE}
+    fresh = [margins() for _ in range(2)]
+    assert len({nonce for run in fresh for nonce, _ in run}) == 2
+
+
+def test_a_witness_line_carries_the_nonce(monkeypatch):
+    report = check_solver("peeking_solvers:knows_the_suite", claims_matching=[IMPOSSIBLE], budget=SMALL, jobs=1)
+    assert streams.check_nonce(report.nonce) == report.to_dict()["nonce"]
+    assert report.to_dict()["claims"][0]["witness"]["nonce"] == report.nonce
+    command = report.replay_command(report[IMPOSSIBLE.name].witness.trial)
+    assert f'"nonce":"{report.nonce}"' in command
+    text = re.search(r"--replay '(.*)'", command)[1]
+    monkeypatch.setattr("property_tests.verify.claims", lambda pattern: (IMPOSSIBLE,))
+    again = run_again("peeking_solvers:knows_the_suite", IMPOSSIBLE.name, text)
+    assert again.outcome.values == report[IMPOSSIBLE.name].witness.trial.outcome.values
+    assert again.nonce == report.nonce
+
+
+@pytest.mark.parametrize("nonce", ["secret", "12", "x" * 32])
+def test_a_bad_nonce_is_refused_before_anything_is_run(nonce):
+    with pytest.raises(InvalidInput, match=r"^nonce: expected 32 hexadecimal digits"):
+        check_solver("amht", nonce=nonce)
+    with pytest.raises(InvalidInput, match=r"^nonce: expected 32 hexadecimal digits"):
+        SweepSpec((Axis("m", (2,)),), {"t": 4, "d": 6, "r": 1, "k": 1}, nonce=nonce)
+
+
+def test_the_same_replicate_under_another_nonce_is_another_trial(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    options = {"claims_matching": [IMPOSSIBLE], "budget": SMALL, "jobs": 1, "ledger": path}
+    solver = "peeking_solvers:reads_its_generator"
+    check_solver(solver, nonce=NONCE, **options)
+    with Ledger(path, read_only=True) as book:
+        first = list(book)
+    assert {e.nonce for e in first} == {NONCE}
+    with Ledger(path) as book:
+        assert not book.add(first[0])
+        assert book.add(replace(first[0], nonce=None))
