@@ -167,7 +167,8 @@ class Calibration:
 
     def to_constant(self) -> Constant:
         """The constant as predicates use it."""
-        return Constant(self.name, "larger-is-stronger", self.value, "calibrated", f"calibrated on {self.solver}")
+        source = f"calibrated on {self.solver}, recovered by the criterion {self.criterion!r} to {self.tolerance:g}"
+        return Constant(self.name, "larger-is-stronger", self.value, "calibrated", source)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` is its inverse."""
