@@ -329,7 +329,7 @@ def check_family(family: Any) -> Family:
         if not Success().of(family).met(family, errors):
             raise refuse("criteria", "the truth itself is not recovered by the default criterion")
         for parameter in family.parameters.values():
-            if parameter.nested and spec.to_dict()[parameter.name] > 1:
+            if parameter.nested and (spec.to_dict()[parameter.name] or 0) > 1:
                 less = spec.to_dict()[parameter.name] - 1
                 fewer = family.draw(family.spec(**{**spec.to_dict(), parameter.name: less}), (0, 1, 2))
                 if not _same(
