@@ -122,9 +122,10 @@ def options(parameters: Iterable[Parameter]) -> list[inspect.Parameter]:
     return found
 
 
-def option(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-    """One parameter of a verb that is put together."""
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+def option(name: str, annotation: Any, *default: Any) -> inspect.Parameter:
+    """One parameter of a verb that is put together; required without a default."""
+    value = default[0] if default else inspect.Parameter.empty
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=annotation)
 
 
 def signed(verb: Verb, *parameters: inspect.Parameter) -> Verb:
