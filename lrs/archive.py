@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lrs.core import streams
-from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
+from lrs.core.family import FAMILIES, LOW_RANK_SPARSE, Family, load_family
 from lrs.errors import InvalidInput
 
 FORMAT = "lrs-toolkit"
@@ -183,6 +183,10 @@ def read_instance(path: str | Path, family: str | Family | None = None) -> Any:
     if family is not None and load_family(family).name != name:
         raise InvalidInput(
             f"{path}: holds an instance of the family {name}, expected one of {load_family(family).name}"
+        )
+    if family is None and name not in FAMILIES:  # so that a file never makes anything be imported
+        raise InvalidInput(
+            f"{path}: holds an instance of the family {name}, which is not registered; name it by --family"
         )
     chosen = load_family(name if family is None else family)
     if version > chosen.version:

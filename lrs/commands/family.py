@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from lrs import archive
-from lrs.core.family import LOW_RANK_SPARSE, Family, Parameter, load_family
+from lrs.core.family import FAMILIES, LOW_RANK_SPARSE, Family, Parameter, load_family
 from lrs.errors import InvalidInput
 
 FamilyName = Annotated[
@@ -104,9 +104,10 @@ def _options(args: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, s
 def _family_of_file(path: str | Path) -> str:
     try:
         header = archive.read_header(path)
-    except InvalidInput:  # whoever reads the file says so
+    except InvalidInput:
         return LOW_RANK_SPARSE
-    return str(header.get("family", LOW_RANK_SPARSE))
+    name = str(header.get("family", LOW_RANK_SPARSE))
+    return name if name in FAMILIES else LOW_RANK_SPARSE  # whoever reads the file says so
 
 
 def options(parameters: Iterable[Parameter]) -> list[inspect.Parameter]:

@@ -303,6 +303,8 @@ def check_family(family: Any) -> Family:
         for key, value in getattr(family, group).items():
             if value.name != key:
                 raise refuse(group, f"{key!r} is called {value.name!r} inside")
+    if not isinstance(family.version, int) or family.version < 1:
+        raise refuse("version", f"expected a positive integer, got {family.version!r}")
     unknown = [n for n in family.example if n not in family.parameters]
     absent = [n for n, p in family.parameters.items() if p.required and n not in family.example]
     if unknown or absent:
@@ -320,14 +322,14 @@ def check_family(family: Any) -> Family:
             family.pack(first.truth), family.pack(second.truth)
         ):
             raise refuse("draw", "the same key gives other data the second time; draw from the key alone")
-        for what, value in (("problem", first.problem), ("truth", first.truth)):
+        for what, value in (("problem", first.problem), ("truth", first.truth), ("whole instance", first)):
             if not _same(family.pack(value), family.pack(family.unpack(family.pack(value)))):
                 raise refuse("unpack", f"pack → unpack → pack changes a {what}")
         errors = family.errors(first.truth, first)
         if list(errors) != list(family.errors_of):
             raise refuse("errors", f"gives {', '.join(errors)}, but errors_of declares {', '.join(family.errors_of)}")
         if not Success().of(family).met(family, errors):
-            raise refuse("criteria", "the truth itself is not recovered by the default criterion")
+            raise refuse("criteria", f"the truth itself is not recovered: {Success().of(family).sentence(family)}")
         for parameter in family.parameters.values():
             if parameter.nested and (spec.to_dict()[parameter.name] or 0) > 1:
                 less = spec.to_dict()[parameter.name] - 1
@@ -345,7 +347,7 @@ def check_family(family: Any) -> Family:
     except InvalidInput as error:
         if str(error).startswith("family: "):
             raise
-        raise refuse("spec", f"its own example is refused: {error}") from None
+        raise refuse(_member_of(error, family), f"refuses the family's own example: {error}") from None
     except Exception as error:
         member = _member_of(error, family)
         raise refuse(member, f"raised {type(error).__name__}: {error}") from error
