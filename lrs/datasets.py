@@ -39,7 +39,7 @@ def file_kind(path: str | Path) -> Kind:
     """
     path = _existing(path)
     if path.suffix == ".npz":
-        kind = archive.read(path, None)[0].get("kind")
+        kind = archive.read_header(path).get("kind")
         if kind not in ("instance", "model", "server-model"):
             raise InvalidInput(f"{path}: holds a {kind!r}; expected an instance or a model")
         return kind

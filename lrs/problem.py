@@ -6,7 +6,6 @@ streams through one contiguous array whatever the numbers of rows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,8 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lrs import archive
-from lrs.core import streams
-from lrs.core.family import LOW_RANK_SPARSE
+from lrs.core.family import LOW_RANK_SPARSE, load_family
 from lrs.core.validate import finite, integer, real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
@@ -394,24 +392,8 @@ class Instance:
     # ------------------------------------------------------------------ files
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a .npz (no pickle) that `lrs solve` reads; refuses to replace a file unless ``overwrite``."""
-        data, truth = self.problem.data, self.truth
-        arrays: dict[str, np.ndarray] = {
-            "X": data.X,
-            "y": data.y,
-            "offsets": data.offsets,
-            **truth.to_arrays(prefix="truth_"),
-        }
-        header = {
-            "rank": self.problem.rank,
-            "sparsity": self.problem.sparsity,
-            "noise": self.problem.noise,
-            "task_names": [str(n) for n in data.task_names],
-            "feature_names": list(data.feature_names),
-            "spec": None if self.spec is None else self.spec.to_dict(),
-            "seed": list(self.seed),
-            "streams": streams.VERSION,
-        }
-        return archive.write(path, "instance", header, arrays, overwrite=overwrite)
+        family = load_family(self.family)
+        return archive.write_instance(path, family, family.pack(self), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> Instance:
@@ -420,20 +402,9 @@ class Instance:
         Raises
         ------
         InvalidInput
-            When the file is truncated, not an instance, or of another version.
+            When the file is truncated, not an instance, or of another family or version.
         """
-        header, arrays = archive.read(path, "instance", required=("X", "y", "offsets"))
-        try:
-            data = MultiTaskData(
-                arrays["X"], arrays["y"], arrays["offsets"], tuple(header["task_names"]), tuple(header["feature_names"])
-            )
-            problem = Problem(data, header["rank"], header["sparsity"], header["noise"])
-            spec = None if header["spec"] is None else InstanceSpec.from_dict(header["spec"])
-            # The seed of an older file is the key of other streams: it would draw other data now.
-            seed = tuple(header["seed"]) if header.get("streams", 1) == streams.VERSION else ()
-            return cls(problem, LRSModel.from_arrays(arrays, prefix="truth_"), spec, seed)
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise InvalidInput(f"{path}: incomplete instance file ({error}); generate it again") from None
+        return archive.read_instance(path, cls.family)
 
     def __repr__(self) -> str:
         return f"Instance({self.problem!r}, seed={self.seed})"

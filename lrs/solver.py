@@ -15,6 +15,7 @@ from lrs.core.solver import (
     available_solvers,
     check_family_of,
     load_solver,
+    of_family,
     solve,
     traits_of,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "available_solvers",
     "check_family_of",
     "load_solver",
+    "of_family",
     "relative_residual",
     "solve",
     "traits_of",

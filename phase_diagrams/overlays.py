@@ -19,7 +19,7 @@ from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from phase_diagrams.grid import SweepSpec, nested, ratio_terms, target
 from phase_diagrams.table import Trials
-from theory import calibration
+from theory import calibration, limits
 from theory.region import TheoremRegion
 from theory.symbols import Constant
 from theory.theorems import load_theorem
@@ -45,17 +45,22 @@ THEOREM = "theorem"
 _LINES = (("#000000", "--"), ("#D55E00", "-."), ("#CC79A7", ":"), ("#D55E00", "-"), ("#009E73", "-."))
 
 
+def drawn(family: Family) -> Mapping[str, str]:
+    """The lines that a map of the family may show besides the theorem's, by name."""
+    return getattr(family, "overlays", family.limits)
+
+
 def names(family: Family) -> tuple[str, ...]:
     """The overlays there are for a family: the theorem's region, where it is known, and its limits."""
-    return ((THEOREM,) if family.name == LOW_RANK_SPARSE else ()) + tuple(family.limits)
+    return ((THEOREM,) if family.name == LOW_RANK_SPARSE else ()) + tuple(drawn(family))
 
 
 def _limit(name: str, family: Family) -> Overlay:
-    rows = import_attribute(family.limits[name], "limit")
-    colour, dashes = _LINES[list(family.limits).index(name) % len(_LINES)]
+    rows = import_attribute(drawn(family)[name], "limit")
+    colour, dashes = _LINES[list(drawn(family)).index(name) % len(_LINES)]
     label = (rows.__doc__ or name).partition("\n")[0].rstrip(".")
     along = next(iter(nested(family)), "m")
-    return Overlay(name, label, lambda p: np.asarray(rows(**p), dtype=float), colour, dashes, along)
+    return Overlay(name, label, lambda p: np.asarray(limits.at(rows, p), dtype=float), colour, dashes, along)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from phase_diagrams import plot
 from phase_diagrams.boundary import boundary
 from phase_diagrams.canvas import STYLE, slices, subtitle
 from phase_diagrams.duel import duel
-from phase_diagrams.overlays import Promise, overlays, promise
+from phase_diagrams.overlays import Promise, drawn, overlays, promise
 from phase_diagrams.scaling import ScalingFit, comparison, fit_scaling
 from phase_diagrams.table import VOLATILE, Trials
 
@@ -177,7 +177,7 @@ def _maps(
     for at in cuts[:MOST_SLICES]:
         where = f", {subtitle(spec, at)}"
         drawable = len(spec.axes) > 1 and spec.axes[0].numeric and spec.axes[1].numeric
-        names = (["theorem"] if constants.values else []) + list(spec.of_family.limits)[:2]
+        names = (["theorem"] if constants.values else []) + list(drawn(spec.of_family))[:2]
         figure = plot.success_map(
             trials,
             solver,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lrs.cli import print_json, stderr, stdout
+from lrs.commands.family import FamilyName
 from lrs.core import streams
 from lrs.core.family import LOW_RANK_SPARSE
 from lrs.errors import InvalidInput
@@ -32,12 +33,6 @@ Solvers = Annotated[
 ]
 Glob = Annotated[str, typer.Option("--claims", metavar="GLOB", help="Claims to check: globs separated by commas.")]
 Theorem = Annotated[str | None, typer.Option(help="Only what this theorem promises.")]
-FamilyName = Annotated[
-    str | None,
-    typer.Option(
-        "--family", metavar="NAME|MODULE:ATTR", help="Family of problems; default: the theorem's, or low-rank-sparse."
-    ),
-]
 BudgetName = Annotated[str, typer.Option("--budget", help="quick, standard or exhaustive.")]
 Alpha = Annotated[float, typer.Option(help="Bound on the probability of a false REFUTED, per claim.")]
 Beta = Annotated[float, typer.Option(help="Bound on the probability of a false CONFIRMED, per claim.")]

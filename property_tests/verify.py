@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lrs.core import streams
-from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of, load_family, reference
+from lrs.core.family import LOW_RANK_SPARSE, Family, Success, load_family, reference
 from lrs.core.run import Fault, Subject
 from lrs.core.validate import hint
 from lrs.errors import InvalidInput
@@ -30,7 +30,7 @@ from property_tests.claim import DEFAULT, Claim, Verdict, claims
 from property_tests.configuration import Configuration, Region, check_region, region_of
 from property_tests.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
 from property_tests.ledger import Ledger
-from theory.theorems import available_theorems, load_theorem
+from theory.theorems import available_theorems, load_theorem, theorem_of
 
 #: Version of verdicts.json; 2 added the nonce, the family and the criterion.
 SCHEMA = 2
@@ -399,12 +399,11 @@ def family_for(family: str | Family | None, theorem: str | None) -> Family:
         When there is no such family, or the theorem is about another one.
     """
     known = theorem is not None and theorem in available_theorems()
-    about = family_of(load_theorem(theorem)) if known and theorem is not None else None
     if family is None:
-        return about or load_family()
+        return load_family(load_theorem(theorem).family) if theorem is not None and known else load_family()
     chosen = load_family(family)
-    if about is not None and about.name != chosen.name:
-        raise InvalidInput(f"theorem: {theorem!r} is about {about.name}, and this run is of {chosen.name}")
+    if known:
+        theorem_of(chosen, theorem)
     return chosen
 
 

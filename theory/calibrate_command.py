@@ -97,7 +97,9 @@ def calibrate(
 
 
 def _print(found: tuple[Calibration, ...], ratios: dict[str, Efficiency], reference: str | None) -> None:
-    table = Table(title=f"constants of {found[0].solver}", title_justify="left")
+    table = Table(
+        title=f"constants of {found[0].solver}, recovered by the criterion {found[0].criterion!r}", title_justify="left"
+    )
     for heading in ("constant", "bound", "certified", "refuted", "trials", "hold-out"):
         table.add_column(heading)
     if ratios:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
@@ -26,19 +27,23 @@ import numpy as np
 import sympy
 
 from lrs.core import streams
+from lrs.core.family import LOW_RANK_SPARSE, Success, load_family
 from lrs.core.identity import canonical, digest
+from lrs.core.run import Executor, Subject
+from lrs.core.trial import Ended, trial
 from lrs.core.validate import integer
 from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec, generate
-from lrs.metrics import theta_error
-from lrs.problem import Instance
-from lrs.solver import Solution, load_solver
+from lrs.generate import InstanceSpec
+from lrs.isolation import executor_for
+from lrs.solver import load_solver
 from theory import assumptions
 from theory.evidence import BinomialTest, EvidenceVerdict
 from theory.symbols import Constant
 
-#: Version 2 says of every calibration which random streams its trials were drawn with; those of version 1 were the first.
+#: Version 2 says of every calibration by which criterion its trials were judged and with which random streams they were
+#: drawn; those of version 1 were judged by `FIRST_CRITERION` and drawn with the first streams.
 FORMAT, VERSION, READABLE = "lrs-toolkit constants", 2, (1, 2)
+FIRST_CRITERION = "theta"
 #: The constants shipped with the package.
 LOCK_FILE = Path(__file__).with_name("constants.lock.json")
 #: Claimed success probability .99, more than .95 certified, with errors of 1 %.
@@ -57,11 +62,6 @@ Sizes = Mapping[str, int]
 Progress = Callable[["ShellResult"], None]
 
 
-def recovered(instance: Instance, solution: Solution) -> bool:
-    """Exact recovery as a trial judges it: all parameters to a relative error of 1e-6."""
-    return theta_error(solution.model, instance.truth) <= 1e-6
-
-
 @dataclass(frozen=True)
 class Shells:
     """One constant and its boundary.
@@ -75,19 +75,22 @@ class Shells:
     draw : callable
         ``draw(rng, scale) -> sizes`` draws θ = (d, r, k, …); ``scale`` multiplies d and is above 1 for a hold-out.
     spec : callable
-        ``spec(C, sizes) -> InstanceSpec`` on the boundary of the bound at C.
-    success : callable
-        ``success(instance, solution) -> bool``.
+        ``spec(C, sizes)`` is the specification on the boundary of the bound at C.
+    success : Success
+        What counts as recovered; default: the family's criterion.
     configurations : str
         What ``draw`` draws from, in words; recorded, because a constant holds for these configurations.
+    family : str
+        Of the instances.
     """
 
     name: str
     bound: str
     draw: Callable[[np.random.Generator, int], Sizes]
-    spec: Callable[[float, Sizes], InstanceSpec]
-    success: Callable[[Instance, Solution], bool] = recovered
+    spec: Callable[[float, Sizes], Any]
+    success: Success = field(default_factory=Success)
     configurations: str = ""
+    family: str = LOW_RANK_SPARSE
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,9 @@ class Calibration:
     streams : int
         Version of the random streams of its trials (`lrs.core.streams`). A count of older trials stays what it was; the
         same seed would draw others now.
+    criterion : str or float
+        By which every trial was judged (`lrs.core.family.Success`), to a tolerance of ``tolerance``.
+    tolerance : float
     """
 
     name: str
@@ -156,10 +162,13 @@ class Calibration:
     hold_out: ShellResult | None = None
     hold_out_scale: int | None = None
     streams: int = streams.VERSION
+    criterion: str | float = ""
+    tolerance: float = Success.tolerance
 
     def to_constant(self) -> Constant:
         """The constant as predicates use it."""
-        return Constant(self.name, "larger-is-stronger", self.value, "calibrated", f"calibrated on {self.solver}")
+        source = f"calibrated on {self.solver}, recovered by the criterion {self.criterion!r} to {self.tolerance:g}"
+        return Constant(self.name, "larger-is-stronger", self.value, "calibrated", source)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` is its inverse."""
@@ -172,6 +181,7 @@ class Calibration:
         return cls(
             **{
                 "streams": 1,  # of entries that do not say
+                "criterion": FIRST_CRITERION,
                 **values,
                 "grid": tuple(values["grid"]),
                 "shells": tuple(ShellResult(**shell) for shell in values["shells"]),
@@ -198,14 +208,24 @@ def identity(solver: Any) -> str:
     return f"{target.__module__}:{target.__qualname__}({', '.join(changed)})"
 
 
-def _trial(shells: Shells, solver: Any, constant: float, key: Sequence[int | str], scale: int) -> bool:
+def _trial(
+    shells: Shells, solver: Subject, executor: Executor, constant: float, key: Sequence[int | str], scale: int
+) -> bool:
+    family = load_family(shells.family)
     sizes = shells.draw(streams.generator("calibration/sizes", *key), scale)
-    instance = generate(shells.spec(constant, sizes), seed=streams.key("calibration/data", *key))
-    try:
-        solution = solver(instance.problem, rng=streams.generator("calibration/solver", *key))
-        return bool(shells.success(instance, solution))
-    except (ArithmeticError, ValueError, np.linalg.LinAlgError):  # a solver that breaks down has not recovered
-        return False
+    spec, success = shells.spec(constant, sizes), shells.success.of(family)
+    data, own = ([streams.key(f"calibration/{purpose}", *key)] for purpose in ("data", "solver"))
+    outcome = trial(family, spec, data, solver, success, executor, solver_key=own)
+    if outcome.ended is Ended.IMPOSSIBLE:  # the shell's fault, not the solver's
+        raise InvalidInput(f"shells: {shells.name} draws what does not exist: {outcome.message}")
+    return outcome.recovered
+
+
+@contextmanager
+def _run_by(shells: Shells, solver: Any) -> Iterator[tuple[Subject, Executor]]:
+    subject, executor = executor_for(solver, load_family(shells.family))
+    with closing(executor):
+        yield subject, executor
 
 
 def run_shell(
@@ -218,18 +238,24 @@ def run_shell(
     *,
     scale: int = 1,
     below_level: float | None = None,
+    executor: Executor | None = None,
 ) -> ShellResult:
     """Trials on the shell of one constant until it is certified or shown to lie below the level, at most ``budget``.
 
-    The streams depend on seed, shell and replicate only, so every solver meets the same instances.
+    The streams depend on seed, shell and replicate only, so every solver meets the same instances. Without an
+    ``executor`` one is made for the call.
     """
+    if executor is None:
+        with _run_by(shells, solver) as (subject, own):
+            given = {"scale": scale, "below_level": below_level}
+            return run_shell(shells, subject, constant, test, budget, key, **given, executor=own)  # type: ignore[arg-type]
     level = math.log(1 / (test.alpha if below_level is None else below_level))
     # "Fewer than p₁ succeed" is the refutation of p ≥ p₁, whatever the alternative.
     under = BinomialTest(test.p1, test.p1 / 2, test.alpha, test.beta)
     s = f = 0
     certified = below = False
     while s + f < budget and not (certified or below):
-        if _trial(shells, solver, constant, [*key, s + f], scale):
+        if _trial(shells, solver, executor, constant, [*key, s + f], scale):
             s += 1
         else:
             f += 1
@@ -279,31 +305,33 @@ def calibrate(
     if len(grid) < 1 or any(not c > 0 for c in grid) or any(b >= a for a, b in pairwise(grid)):
         raise InvalidInput(f"grid: expected positive numbers, each smaller than the one before, got {grid}")
     integer("budget", budget, least=1, expected="at least 1 trial")
-    run = load_solver(solver)
+    success = shells.success.of(load_family(shells.family))
     value: float | None = None
     refuted: float | None = None
     descending = True
     results = []
-    for index, constant in enumerate(grid):
-        key = ("shell", shells.name, shells.bound, seed, index)
-        # Every shell has a chance to be called too small by mistake, so α is shared out among them.
-        result = run_shell(shells, run, constant, test, budget, key, below_level=test.alpha / len(grid))
-        results.append(result)
-        if progress is not None:
-            progress(result)
-        if descending and result.certified:
-            value = constant
-            continue
-        descending = False
-        if result.below:
-            refuted = constant
-            break
-        if not bracket:
-            break
+    with _run_by(shells, solver) as (subject, executor):
+        for index, constant in enumerate(grid):
+            key = ("shell", shells.name, shells.bound, seed, index)
+            # Every shell has a chance to be called too small by mistake, so α is shared out among them.
+            level = test.alpha / len(grid)
+            result = run_shell(shells, subject, constant, test, budget, key, below_level=level, executor=executor)
+            results.append(result)
+            if progress is not None:
+                progress(result)
+            if descending and result.certified:
+                value = constant
+                continue
+            descending = False
+            if result.below:
+                refuted = constant
+                break
+            if not bracket:
+                break
     return Calibration(
         name=shells.name,
         bound=shells.bound,
-        solver=identity(run),
+        solver=identity(solver),
         value=value,
         refuted=refuted,
         grid=grid,
@@ -313,6 +341,8 @@ def calibrate(
         seed=seed,
         fixed=fixed or {},
         configurations=shells.configurations,
+        criterion=success.criterion,
+        tolerance=success.tolerance,
     )
 
 
@@ -324,11 +354,17 @@ def hold_out(
         raise InvalidInput(f"calibration: {calibration.name} has no certified value to hold out")
     _same_shells(calibration, shells)
     key = ("hold-out", shells.name, shells.bound, calibration.seed, scale)
-    result = run_shell(shells, load_solver(solver), calibration.value, calibration.test, budget, key, scale=scale)
+    result = run_shell(shells, solver, calibration.value, calibration.test, budget, key, scale=scale)
     return replace(calibration, hold_out=result, hold_out_scale=scale)
 
 
 def _same_shells(calibration: Calibration, shells: Shells) -> None:
+    success = shells.success.of(load_family(shells.family))
+    if (calibration.criterion, calibration.tolerance) != (success.criterion, success.tolerance):
+        raise InvalidInput(
+            f"shells: judged by {success.criterion!r} to {success.tolerance:g}, but the calibration by "
+            f"{calibration.criterion!r} to {calibration.tolerance:g}; calibrate again"
+        )
     if (calibration.name, calibration.bound) != (shells.name, shells.bound):
         raise InvalidInput(
             f"shells: {shells.name} of {shells.bound!r}, but the calibration is of {calibration.name} of "
@@ -355,9 +391,11 @@ class Efficiency(NamedTuple):
 
 def efficiency(reference: Calibration, variant: Calibration) -> Efficiency:
     """Efficiency ratio of a variant, with an interval."""
-    if (reference.name, reference.bound, reference.test) != (variant.name, variant.bound, variant.test):
+    alike = ("name", "bound", "test", "criterion", "tolerance")
+    if any(getattr(reference, n) != getattr(variant, n) for n in alike):
         raise InvalidInput(
-            "variant: calibrated on another bound or with another test than the reference; calibrate it alike"
+            "variant: calibrated on another bound, with another test or another criterion than the reference; "
+            "calibrate it alike"
         )
     ratio = math.nan
     if reference.value is not None and variant.value is not None:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrs import datasets
+from lrs import archive, datasets
 from lrs.cli import print_json, stderr, stdout
+from lrs.commands.family import FamilyName, Verb, add_verb, option, options, signed
+from lrs.commands.shared import problem_sentence
+from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
 from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.problem import Instance, Problem
+from lrs.solver import of_family
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,6 +30,11 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
 
+PlannedSolver = Annotated[str | None, typer.Option("--solver", metavar="NAME", help="Solver that is measured.")]
+Replicates = Annotated[
+    int, typer.Option("--measure", min=0, metavar="N", help="Instances on which the solver is run; 0: none.")
+]
+
 #: Heading of the options of a private plan in the help.
 PRIVATE = "Private run"
 
@@ -34,12 +43,59 @@ _COLOURS = {"HOLDS": "green", "FAILS": "bold red", "UNDECIDED": "yellow", "NOT_E
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root."""
-    for verb in (check, theorems, plan):
-        app.command(rich_help_panel="Theory")(verb)
+    meant_by = {"--theorem": _family_of_theorem}
+    add_verb(app, "check", check, "Theory", meant_by)
+    app.command(rich_help_panel="Theory")(theorems)
+    add_verb(app, "plan", plan, "Theory")
+
+
+def _family_of_theorem(name: str) -> str:
+    from theory.theorems import load_theorem
+
+    return load_theorem(name).family
 
 
 # ---------------------------------------------------------------------------------------------- check
-def check(
+def check(family: Family) -> Verb:
+    """The verb for one family: tables, models and identifiability are of low rank + sparse."""
+    return _check_model if family.name == LOW_RANK_SPARSE else _check_instance_of(family)
+
+
+def _check_instance_of(chosen: Family) -> Verb:
+    def check(
+        file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz) to check.")],
+        theorem: Annotated[
+            str | None, typer.Option("--theorem", metavar="NAME", help="Whose assumptions to check; see lrs theorems.")
+        ] = None,
+        as_json: Json = False,
+        family: FamilyName = None,
+    ) -> None:
+        """Say which assumptions hold, by what margin, which one binds, and what the data cannot tell."""
+        from theory import limits
+        from theory.measurement import Measured
+        from theory.theorems import theorem_of
+
+        known = theorem_of(chosen, theorem)
+        instance = archive.read_instance(file, chosen)
+        values = dict(chosen.quantities(instance))
+        measured = Measured(values, dict.fromkeys(values, "truth"))
+        report = known.report(measured)
+        needs = {name: float(limits.at(limit, values)) for name, limit in limits.of_family(chosen).items()}
+        if as_json:
+            document = {"command": "check", "file": file, "family": chosen.name, "measured": values}
+            print_json({**document, "report": report.to_dict(), "needed": needs})
+            return
+        console = stdout()
+        console.print(f"{file}: {problem_sentence(instance.problem)}")
+        console.print(_table(f"{known.title} ({known.status.value})", report, measured))
+        console.print(_verdict_lines(report))
+        for name, amount in needs.items():
+            console.print(f"Needed by the {name}: {amount:g}.")
+
+    return check
+
+
+def _check_model(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Instance (.npz) or table (.csv, .csv.gz, .parquet) to check.")
     ],
@@ -57,14 +113,15 @@ def check(
     ] = None,
     delta: Annotated[float, typer.Option("--delta", help="Failure probability δ in logarithms.")] = 0.05,
     as_json: Json = False,
+    family: FamilyName = None,
 ) -> None:
     """Say which assumptions hold, by what margin, which one binds, and what the data cannot tell."""
     from theory import assumptions
     from theory.measurement import measure
     from theory.predicate import And
-    from theory.theorems import Theorem, load_theorem
+    from theory.theorems import Theorem, theorem_of
 
-    chosen = load_theorem(theorem)
+    chosen = theorem_of(load_family(), theorem)
     fitted = None if model is None else LRSModel.load(model)
     subject, fitted = _subject(file, fitted, task, target, rank, sparsity)
     problem = subject.problem if isinstance(subject, Instance) else subject
@@ -355,7 +412,46 @@ def _prove(output: Path | None, timeout: float, as_json: bool) -> int:
 
 
 # ---------------------------------------------------------------------------------------------- plan
-def plan(
+def plan(family: Family) -> Verb:
+    """The verb for one family: its parameters but the nested one, which is planned."""
+    return _plan_model if family.name == LOW_RANK_SPARSE else _plan_of(family)
+
+
+def _plan_of(chosen: Family) -> Verb:
+    def plan(solver: str | None, replicates: int, as_json: bool, family: str | None, **values: Any) -> None:
+        from theory import plan as planning
+
+        needs = list(planning.plan_nested(chosen, **values))
+        named = solver or next(iter(of_family(chosen.name)), None)
+        if replicates and named is not None:
+            with stderr().status("running the solver …") as status:
+                run: dict[str, Any] = {"solver": named, "replicates": replicates, "progress": status.update}
+                needs.append(planning.measured_nested(chosen, **run, **values))
+        unit = planning.nested_parameter(chosen)
+        if as_json:
+            document = {"command": "plan", "family": chosen.name, **values, "unit": unit}
+            print_json({**document, "needs": [need.to_dict() for need in needs]})
+            return
+        from rich.table import Table
+
+        table = Table("source", f"{unit} needed", "what it says", title=chosen.title, title_justify="left")
+        for q in needs:
+            table.add_row(q.source, f"{q.amount:.0f}" if q.amount < float("inf") else "∞", q.note)
+        stdout().print(table)
+
+    plan.__doc__ = f"Say how much the limits and the solver itself need: {chosen.title}."
+    others = [p for p in chosen.parameters.values() if not p.nested]
+    return signed(
+        plan,
+        *options(others),
+        option("solver", PlannedSolver, None),
+        option("replicates", Replicates, 3),
+        option("as_json", Json, False),
+        option("family", FamilyName, None),
+    )
+
+
+def _plan_model(
     d: Annotated[int | None, typer.Option("--d", "-d", help="Number of features d.")] = None,
     r: Annotated[int | None, typer.Option("--r", "-r", help="Rank r.")] = None,
     k: Annotated[int | None, typer.Option("--k", "-k", help="Non-zeros k of every task's personal part.")] = None,
@@ -385,13 +481,12 @@ def plan(
         ),
     ] = None,
     solver: Annotated[str, typer.Option("--solver", metavar="NAME", help="Solver that is measured.")] = "amht",
-    replicates: Annotated[
-        int, typer.Option("--measure", min=0, metavar="N", help="Instances on which the solver is run; 0: none.")
-    ] = 3,
+    replicates: Replicates = 3,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the plan (.png, .svg, .pdf).")
     ] = None,
     as_json: Json = False,
+    family: FamilyName = None,
 ) -> None:
     """Say how many rows or tasks the limits, the theorem and the solver itself need."""
     from theory import plan as planning

@@ -6,6 +6,7 @@ documentation from the same object. Derived [D] except where a source is named.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import numpy as np
 import sympy
 from scipy import special
 
+from lrs.core.family import Family
+from lrs.core.registry import import_attribute
 from lrs.core.validate import numbers
 from lrs.errors import InvalidInput
 from theory import symbols
@@ -207,12 +210,40 @@ def donoho_tanner_rows(*, d: Any, r: Any, k: Any) -> Values:
     return (r_ + np.where(k_ == 0, 0, rows))[()]
 
 
+def counting_rows(*, d: Any, r: Any, k: Any, t: Any) -> Values:
+    """equations against unknowns; nothing works below"""
+    return np.ceil(counting_limit(d=d, r=r, k=k, t=t) - 1e-9)
+
+
+def ell_one_rows(*, d: Any, r: Any, k: Any, t: Any) -> Values:
+    """ℓ₁ minimisation with U known"""
+    return donoho_tanner_rows(d=d, r=r, k=k) + 0 * numbers("t", t, zero_allowed=False)
+
+
+def stable_scale_rows(*, d: Any, r: Any, k: Any, t: Any) -> Values:
+    """n₀/t: the scale of stable and of polynomial-time recovery, up to a constant"""
+    return np.ceil(stable_rows(d=d, r=r, k=k, t=t) - 1e-9)
+
+
 #: Rows per task that each yardstick asks for, as functions of d, r, k and t.
 ROWS: Mapping[str, Callable[..., Values]] = {
-    "counting limit": lambda *, d, r, k, t: np.ceil(counting_limit(d=d, r=r, k=k, t=t) - 1e-9),
-    "Donoho–Tanner": lambda *, d, r, k, t: donoho_tanner_rows(d=d, r=r, k=k) + 0 * numbers("t", t, zero_allowed=False),
-    "stable scale": lambda *, d, r, k, t: np.ceil(stable_rows(d=d, r=r, k=k, t=t) - 1e-9),
+    "counting limit": counting_rows,
+    "Donoho–Tanner": ell_one_rows,
+    "stable scale": stable_scale_rows,
 }
+
+
+def of_family(family: Family) -> dict[str, Callable[..., Values]]:
+    """What is known to be needed of the nested parameter, by name: functions of the family's quantities, by keyword."""
+    return {name: import_attribute(where, "limit") for name, where in family.limits.items()}
+
+
+def at(limit: Callable[..., Values], quantities: Mapping[str, Any]) -> Values:
+    """A limit of a family at these quantities, of which it takes those that it names."""
+    parameters = inspect.signature(limit).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return limit(**quantities)
+    return limit(**{p.name: quantities[p.name] for p in parameters})
 
 
 def curves(axis: str, values: Any, **fixed: Any) -> dict[str, Values]:

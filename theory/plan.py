@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrs.core import streams
+from lrs.core.family import Family, Success, load_family
+from lrs.core.trial import judged
 from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec, generate
-from lrs.metrics import theta_error
+from lrs.isolation import executor_for
 from lrs.model import LRSModel
 from lrs.problem import Instance, Problem
-from lrs.solver import solve
 from theory import limits, symbols
 from theory.region import TheoremRegion, whole
 from theory.symbols import Constant
@@ -105,6 +106,39 @@ def _theorem_sources() -> dict[str, dict[str, Constant]]:
     }
 
 
+def _limits(family: Family, quantities: Mapping[str, float]) -> list[Requirement]:
+    return [
+        Requirement(
+            name,
+            float(limits.at(limit, quantities)),
+            "limit" if name == "counting limit" else "yardstick",
+            limit.__doc__ or "",
+        )
+        for name, limit in limits.of_family(family).items()
+    ]
+
+
+def nested_parameter(family: Family) -> str:
+    """The parameter along which instances are nested, which is what a plan says how much of is needed."""
+    found = [p.name for p in family.parameters.values() if p.nested]
+    if not found:
+        raise InvalidInput(f"family: {family.title} has no parameter whose data are nested, so nothing can be planned")
+    return found[0]
+
+
+def plan_nested(family: Family, **values: Any) -> tuple[Requirement, ...]:
+    """How much of the nested parameter each limit of a family asks for.
+
+    Parameters
+    ----------
+    family : Family
+    **values
+        The other parameters of a specification.
+    """
+    quantities = family.quantities(family.spec(**values, **{nested_parameter(family): 1}))
+    return tuple(_limits(family, quantities))
+
+
 def plan_rows(*, d: int, r: int, k: int, t: int) -> tuple[Requirement, ...]:
     """Rows per task that each source asks for with t tasks.
 
@@ -115,12 +149,7 @@ def plan_rows(*, d: int, r: int, k: int, t: int) -> tuple[Requirement, ...]:
     """
     _validate(d=d, r=r, k=k, t=t)
     sizes = {"d": d, "r": r, "k": k, "t": t}
-    notes = {
-        "counting limit": ("limit", "equations against unknowns; nothing works below"),
-        "stable scale": ("yardstick", "n₀/t: the scale of stable and of polynomial-time recovery, up to a constant"),
-        "Donoho–Tanner": ("yardstick", "ℓ₁ minimisation with U known"),
-    }
-    out = [Requirement(name, float(limits.ROWS[name](**sizes)), *note) for name, note in notes.items()]
+    out = _limits(load_family(), sizes)
     for name, constants in _theorem_sources().items():
         out.append(Requirement(name, float(_region(constants).rows(**sizes)), "theorem", _constants_text(constants)))
     return tuple(out)
@@ -162,11 +191,42 @@ def measured_rows(
     low = max(1, int(limits.ROWS["counting limit"](d=d, r=r, k=k, t=t))) - 1
     high = SEARCH_FACTOR * max(int(limits.ROWS["stable scale"](d=d, r=r, k=k, t=t)), low + 1)
 
-    def instances(replicate: int) -> Callable[[int], Instance]:
-        whole = generate(InstanceSpec(t=t, m=high, d=d, r=r, k=k), (streams.key("plan/rows", replicate),))
-        return whole.prefix
+    values = {"t": t, "d": d, "r": r, "k": k}
+    return _measured_nested(load_family(), values, low, high, solver, replicates, "rows per task", progress)
 
-    return _measured(solver, instances, low, high, replicates, "rows per task", progress)
+
+def measured_nested(
+    family: Family, *, solver: Any, replicates: int = 3, progress: Progress | None = None, **values: Any
+) -> Requirement:
+    """The least of the nested parameter at which the solver recovers every replicate, as `measured_rows`.
+
+    It is looked for between the first limit of the family and four times the largest.
+    """
+    amounts = [q.amount for q in plan_nested(family, **values) if math.isfinite(q.amount)]
+    if not amounts:
+        raise InvalidInput(f"family: {family.title} has no limit between which to search")
+    unit, low = nested_parameter(family), max(1, int(amounts[0])) - 1
+    high = SEARCH_FACTOR * max(int(max(amounts)), low + 1)
+    return _measured_nested(family, values, low, high, solver, replicates, unit, progress)
+
+
+def _measured_nested(
+    family: Family,
+    values: Mapping[str, Any],
+    low: int,
+    high: int,
+    solver: Any,
+    replicates: int,
+    unit: str,
+    progress: Progress | None,
+) -> Requirement:
+    name = nested_parameter(family)
+
+    def instances(replicate: int) -> Callable[[int], Any]:
+        whole = family.draw(family.spec(**values, **{name: high}), (streams.key("plan/rows", replicate),))
+        return lambda amount: family.restrict(whole, name, amount)
+
+    return _measured(solver, instances, low, high, replicates, unit, progress, family)
 
 
 def measured_tasks(
@@ -184,10 +244,11 @@ def measured_tasks(
     high = SEARCH_FACTOR * max(int(scale), low + 1, r)
 
     def instances(replicate: int) -> Callable[[int], Instance]:
-        whole = generate(InstanceSpec(t=high, m=m, d=d, r=r, k=k), (streams.key("plan/tasks", replicate),))
+        whole = family.draw(family.spec(t=high, m=m, d=d, r=r, k=k), (streams.key("plan/tasks", replicate),))
         return lambda tasks: _first_tasks(whole, tasks)
 
-    return _measured(solver, instances, low, high, replicates, "tasks", progress)
+    family = load_family()
+    return _measured(solver, instances, low, high, replicates, "tasks", progress, family)
 
 
 def _first_tasks(instance: Instance, tasks: int) -> Instance:
@@ -199,37 +260,43 @@ def _first_tasks(instance: Instance, tasks: int) -> Instance:
 
 def _measured(
     solver: Any,
-    instances: Callable[[int], Callable[[int], Instance]],
+    instances: Callable[[int], Callable[[int], Any]],
     low: int,
     high: int,
     replicates: int,
     unit: str,
     progress: Progress | None,
+    family: Family,
 ) -> Requirement:
     if replicates < 1:
         raise InvalidInput(f"replicates: expected at least 1, got {replicates}")
+    success = Success().of(family)
     critical: list[float] = []
-    for replicate in range(replicates):
-        at = instances(replicate)
-        fails, works = low, math.inf
-        candidate = min(high, max(low + 1, (low + high) // SEARCH_FACTOR))
-        while fails + 1 < works:
-            instance = at(candidate)
-            solution = solve(instance.problem, solver, seed=replicate)
-            good = theta_error(solution.model, instance.truth) <= 1e-6
-            if progress is not None:
-                progress(f"replicate {replicate + 1} of {replicates}: {candidate} {unit}: {'yes' if good else 'no'}")
-            if good:
-                works = candidate
-            else:
-                fails = candidate
-            if fails >= high:
-                break
-            candidate = min(high, 2 * candidate) if math.isinf(works) else (fails + int(works)) // 2
-        critical.append(works)
+    subject, executor = executor_for(solver, family)
+    with closing(executor):
+        for replicate in range(replicates):
+            at, key = instances(replicate), [streams.key("solver", replicate)]
+            fails, works = low, math.inf
+            candidate = min(high, max(low + 1, (low + high) // SEARCH_FACTOR))
+            while fails + 1 < works:
+                good = judged(family, at(candidate), key, subject, success, executor).recovered
+                if progress is not None:
+                    said = "yes" if good else "no"
+                    progress(f"replicate {replicate + 1} of {replicates}: {candidate} {unit}: {said}")
+                if good:
+                    works = candidate
+                else:
+                    fails = candidate
+                if fails >= high:
+                    break
+                candidate = min(high, 2 * candidate) if math.isinf(works) else (fails + int(works)) // 2
+            critical.append(works)
     name = solver if isinstance(solver, str) else type(solver).__name__
     spread = f"{min(critical):g} … {max(critical):g}" if len(critical) > 1 else f"{critical[0]:g}"
-    note = f"{name}: fewest {unit} of {replicates} noiseless replicate(s): {spread}; searched {low + 1} … {high}"
+    note = (
+        f"{name}: fewest {unit} of {replicates} noiseless replicate(s): {spread}; searched {low + 1} … {high}; recovered: "
+        f"{success.sentence(family)}"
+    )
     return Requirement("measured solver", max(critical), "measured", note)
 
 

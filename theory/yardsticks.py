@@ -1,4 +1,4 @@
-"""Rows per task that limits ask for, as lines of a recovery map (`lrs.core.family.Family.limits`).
+"""Rows per task that limits ask for, as lines of a recovery map (`lrs.core.family.Family.overlays`).
 
 Each takes the sizes of a map as real numbers and ignores those it does not need; the first line of its docstring is its
 label. Between and beyond the values of a grid r and k may exceed d: they are taken as d there.

@@ -132,6 +132,7 @@ class PaperAMHT:
     sparse: SparseStep | None = None
     weights: WeightStep | None = None
     subspace: SubspaceStep | None = None
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(warm_start=True, thresholds=True)
     region: ClassVar[str] = "paper"  # where it is held to the theorem: `property_tests.strategies.REGIONS`
     __repr__ = described

@@ -103,6 +103,7 @@ class AMHT:
     shrinkage: bool = True
     prune: bool = True
     threads: int | None = None
+    family: ClassVar[str] = Problem.family
     sparse: SparseStep | None = None
     weights: WeightStep | None = None
     subspace: SubspaceStep | None = None

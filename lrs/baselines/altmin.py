@@ -35,6 +35,7 @@ class AltMin:
     max_iterations: int = 300
     tolerance: float = 1e-4
     patience: int = 10
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(sparse=False, warm_start=True)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

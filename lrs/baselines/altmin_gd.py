@@ -33,6 +33,7 @@ class AltMinGD:
     max_iterations: int = 2000
     tolerance: float = 1e-4
     patience: int = 10
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(sparse=False, warm_start=True)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

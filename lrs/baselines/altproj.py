@@ -37,6 +37,7 @@ class AltProj:
 
     beta: float | None = None
     iterations_per_stage: int = 60
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits()
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

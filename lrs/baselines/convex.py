@@ -41,6 +41,7 @@ class Convex:
     iterations_per_stage: int = 150
     tolerance: float = 1e-7
     refit: bool = True
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(exact=False)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

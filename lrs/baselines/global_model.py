@@ -28,6 +28,7 @@ class GlobalModel:
     """
 
     alphas: tuple[float, ...] = (1e-12, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(exact=False, low_rank=False, sparse=False)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

@@ -21,6 +21,7 @@ class MethodOfMoments:
     falls with √(1/n) only, so recovery is never exact; b = 0.
     """
 
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(exact=False, sparse=False)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

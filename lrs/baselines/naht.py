@@ -33,6 +33,7 @@ class NAHT:
     max_iterations: int = 3000
     tolerance: float = 1e-3
     patience: int = 60
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits()
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

@@ -31,6 +31,7 @@ class TaskIHT:
     max_iterations: int = 500
     tolerance: float = 1e-4
     patience: int = 10
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(low_rank=False)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

@@ -9,11 +9,14 @@ import typer
 
 from lrs.commands.apply import adapt, predict
 from lrs.commands.describe import info, solvers
+from lrs.commands.family import add_verb
 from lrs.commands.generate import generate
 from lrs.commands.solve import solve
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root."""
-    for verb in (generate, solve, predict, adapt, solvers, info):
+    add_verb(app, "generate", generate, "Solve")
+    add_verb(app, "solve", solve, "Solve")
+    for verb in (predict, adapt, solvers, info):
         app.command(rich_help_panel="Solve")(verb)

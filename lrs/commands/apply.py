@@ -49,7 +49,10 @@ def predict(
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Predict every row of a file with its task's parameters, in the order of the file."""
+    """Predict every row of a file with its task's parameters, in the order of the file.
+
+    A model is one of low rank + sparse; other families have none.
+    """
     import pandas as pd
 
     output = None if output is None else output_file(output, ".csv", force)
@@ -116,7 +119,8 @@ def adapt(
 ) -> None:
     """Fit new tasks with the shared directions U fixed: each learns its own w and b from its own rows.
 
-    MODEL may be the server's model of a private run: this is how users get their parameters from the published U.
+    MODEL is one of low rank + sparse; other families have none. It may be the server's model of a private run: this is
+    how users get their parameters from the published U.
     """
     from scipy import sparse
 

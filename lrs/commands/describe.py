@@ -9,18 +9,30 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from lrs import datasets
+from lrs import archive, datasets
 from lrs.cli import print_json, stdout
-from lrs.commands.shared import Json, instance_document, noise_sentence, print_pairs, shape, storage_document
+from lrs.commands.family import FamilyName
+from lrs.commands.shared import (
+    Json,
+    instance_document,
+    noise_sentence,
+    print_pairs,
+    problem_sentence,
+    shape,
+    storage_document,
+)
+from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
+from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.private.model import ServerModel
 from lrs.problem import Instance
-from lrs.solver import available_solvers, load_solver, traits_of
+from lrs.solver import SOLVERS, load_solver, of_family, traits_of
 
 
-def solvers(as_json: Json = False) -> None:
+def solvers(as_json: Json = False, family: FamilyName = None) -> None:
     """List the solvers that can be named, with what each can do."""
-    entries = [_solver_document(name, value) for name, value in available_solvers().items()]
+    chosen = load_family(family or LOW_RANK_SPARSE)
+    entries = [_solver_document(name, SOLVERS.known[name], chosen) for name in of_family(chosen.name)]
     if as_json:
         print_json({"command": "solvers", "solvers": entries})
         return
@@ -35,12 +47,12 @@ def solvers(as_json: Json = False) -> None:
     stdout().print(table)
 
 
-def _solver_document(name: str, value: str) -> dict[str, Any]:
+def _solver_document(name: str, value: str, family: Family) -> dict[str, Any]:
     document: dict[str, Any] = {"name": name, "object": value, "description": None, "traits": None, "error": None}
     try:
         solver = load_solver(name)
         documentation = (pkgutil.resolve_name(value).__doc__ or "").strip()
-        document["traits"] = traits_of(solver).to_dict()
+        document["traits"] = traits_of(solver, family).to_dict()
         document["description"] = " ".join(documentation.partition("\n\n")[0].split())
     except Exception as error:  # somebody else's plug-in must not hide the other solvers
         document["error"] = str(error)
@@ -52,16 +64,22 @@ def info(
         Path, typer.Argument(metavar="FILE", help="Instance or model (.npz), or table (.csv, .csv.gz, .parquet).")
     ],
     as_json: Json = False,
+    family: FamilyName = None,
 ) -> None:
     """Say what is in a file."""
     kind = datasets.file_kind(file)
+    if family is not None and kind != "instance":
+        raise InvalidInput(f"family: {file} is a {kind}, and only an instance is of a family; leave --family out")
     document: dict[str, Any] = {"command": "info", "file": file, "kind": kind}
     rows = [("file", f"{file}: {kind}")]
     if kind == "instance":
-        instance = Instance.load(file)
+        instance = archive.read_instance(file, family)
         document |= instance_document(instance)
-        rows.append(("data", shape(instance.problem.data)))
-        rows += [(name, str(document[name])) for name in ("rank", "sparsity", "noise", "seed")]
+        if isinstance(instance, Instance):
+            rows.append(("data", shape(instance.problem.data)))
+            rows += [(name, str(document[name])) for name in ("rank", "sparsity", "noise", "seed")]
+        else:
+            rows += [("problem", problem_sentence(instance.problem)), ("seed", str(document["seed"]))]
         rows += [("drawn with", ", ".join(f"{n}={v}" for n, v in (document["spec"] or {}).items() if v is not None))]
     elif kind == "model":
         model = LRSModel.load(file)

@@ -12,6 +12,7 @@ import typer
 from lrs import datasets, metrics
 from lrs.cli import stdout
 from lrs.core import streams
+from lrs.core.family import family_of
 from lrs.core.validate import real
 from lrs.errors import InvalidInput
 from lrs.model import LRSModel
@@ -91,9 +92,17 @@ def data_document(data: MultiTaskData) -> dict[str, Any]:
     return {"tasks": data.t, "rows": data.n, "features": data.d, "rows_min": low, "rows_max": high}
 
 
-def instance_document(instance: Instance) -> dict[str, Any]:
-    """What an instance is, without its arrays."""
+def instance_document(instance: Any) -> dict[str, Any]:
+    """What an instance of any family is, without its arrays."""
     problem = instance.problem
+    if not isinstance(instance, Instance):
+        family, spec = family_of(instance), getattr(instance, "spec", None)
+        return {
+            "family": family.name,
+            "quantities": family.quantities(problem),
+            "seed": getattr(instance, "seed", None),
+            "spec": None if spec is None else spec.to_dict(),
+        }
     return {
         "data": data_document(problem.data),
         "rank": problem.rank,
@@ -102,6 +111,20 @@ def instance_document(instance: Instance) -> dict[str, Any]:
         "seed": instance.seed,
         "spec": None if instance.spec is None else instance.spec.to_dict(),
     }
+
+
+def instance_sentence(instance: Any) -> str:
+    """What an instance of any family is, in words."""
+    problem = instance.problem
+    if isinstance(instance, Instance):
+        return f"{shape(problem.data)}; rank {problem.rank}, sparsity {problem.sparsity}, noise {problem.noise:g}"
+    return problem_sentence(problem)
+
+
+def problem_sentence(problem: Any) -> str:
+    """What a problem of any family is: the family and the quantities it knows."""
+    family = family_of(problem)
+    return f"{family.title}: {', '.join(f'{n} = {v:g}' for n, v in family.quantities(problem).items())}"
 
 
 def describe_data(data: Mapping[str, Any]) -> str:

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lrs import datasets, metrics
+from lrs import archive, datasets, metrics
 from lrs import solve as run_solver
 from lrs.cli import print_json, report, stderr
+from lrs.commands.family import FamilyName, Verb
 from lrs.commands.shared import (
     Force,
     Json,
@@ -28,14 +29,17 @@ from lrs.commands.shared import (
     noise_sentence,
     output_file,
     print_pairs,
+    problem_sentence,
     split_rows,
     storage_document,
 )
+from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of
+from lrs.core.run import SolverFault, audited
 from lrs.errors import InvalidInput
 from lrs.private.model import ServerModel
 from lrs.private.options import configure as configure_private
 from lrs.problem import Problem
-from lrs.solver import Callback, Iterate, Solution, Status, load_solver
+from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family
 
 #: Heading of the options of private solvers in the help.
 PRIVATE = "Private solvers"
@@ -44,7 +48,59 @@ PRIVATE = "Private solvers"
 TABLE_TRAIN = 0.75
 
 
-def solve(
+def solve(family: Family) -> Verb:
+    """The verb for one family: tables, splits and private runs are of low rank + sparse."""
+    return _solve_model if family.name == LOW_RANK_SPARSE else _solve_instance_of(family)
+
+
+def _solve_instance_of(chosen: Family) -> Verb:
+    first = next(iter(of_family(chosen.name)), "")
+
+    def solve(
+        file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz).")],
+        solver: Annotated[
+            str, typer.Option("--solver", metavar="NAME", help="Name that `lrs solvers` lists, or module:attribute.")
+        ] = first,
+        seed: Annotated[int, typer.Option(min=0, help="Seed of the solver.")] = 0,
+        threads: Annotated[int | None, typer.Option(min=1, help="Threads, for solvers that have this option.")] = None,
+        as_json: Json = False,
+        family: FamilyName = None,
+    ) -> None:
+        """Solve an instance and compare the answer with its truth.
+
+        Exits with 1 when the solver ran but diverged.
+        """
+        instance = archive.read_instance(file, chosen)
+        if not solver:
+            raise InvalidInput(f"solver: none is registered for {chosen.title}; pass --solver module:attribute")
+        solution = _run(instance.problem, _configured(solver, threads), solver, seed)
+        errors = chosen.errors(solution.model, instance)
+        document = {
+            "command": "solve",
+            "file": file,
+            "family": chosen.name,
+            "solver": solver,
+            "seed": seed,
+            "quantities": chosen.quantities(instance.problem),
+            **_run_document(solution),
+            "metrics": errors,
+            "criterion": Success().of(chosen).sentence(chosen),
+            "recovered": Success().of(chosen).met(chosen, errors),
+        }
+        if as_json:
+            print_json(document)
+        else:
+            rows = [("problem", f"{file}: {problem_sentence(instance.problem)}"), *_run_rows(document)]
+            rows += [(chosen.errors_of[name], f"{value:.3g}") for name, value in errors.items()]
+            rows.append(("recovered", f"{'yes' if document['recovered'] else 'no'}: {document['criterion']}"))
+            print_pairs(rows)
+        if solution.status is Status.DIVERGED:
+            raise typer.Exit(1)
+
+    return solve
+
+
+def _solve_model(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz) or table (.csv, .csv.gz, .parquet).")],
     rank: Annotated[
         int | None, typer.Option("--rank", "-r", help="Shared directions r; an instance knows its own.")
@@ -99,6 +155,7 @@ def solve(
     ] = None,
     as_json: Json = False,
     force: Force = False,
+    family: FamilyName = None,
 ) -> None:
     """Fit the model to a file and report the errors.
 
@@ -151,12 +208,7 @@ def solve(
         "noise": problem.noise,
         "data": data_document(data),
         "short_tasks": int((training.counts < rank + sparsity).sum()),
-        "status": solution.status.value,
-        "message": solution.message,
-        "iterations": solution.iterations,
-        "seconds": solution.seconds,
-        "compile_seconds": solution.info.get("compile_seconds"),
-        "residual": solution.residual,
+        **_run_document(solution),
         "metrics": None if instance is None else metrics.summary(model, instance.truth),
         "training": errors_on(model, data, mask),
         "held_out": errors_on(model, data, ~mask),
@@ -180,6 +232,29 @@ def solve(
         raise typer.Exit(1)
 
 
+def _run_document(solution: Solution[Any]) -> dict[str, Any]:
+    """What a run says of itself."""
+    return {
+        "status": solution.status.value,
+        "message": solution.message,
+        "iterations": solution.iterations,
+        "seconds": solution.seconds,
+        "compile_seconds": solution.info.get("compile_seconds"),
+        "residual": solution.residual,
+    }
+
+
+def _run_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """`_run_document` in words."""
+    compiled = document["compile_seconds"]
+    timing = f"{document['seconds']:.2f} s" + (f", of which {compiled:.2f} s compiling" if compiled else "")
+    seed = "" if document["seed"] is None else f", seed {document['seed']}"
+    return [
+        ("solver", f"{document['solver']}{seed}: {document['iterations']} steps, {timing}"),
+        ("status", f"{document['status']}. {document['message']}"),
+    ]
+
+
 def _configured(spec: str, threads: int | None) -> Any:
     solver = load_solver(spec)
     if threads is None:
@@ -189,7 +264,7 @@ def _configured(spec: str, threads: int | None) -> Any:
     return replace(solver, threads=threads)
 
 
-def _run(problem: Problem, solver: Any, name: str, seed: int) -> Solution:
+def _run(problem: Any, solver: Any, name: str, seed: int) -> Solution[Any]:
     """Run the solver; a solver that raises ran but failed, and its author needs the traceback."""
     try:
         with _progress(name, getattr(solver, "max_iterations", None)) as callback:
@@ -200,6 +275,13 @@ def _run(problem: Problem, solver: Any, name: str, seed: int) -> Solution:
         traceback.print_exc()
         report("error", f"the solver {name!r} raised {type(error).__name__}: {error}", "bold red")
         raise typer.Exit(1) from None
+    if not isinstance(problem, Problem):
+        try:
+            audited(family_of(problem), problem, solution.model, "solution")
+        except SolverFault as error:
+            report("error", f"the solver {name!r} {error}", "bold red")
+            raise typer.Exit(1) from None
+        return solution
     model = solution.model
     if (model.t, model.d) != (problem.t, problem.d):
         report(
@@ -245,11 +327,7 @@ def _print_solution(document: Mapping[str, Any]) -> None:
         rows.append(
             ("short tasks", f"{document['short_tasks']} of {data['tasks']} have fewer than r + k rows to learn from")
         )
-    compiled = document["compile_seconds"]
-    timing = f"{document['seconds']:.2f} s" + (f", of which {compiled:.2f} s compiling" if compiled else "")
-    seed = "" if document["seed"] is None else f", seed {document['seed']}"
-    rows.append(("solver", f"{document['solver']}{seed}: {document['iterations']} steps, {timing}"))
-    rows.append(("status", f"{document['status']}. {document['message']}"))
+    rows += _run_rows(document)
     if document["status"] == Status.STALLED.value and document["metrics"] is None and document["noise"] == 0:
         size = f"{document['training']['rmse']:.2g}"
         rows.append(

@@ -152,6 +152,10 @@ class Family(Protocol):
     ----------
     name, title : str
         Its identity (kebab-case) and what people call it.
+    note : str
+        A sentence about its parameters for help texts, or nothing.
+    version : int
+        Of what `pack` gives; `unpack` reads every older one.
     parameters : mapping of str to Parameter
         Of a specification, in the order in which they are listed.
     errors_of : mapping of str to str
@@ -163,8 +167,12 @@ class Family(Protocol):
         What a solver may say of itself: the word, its meaning and its default.
     example : mapping
         A small specification, of which the registration draws.
-    theorems, limits : mappings of str to str
-        Name → ``module:attribute`` of what is known about it.
+    theorems : mapping of str to str
+        Name under which it is registered → one phrase; the first is the one that is meant when none is named.
+    limits : mapping of str to str
+        Name → ``module:attribute`` of a function of quantities, by keyword: how much of the nested parameter is needed.
+    overlays : mapping of str to str, optional
+        The same for lines that a recovery map may show; default: ``limits``.
     regions : str, optional
         ``module:attribute`` of the region where its solvers are held to their claims, or of a function
         ``(solver, theorem) -> region``; without it `lrs verify` has nowhere to draw problems.
@@ -176,6 +184,10 @@ class Family(Protocol):
     def name(self) -> str: ...
     @property
     def title(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def version(self) -> int: ...
     @property
     def parameters(self) -> Mapping[str, Parameter]: ...
     @property
@@ -349,6 +361,8 @@ def check_family(family: Any) -> Family:
     for setting in settings_of(family).values():
         if setting.trait not in family.traits or setting.name in family.parameters:
             raise refuse("settings", f"{setting.name!r}: its trait is not declared, or a parameter has its name")
+    if not isinstance(family.version, int) or family.version < 1:
+        raise refuse("version", f"expected a positive integer, got {family.version!r}")
     unknown = [n for n in family.example if n not in family.parameters]
     absent = [n for n, p in family.parameters.items() if p.required and n not in family.example]
     if unknown or absent:
@@ -366,16 +380,16 @@ def check_family(family: Any) -> Family:
             family.pack(first.truth), family.pack(second.truth)
         ):
             raise refuse("draw", "the same key gives other data the second time; draw from the key alone")
-        for what, value in (("problem", first.problem), ("truth", first.truth)):
+        for what, value in (("problem", first.problem), ("truth", first.truth), ("whole instance", first)):
             if not _same(family.pack(value), family.pack(family.unpack(family.pack(value)))):
                 raise refuse("unpack", f"pack → unpack → pack changes a {what}")
         errors = family.errors(first.truth, first)
         if list(errors) != list(family.errors_of):
             raise refuse("errors", f"gives {', '.join(errors)}, but errors_of declares {', '.join(family.errors_of)}")
         if not Success().of(family).met(family, errors):
-            raise refuse("criteria", "the truth itself is not recovered by the default criterion")
+            raise refuse("criteria", f"the truth itself is not recovered: {Success().of(family).sentence(family)}")
         for parameter in family.parameters.values():
-            if parameter.nested and spec.to_dict()[parameter.name] > 1:
+            if parameter.nested and (spec.to_dict()[parameter.name] or 0) > 1:
                 less = spec.to_dict()[parameter.name] - 1
                 fewer = family.draw(family.spec(**{**spec.to_dict(), parameter.name: less}), (0, 1, 2))
                 if not _same(
@@ -391,7 +405,7 @@ def check_family(family: Any) -> Family:
     except InvalidInput as error:
         if str(error).startswith("family: "):
             raise
-        raise refuse("spec", f"its own example is refused: {error}") from None
+        raise refuse(_member_of(error, family), f"refuses the family's own example: {error}") from None
     except Exception as error:
         member = _member_of(error, family)
         raise refuse(member, f"raised {type(error).__name__}: {error}") from error

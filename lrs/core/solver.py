@@ -209,6 +209,18 @@ def available_solvers() -> Mapping[str, str]:
     return SOLVERS.known
 
 
+def of_family(family: str) -> tuple[str, ...]:
+    """Registered names of the solvers of a family; one that names none, or does not load, is of low rank + sparse."""
+
+    def of(name: str) -> str:
+        try:
+            return getattr(SOLVERS.load(name), "family", LOW_RANK_SPARSE)
+        except InvalidInput:
+            return LOW_RANK_SPARSE
+
+    return tuple(name for name in SOLVERS if of(name) == family)
+
+
 def load_solver(spec: Any) -> Solver:
     """A solver from a registered name, from ``module:attribute``, or from a solver itself.
 

@@ -1,5 +1,5 @@
 """Calls of a stranger's solver in a process of its own."""
 
-from lrs.isolation.sandbox import Isolated, Sandbox
+from lrs.isolation.sandbox import Isolated, Sandbox, executor_for
 
-__all__ = ["Isolated", "Sandbox"]
+__all__ = ["Isolated", "Sandbox", "executor_for"]

@@ -24,7 +24,9 @@ from typing import Any, BinaryIO
 
 from lrs.core import ONE_THREAD, wire
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, reference
+from lrs.core.inline import Inline
 from lrs.core.run import (
+    Executor,
     Fault,
     Key,
     Limits,
@@ -37,7 +39,7 @@ from lrs.core.run import (
     audited,
     blamed_on_solver,
 )
-from lrs.core.solver import Iterate, Solution, Status, Traits
+from lrs.core.solver import SOLVERS, Iterate, Solution, Status, Traits
 from lrs.errors import InvalidInput
 
 #: How much longer a call may take by the clock than in processor time.
@@ -310,6 +312,28 @@ class Isolated:
         for box in self._boxes.values():
             box.close()
         self._boxes.clear()
+
+
+def executor_for(solver: Any, family: Family, limits: Limits | None = None) -> tuple[Subject, Executor]:
+    """The solver and where to call it: the toolkit's own in this process, anybody else's in one of its own.
+
+    It is loaded there, so that what cannot run at all is refused before anything is counted against it; close the
+    executor when done.
+
+    Raises
+    ------
+    InvalidInput
+        When there is no such solver, or it cannot be loaded.
+    """
+    subject = Subject.of(solver)
+    named = SOLVERS.known.get(subject.spec, subject.spec) if subject.spec is not None else None
+    module = named or getattr(solver, "__module__", None) or type(solver).__module__
+    executor: Executor = Inline(limits) if module.partition(":")[0].split(".")[0] == "lrs" else Isolated(limits)
+    try:
+        executor.load(subject, family)
+    except SolverFault as error:
+        raise InvalidInput(f"solver: {subject.name!r} {error}") from None
+    return subject, executor
 
 
 def _processor_seconds(pid: int) -> float:

@@ -79,6 +79,7 @@ class PrivateAMHT:
     population: int | None = None
     block: int = 2000
     insecure_seed: int | None = None
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(exact=False, private=True)
 
     def __post_init__(self) -> None:
@@ -248,6 +249,7 @@ class PrivateAMHT:
 class PrivAltMin(PrivateAMHT):
     """The same without personal parts, k = 0: private alternating minimisation (Jain et al. 2021)."""
 
+    family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(exact=False, sparse=False, private=True)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:

@@ -1,6 +1,8 @@
 """The theorems, one file each, found by name."""
 
+from lrs.core.family import Family
 from lrs.core.registry import Registry, instance_of
+from lrs.errors import InvalidInput
 from theory.theorems.base import Report, Theorem, Unevaluated
 
 #: Theorems by name, from the entry-point group ``lrs.theorems``; each points to a `Theorem`.
@@ -25,4 +27,22 @@ def load_theorem(name: str) -> Theorem:
     return THEOREMS.load(name)
 
 
-__all__ = ["THEOREMS", "Report", "Theorem", "Unevaluated", "available_theorems", "load_theorem"]
+def theorem_of(family: Family, name: str | None = None) -> Theorem:
+    """A theorem about a family by name; the family's first one without.
+
+    Raises
+    ------
+    InvalidInput
+        When there is none, or it is about another family.
+    """
+    if name is None:
+        name = next(iter(family.theorems), None)
+        if name is None:
+            raise InvalidInput(f"theorem: none is registered for {family.title}")
+    theorem = load_theorem(name)
+    if theorem.family != family.name:
+        raise InvalidInput(f"theorem: {name!r} is about the family {theorem.family}, and this is of {family.name}")
+    return theorem
+
+
+__all__ = ["THEOREMS", "Report", "Theorem", "Unevaluated", "available_theorems", "load_theorem", "theorem_of"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy
 
+from lrs.core.family import LOW_RANK_SPARSE
 from lrs.errors import InvalidInput
 from theory import symbols
 from theory.measurement import Measured
@@ -106,6 +107,8 @@ class Theorem:
     source : str
     status : Status
         Of the statement as a whole; each assumption carries its own.
+    family : str
+        Of the problems it is about.
     notes : str
         What was left out or had to be chosen, and why.
     region : str
@@ -119,6 +122,7 @@ class Theorem:
     conclusions: tuple[Statement, ...]
     source: str
     status: Status
+    family: str = LOW_RANK_SPARSE
     notes: str = field(default="", compare=False)
     region: str = field(default="", compare=False)
 
@@ -192,6 +196,7 @@ class Theorem:
         return {
             "name": self.name,
             "title": self.title,
+            "family": self.family,
             "status": self.status.value,
             "source": self.source,
             "statement": self.statement,

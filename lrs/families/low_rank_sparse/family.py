@@ -124,6 +124,10 @@ class LowRankSparse:
 
     name: ClassVar[str] = LOW_RANK_SPARSE
     title: ClassVar[str] = "low rank + sparse"
+    version: ClassVar[int] = 1
+    note: ClassVar[str] = (
+        "A1 (incoherence and task diversity) and A2 (row sparsity) are the assumptions of the theorem that a setting touches."
+    )
     parameters: ClassVar[Mapping[str, Parameter]] = {p.name: p for p in _PARAMETERS}
     errors_of: ClassVar[Mapping[str, str]] = {
         "theta_error": "relative error of all parameters",
@@ -147,8 +151,13 @@ class LowRankSparse:
         "thresholds": ("shows its threshold Δ (t,) or (t, T) in Iterate.info['threshold']", False),
     }
     example: ClassVar[Mapping[str, Value]] = {"t": 6, "m": 5, "d": 6, "r": 1, "k": 1}
-    theorems: ClassVar[Mapping[str, str]] = {}
+    theorems: ClassVar[Mapping[str, str]] = {"amht-informal": "AMHT-LRS, the bounds on rows and tasks"}
     limits: ClassVar[Mapping[str, str]] = {
+        "counting limit": "theory.limits:counting_rows",
+        "stable scale": "theory.limits:stable_scale_rows",
+        "Donoho–Tanner": "theory.limits:ell_one_rows",
+    }
+    overlays: ClassVar[Mapping[str, str]] = {
         "counting": "theory.yardsticks:counting",
         "donoho-tanner": "theory.yardsticks:donoho_tanner",
         "identifiability": "theory.yardsticks:identifiability",
@@ -231,8 +240,9 @@ class LowRankSparse:
             return value.to_arrays()
         if isinstance(value, Instance):
             spec = None if value.spec is None else value.spec.to_dict()
+            labels = [str(n) for n in value.problem.data.task_names]  # a file knows no other labels
             return {
-                "problem": self.pack(value.problem),
+                "problem": {**self.pack(value.problem), "task_names": labels},
                 "truth": self.pack(value.truth),
                 "spec": spec,
                 "seed": value.seed,
@@ -261,7 +271,8 @@ class LowRankSparse:
             return LRSModel.from_arrays(packed)
         X, y, offsets = (np.array(packed[n]) for n in ("X", "y", "offsets"))
         data = MultiTaskData(X, y, offsets, tuple(packed["task_names"]), tuple(packed["feature_names"]))
-        start = None if packed["warm_start"] is None else LRSModel.from_arrays(packed["warm_start"])
+        start = packed.get("warm_start")
+        start = None if start is None else LRSModel.from_arrays(start)
         return Problem(data, packed["rank"], packed["sparsity"], packed["noise"], start)
 
     def cost(self, spec: InstanceSpec) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lrs import InstanceSpec, InvalidInput, available_solvers, generate, load_solver, solve
+from lrs.core.family import load_family
 from lrs.core.registry import Registry, instance_of
 from property_tests import claim as claim_module
 from property_tests.claim import claims
@@ -91,6 +92,13 @@ def test_two_packages_that_register_one_name_are_refused(package: Callable):
         load_solver("amht")
     assert load_solver("other").__name__ == "theirs"  # the names that are not in dispute stay
     assert available_solvers()["amht"] == "lrs.amht:AMHT"
+
+
+def test_two_packages_that_register_one_family_are_refused(package: Callable):
+    for name in ("first", "second"):
+        package(name, {"lrs.families": {"their-family": "their_family:FAMILY"}}, their_family="FAMILY = 3")
+    with pytest.raises(InvalidInput, match=r"family: 'their-family' is registered by first .* and second "):
+        load_family("their-family")
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import pytest
 from scipy import sparse
 
 from lrs import cli
+from lrs.core.family import Success
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec
 from lrs.model import LRSModel
-from lrs.solver import Solution, Status
+from lrs.solver import Solution, Status, load_solver
 from theory import calibration as cal
 from theory.evidence import BinomialTest
 from theory.symbols import constant_symbol
@@ -113,8 +114,41 @@ def test_efficiency_of_a_variant(reference):
     same = cal.efficiency(reference, reference)
     assert same.ratio == 1
     assert same.low < 1 < same.high
-    with pytest.raises(InvalidInput, match=r"^variant: calibrated on another bound or with another test"):
+    with pytest.raises(InvalidInput, match=r"^variant: calibrated on another bound, with another test or another cri"):
         cal.efficiency(reference, replace(variant, test=BinomialTest()))
+    with pytest.raises(InvalidInput, match=r"^variant: calibrated .* another criterion than the reference"):
+        cal.efficiency(reference, replace(variant, criterion="theta"))
+
+
+def one_task_short(problem, *, rng, callback=None):
+    """Right but for one task of eighty, whose error is 1e-5 of it and below 1e-6 of all: not recovered."""
+    solution = load_solver("ridge")(problem, rng=rng)
+    theta = solution.model.theta
+    theta[0] *= 1 + 1e-5
+    scale = np.linalg.norm(theta) / np.linalg.norm(theta[0])
+    assert scale > 20
+    U, s, Vt = np.linalg.svd(theta.T, full_matrices=False)
+    return Solution(LRSModel(U, (s[:, None] * Vt).T, sparse.csr_array(theta.shape)), Status.CONVERGED, 1)
+
+
+def test_every_task_has_to_be_right_and_the_criterion_is_named(reference):
+    assert (reference.criterion, reference.tolerance) == ("all", 1e-6)
+    assert "recovered by the criterion 'all' to 1e-06" in reference.to_constant().source
+    shells = cal.Shells(
+        "C_iht", "m >= C_iht", lambda rng, scale: {}, lambda c, sizes: InstanceSpec(t=900, m=6, d=3, r=3, k=0)
+    )
+    loose = replace(shells, success=Success("theta", 1e-6))
+    assert cal.run_shell(shells, one_task_short, 1.0, QUICK, 3, (1,)).successes == 0
+    assert cal.run_shell(loose, one_task_short, 1.0, QUICK, 3, (1,)).successes == 3
+    with pytest.raises(InvalidInput, match=r"^shells: judged by 'theta' to 1e-06, but the calibration by 'all'"):
+        cal.hold_out(reference, replace(SHELLS, success=Success("theta")), iht)
+
+
+def test_a_shell_that_does_not_exist_and_a_solver_that_does_not_load_are_nobody_s_failures():
+    with pytest.raises(InvalidInput, match="^solver: no solver named 'nobody'"):
+        cal.calibrate(SHELLS, "nobody", grid=GRID, test=QUICK, budget=5)
+    with pytest.raises(InvalidInput, match="is of low-rank-sparse"):
+        cal.calibrate(SHELLS, "gd-symmetric", grid=GRID, test=QUICK, budget=5)
 
 
 def test_a_solver_that_never_works_gets_no_constant(reference):

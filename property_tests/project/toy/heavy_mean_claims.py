@@ -1,4 +1,4 @@
-"""What a robust mean owes: to be near the truth with a tenth of outliers."""
+"""What a robust mean owes: to be near the truth with a tenth of outliers; and where that is asked of it."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from heavy_mean import Spec
 from hypothesis import strategies as st
 
+from lrs.core.family import Success
 from property_tests.claim import AtLeast, Claim, register
 from property_tests.configuration import Configuration, Depth
 
@@ -21,11 +22,12 @@ class Contaminated:
         margin = math.log(self.share * spec.m / spec.k) if spec.k else math.inf
         return Depth(margin, {"few outliers": margin})
 
-    def draw(self, *, most=10):
+    def draw(self):
         return st.builds(
-            lambda k, m: Configuration(family=self.family, spec=Spec(d=2, m=max(10 * k, m), k=k)),
-            st.integers(0, most),
-            st.integers(20, 200),
+            lambda d, m, k: Configuration(family=self.family, spec=Spec(d=d, m=max(10 * k, m), k=k)),
+            st.integers(1, 4),
+            st.integers(40, 120),
+            st.integers(0, 10),
         )
 
 
@@ -33,12 +35,11 @@ REGION = Contaminated()
 register(
     Claim(
         name="robust/near",
-        statement="With a tenth of outliers the estimate is near the mean.",
-        cite="median of a contaminated law [D]",
+        statement="With a tenth of outliers the mean is found up to 0.5.",
+        cite="trimming removes the outliers [D]; the tolerance is chosen here",
         kind=AtLeast(0.95, 0.80),
         families=("heavy-mean",),
         configurations=lambda region: region.draw(),
-        check=lambda context: context.recovered(),
-        traits=("robust",),
+        check=lambda context: context.recovered(success=Success(tolerance=0.5)),
     )
 )

@@ -1,0 +1,1 @@
+"""Theorems and limits of the families besides the first, a folder each."""

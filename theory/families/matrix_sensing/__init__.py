@@ -1,0 +1,1 @@
+"""Matrix sensing: what is known of gradient descent on a factor."""
