@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from lrs.cli import run
 from lrs.core.family import check_family, load_family
+from lrs.errors import InvalidInput
 from phase_diagrams.table import export, load
 
 FAMILY = "heavy_mean:FAMILY"
@@ -120,3 +122,17 @@ def test_what_belongs_to_another_family_is_refused(tmp_path, capsys, arguments, 
 def test_the_help_lists_the_parameters_of_the_family(capsys):
     assert run(["sweep", "--family", FAMILY, "--help"]) == 0
     assert "Outliers k among the samples." in capsys.readouterr().out
+
+
+def test_settings_that_nobody_configures_are_refused():
+    class Half(type(load_family(FAMILY))):
+        configure = property()  # raises AttributeError: there is none
+
+    with pytest.raises(InvalidInput, match="settings and configure go together"):
+        check_family(Half())
+
+    class Untrue(type(load_family(FAMILY))):
+        settings = {"trim": replace(load_family(FAMILY).settings["trim"], trait="prunes")}  # noqa: RUF012
+
+    with pytest.raises(InvalidInput, match="'trim': its trait is not declared"):
+        check_family(Untrue())
