@@ -26,13 +26,14 @@ from lrs.errors import InvalidInput
 from lrs.model import LRSModel
 from lrs.private.model import ServerModel
 from lrs.problem import Instance
-from lrs.solver import SOLVERS, load_solver, of_family, traits_of
+from lrs.solver import available_solvers, load_solver, of_family, traits_of
 
 
 def solvers(as_json: Json = False, family: FamilyName = None) -> None:
     """List the solvers that can be named, with what each can do."""
     chosen = load_family(family or LOW_RANK_SPARSE)
-    entries = [_solver_document(name, SOLVERS.known[name], chosen) for name in of_family(chosen.name)]
+    names = of_family(chosen.name)
+    entries = [_solver_document(name, value, chosen) for name, value in available_solvers().items() if name in names]
     if as_json:
         print_json({"command": "solvers", "solvers": entries})
         return

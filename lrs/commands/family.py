@@ -95,7 +95,7 @@ def _meant(args: Sequence[str], meant_by: Mapping[str, Callable[[str], str]]) ->
 
 
 def _options(args: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for word, following in zip(args, [*args[1:], ""], strict=True):
+    for word, following in zip(args, [*args[1:], ""], strict=False):
         name, equals, value = word.partition("=")
         if name in names:
             yield name, value if equals else following

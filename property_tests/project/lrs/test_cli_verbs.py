@@ -15,6 +15,7 @@ import pytest
 
 from lrs import Instance, InstanceSpec, LRSModel, commands, generate, metrics
 from lrs.core import streams
+from lrs.core.family import load_family
 from lrs.datasets import load_data
 
 TABLE = ("--task", "school", "--target", "score", "--rank", "1", "--sparsity", "1")
@@ -92,7 +93,7 @@ def test_generate_writes_what_the_library_draws(run: Callable, tmp_path: Path):
 
 
 def test_generate_has_an_option_for_every_knob(run: Callable):
-    parameters = inspect.signature(commands.generate).parameters
+    parameters = inspect.signature(commands.generate(load_family())).parameters
     for field in dataclasses.fields(InstanceSpec):
         assert field.name in parameters
         if field.default is not dataclasses.MISSING:
@@ -422,6 +423,7 @@ def test_a_broken_solver_hides_no_other(run: Callable, monkeypatch: pytest.Monke
     monkeypatch.setattr(
         "lrs.commands.describe.available_solvers", lambda: {"amht": "lrs.amht:AMHT", "theirs": "absent:x"}
     )
+    monkeypatch.setattr("lrs.commands.describe.of_family", lambda family: ("amht", "theirs"))
     entries = {entry["name"]: entry for entry in documents(run, "solvers")["solvers"]}
     assert entries["amht"]["error"] is None
     assert "no solver named 'theirs'" in entries["theirs"]["error"]

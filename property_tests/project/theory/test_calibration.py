@@ -145,7 +145,7 @@ def test_every_task_has_to_be_right_and_the_criterion_is_named(reference):
 
 
 def test_a_shell_that_does_not_exist_and_a_solver_that_does_not_load_are_nobody_s_failures():
-    with pytest.raises(InvalidInput, match="^solver: no solver named 'nobody'"):
+    with pytest.raises(InvalidInput, match=r"^solver: no solver named 'nobody'"):
         cal.calibrate(SHELLS, "nobody", grid=GRID, test=QUICK, budget=5)
     with pytest.raises(InvalidInput, match="is of low-rank-sparse"):
         cal.calibrate(SHELLS, "gd-symmetric", grid=GRID, test=QUICK, budget=5)
