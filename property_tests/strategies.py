@@ -32,7 +32,8 @@ from lrs.problem import Instance, MultiTaskData
 from property_tests.configuration import Configuration, Depth, Region, check_region
 from property_tests.structures import FAILING, fixture_names, short_tasks  # also registers the structures
 from theory import calibration
-from theory.measurement import Measured, planned
+from theory.measured import Measured
+from theory.measurement import planned
 from theory.region import TheoremRegion, whole
 from theory.theorems import available_theorems, load_theorem, measured
 

@@ -27,7 +27,7 @@ from theory.limits import noisy_floor as noisy_floor
 from theory.limits import oracle_risk as oracle_risk
 from theory.limits import stable_rows as stable_rows
 from theory.limits import stable_scale as stable_scale
-from theory.measurement import Measured as Measured
+from theory.measured import Measured as Measured
 from theory.measurement import measure as measure
 from theory.predicate import And as And
 from theory.predicate import Implies as Implies

@@ -24,7 +24,7 @@ from lrs.solver import of_family
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from theory.measurement import Measured
+    from theory.measured import Measured
     from theory.theorems import Report, Unevaluated
     from theory.verdict import Check
 
@@ -72,7 +72,7 @@ def _check_instance_of(chosen: Family) -> Verb:
     ) -> None:
         """Say which assumptions hold, by what margin, which one binds, and what the data cannot tell."""
         from theory import limits
-        from theory.measurement import Measured
+        from theory.measured import Measured
         from theory.theorems import theorem_of
 
         known = theorem_of(chosen, theorem)

@@ -6,9 +6,7 @@ known (everything that needs the truth, on real data) is listed with the reason 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -18,6 +16,7 @@ from lrs.generate import InstanceSpec
 from lrs.model import LRSModel
 from lrs.problem import Instance, MultiTaskData, Problem
 from theory.depth import ROWS_ROUNDING
+from theory.measured import Measured, Origin
 
 #: A row norm of U within this of 1 counts as 1, and an eigenvalue below this times the largest as 0 (rounding of QR).
 ROUNDING = 1e-12
@@ -28,51 +27,9 @@ SHAPE_ENTRIES = 100_000
 #: Tolerance of a noiseless truth: relative residual up to this many units of rounding.
 RESIDUAL_UNITS = 1000.0
 
-Origin = Literal["request", "data", "truth", "model", "option", "plan"]
-
 _NEEDS_TRUTH = "needs the true U, W and B; only a generated instance has them"
 _NEEDS_MODEL = "needs the true parameters, or a fitted model to stand in for them (--model)"
 _NEEDS_START = "needs the start of the run (a warm start in the problem) and the true U"
-
-
-@dataclass(frozen=True)
-class Measured(Mapping[str, Any]):
-    """Values of declared quantities by name, with where each came from.
-
-    Attributes
-    ----------
-    known : dict
-    origin : dict of str to {"request", "data", "truth", "model", "option", "plan"}
-        *request* is the rank, sparsity and noise level the problem states; *model* marks plug-in values of a fitted
-        model, which describe the answer and not the truth; *plan* what a generator is going to make.
-    unknown : dict of str to str
-        Quantities that cannot be known here, and why.
-    """
-
-    known: dict[str, Any]
-    origin: dict[str, Origin]
-    unknown: dict[str, str] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.known[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.known)
-
-    def __len__(self) -> int:
-        return len(self.known)
-
-    def with_values(self, origin: Origin = "option", **values: Any) -> Measured:
-        """A copy with more values, or others."""
-        return Measured(
-            {**self.known, **values},
-            {**self.origin, **dict.fromkeys(values, origin)},
-            {name: why for name, why in self.unknown.items() if name not in values},
-        )
-
-    def why_missing(self, name: str) -> str:
-        """Why a quantity has no value."""
-        return self.unknown.get(name, "was not given")
 
 
 def measure(

@@ -1,15 +1,11 @@
-"""Configured private solvers: from the text and flags of a command line, or for a study on generated data; or a refusal."""
+"""Configured private solvers: from the text and flags of a command line, or a refusal."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec
-from lrs.private.clip import clip_of
 from lrs.private.solver import PrivateAMHT
 
 
@@ -39,21 +35,3 @@ def configure(solver: Any, name: str, *, seed: int | None, insecure_seed: bool, 
     configured = replace(solver, **given)
     configured.check_ready()
     return configured
-
-
-def for_study(solver: Any, spec: InstanceSpec, rng: np.random.Generator, *, epsilon: float, delta: float) -> Any:
-    """The solver with this target for generated data: levels from the generator's public scales, noise seeded from ``rng``.
-
-    Not private, as every study that can be repeated. Solvers that take no target are returned as they are.
-    """
-    if not isinstance(solver, PrivateAMHT):
-        return solver
-    clip = solver.clip if solver.clip is not None else clip_of(spec)
-    return replace(
-        solver,
-        epsilon=epsilon,
-        delta=delta,
-        rho=None,
-        clip=clip,
-        insecure_seed=int(rng.integers(2**63, dtype=np.int64)),
-    )

@@ -15,12 +15,13 @@ from scipy import sparse
 from lrs.core.validate import choice, integer, real
 from lrs.errors import InvalidInput
 from lrs.private.accounting import Neighbours, check_target, rho_for
-from lrs.private.clip import Clip
+from lrs.private.clip import Clip, clip_of
 from lrs.private.model import ServerModel, UsersModel
 from lrs.private.noise import NoiseSource, SecureNoise, SeededNoise
 from lrs.private.server import Cohort, Schedule, Server, Transcript, run
 from lrs.problem import MultiTaskData, Problem
 from lrs.solver import Callback, Iterate, Solution, Status, Traits, relative_residual
+from lrs.spec import InstanceSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,15 @@ class PrivateAMHT:
             )
         if self.rho is None and self.epsilon is None:
             raise InvalidInput("epsilon: no privacy target; pass epsilon and delta, or rho")
+
+    def for_study(self, spec: InstanceSpec, rng: np.random.Generator, *, epsilon: float, delta: float) -> PrivateAMHT:
+        """The same with this target, for generated data: levels from the generator's public scales, noise from ``rng``.
+
+        Not private, as every study that can be repeated.
+        """
+        clip = self.clip if self.clip is not None else clip_of(spec)
+        noise = int(rng.integers(2**63, dtype=np.int64))
+        return replace(self, epsilon=epsilon, delta=delta, rho=None, clip=clip, insecure_seed=noise)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
         data = problem.data

@@ -11,7 +11,7 @@ import sympy
 from lrs.core.family import LOW_RANK_SPARSE
 from lrs.errors import InvalidInput
 from theory import symbols
-from theory.measurement import Measured
+from theory.measured import Measured
 from theory.predicate import And, Predicate, Statement
 from theory.symbols import Constant, Status
 from theory.verdict import Check, Verdict, decisive

@@ -198,10 +198,8 @@ class LowRankSparse:
         return "weights" if right else "support"
 
     def configure(self, solver: Any, spec: InstanceSpec, rng: np.random.Generator, **values: Any) -> Any:
-        """As `lrs.private.options.for_study`."""
-        from lrs.private.options import for_study
-
-        return for_study(solver, spec, rng, **values)
+        """A solver with the method ``for_study`` takes them (`lrs.PrivateAMHT`); others stay as they are."""
+        return solver.for_study(spec, rng, **values) if hasattr(solver, "for_study") else solver
 
     def quantities(self, subject: Any) -> dict[str, float]:
         """The sizes and the noise; what is measured of a truth is in `theory.measurement`."""

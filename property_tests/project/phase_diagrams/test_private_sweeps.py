@@ -9,9 +9,9 @@ import pytest
 
 from lrs import InvalidInput, PrivateAMHT
 from lrs.cli import run
+from lrs.core.family import load_family
 from lrs.generate import InstanceSpec
 from lrs.private import clip_of, epsilon_of
-from lrs.private.options import for_study
 from phase_diagrams.duel import time_both
 from phase_diagrams.engines import Inline
 from phase_diagrams.grid import SweepSpec, build
@@ -47,12 +47,12 @@ def test_a_target_is_no_part_of_the_instance():
 def test_the_target_reaches_the_private_solver_only():
     solver, instance = PrivateAMHT(), InstanceSpec(t=9, m=8, d=6, r=1, k=1)
     first, second = (
-        for_study(solver, instance, np.random.default_rng(key), epsilon=2.0, delta=1e-5) for key in ([1], [2])
+        solver.for_study(instance, np.random.default_rng(key), epsilon=2.0, delta=1e-5) for key in ([1], [2])
     )
     assert (first.epsilon, first.delta, first.clip) == (2.0, 1e-5, clip_of(instance))
     assert first.insecure_seed is not None
     assert first.insecure_seed != second.insecure_seed
-    assert for_study("amht", instance, np.random.default_rng(0), epsilon=2.0, delta=1e-5) == "amht"
+    assert load_family().configure("amht", instance, np.random.default_rng(0), epsilon=2.0, delta=1e-5) == "amht"
 
 
 def test_budget_decides_and_trials_repeat():
@@ -127,7 +127,7 @@ def test_private_solvers_are_timed_with_their_target(tmp_path):
 
 def test_a_study_spends_its_target():
     instance = draw(spec(), spec().cells[1], 0)
-    solver = for_study(PrivateAMHT(), spec().cells[1].spec, np.random.default_rng(0), **spec().cells[1].settings)
+    solver = PrivateAMHT().for_study(spec().cells[1].spec, np.random.default_rng(0), **spec().cells[1].settings)
     privacy = solver(instance.problem, rng=np.random.default_rng(0)).info["privacy"]
     assert epsilon_of(privacy["rho"], 1e-6) <= 0.5
     assert privacy["secure_noise"] is False

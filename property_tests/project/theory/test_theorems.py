@@ -11,7 +11,8 @@ import sympy
 from lrs.errors import InvalidInput
 from lrs.generate import InstanceSpec, generate
 from theory import symbols
-from theory.measurement import Measured, measure
+from theory.measured import Measured
+from theory.measurement import measure
 from theory.predicate import Statement
 from theory.symbols import Constant, Status
 from theory.theorems import Theorem, available_theorems, load_theorem
