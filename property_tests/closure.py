@@ -4,7 +4,8 @@ The closure is read from the text, without running anything. It follows every im
 ``import_module("name")`` of a literal name; a package counts with all that its ``__init__`` imports, because importing a
 module of it runs that. Modules of other distributions (NumPy, …) are named by their versions elsewhere and not followed,
 nor is what only a type checker imports. What is looked up by a name that is no literal (entry points, the scan that
-collects the claims) cannot be seen; a package that finds names on demand counts whole once such a name is asked of it.
+collects the claims) cannot be seen. Of a package that finds names on demand the module that its stub names counts, or the
+whole package once such a name is asked of it.
 
 A text enters as its syntax tree without docstrings: comments, layout and documentation change no result and void none.
 """
@@ -112,18 +113,29 @@ def _source(name: str) -> Source | None:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             asked.update((base, *(f"{base}.{a.name}" for a in node.names)))
-    lazy = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
+    lazy = any(
+        isinstance(node, ast.FunctionDef | ast.Name) and getattr(node, "name", getattr(node, "id", "")) == "__getattr__"
+        for statement in tree.body
+        for node in (ast.walk(statement) if isinstance(statement, ast.Assign) else [statement])
+    )
     return Source(joint_digest(ast.dump(tree)), frozenset(asked), lazy)
 
 
 def _on_demand(asked: str) -> list[str]:
-    """Modules of a package that may hold a name it finds on demand (``__getattr__``): all that lie beside its source."""
+    """Modules of a package that may hold a name it finds on demand (``__getattr__``).
+
+    The one that its stub names (`lrs.core.lazy`), or all that lie beside its source.
+    """
     package, _, name = asked.rpartition(".")
     source = _source(package) if package else None
     if source is None or not source.lazy or _file(asked) or any(i.endswith(f".{name}") for i in source.imports):
         return []
     file = _file(package)
     assert file is not None
+    stub = file.with_suffix(".pyi")
+    if stub.is_file():
+        lines = [line for line in ast.parse(read(stub)).body if isinstance(line, ast.ImportFrom) and line.module]
+        return [n for line in lines if name in {a.asname for a in line.names} for n in _with_parents(line.module or "")]
     return [f"{package}.{f.stem}" for f in file.parent.glob("*.py") if f != file]
 
 

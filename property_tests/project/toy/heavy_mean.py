@@ -53,7 +53,7 @@ class Instance:
 
 class HeavyMean:
     name, title = "heavy-mean", "mean of a heavy-tailed law"
-    claims, regions = ("heavy_mean_claims",), "heavy_mean_claims:REGION"
+    claims, regions, note, version = ("heavy_mean_claims",), "heavy_mean_claims:REGION", "", 1
     parameters: ClassVar = {
         p.name: p
         for p in (

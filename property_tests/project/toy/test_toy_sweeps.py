@@ -107,7 +107,7 @@ def test_a_setting_of_the_solver_is_an_axis(tmp_path, capsys):
     [
         (["--x", "r=1,2"], "no parameter named 'r' in the family heavy-mean"),
         (["--x", "m=9", "--success", "subspace"], "success: 'subspace' is none of mean, worst"),
-        (["--x", "m=9", "--solver", "amht"], "'warm_start' is none of this family's; known are trace, trims"),
+        (["--x", "m=9", "--solver", "amht"], "'amht' solves problems of the family low-rank-sparse"),
         (["--x", "m=9", "--nested", "k"], "only m"),
         (["--x", "trim=0.1", "--fixed", "m=9", "--solver", "heavy_mean:mean"], "trim: none of the solvers"),
     ],
