@@ -4,6 +4,10 @@
 solvers run in need none of them; they are listed in ``__init__.pyi``.
 """
 
-from lrs.core.lazy import exports
 
-__getattr__, __dir__, __all__ = exports(__name__, __file__)
+def __getattr__(name: str) -> object:
+    # Imported here: pytest loads the plugin of this package in every run, also where nobody asks for a solver.
+    from lrs.core.lazy import exports
+
+    get, _, names = exports(__name__, __file__)
+    return names if name == "__all__" else get(name)
