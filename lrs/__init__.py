@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from lrs import kernels, metrics
+from lrs import kernels
 from lrs.amht import AMHT
-from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec, generate
-from lrs.model import LRSModel, TaskParameters
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse import metrics
+from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
+from lrs.families.low_rank_sparse.model import LRSModel, TaskParameters
+from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, Problem
 from lrs.private import PrivateAMHT
-from lrs.problem import Instance, MultiTaskData, Problem
 from lrs.solver import Iterate, Solution, Solver, Status, Traits, available_solvers, load_solver, solve
 
 if TYPE_CHECKING:

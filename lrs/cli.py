@@ -17,8 +17,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from lrs.core.errors import InvalidInput
 from lrs.core.registry import Registry, distribution
-from lrs.errors import InvalidInput
 
 #: Verbs, from the entry-point group ``lrs.commands``; each points to a function ``register(app)``.
 COMMANDS: Registry[Any] = Registry("lrs.commands", "command", lambda register, where: register)

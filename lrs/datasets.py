@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lrs import archive
-from lrs.errors import InvalidInput
-from lrs.model import LRSModel
-from lrs.problem import Instance, MultiTaskData, numeric_column
+from lrs.core import archive
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, numeric_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from lrs.core.errors import InvalidInput
 from lrs.core.validate import choice
-from lrs.errors import InvalidInput
-from lrs.model import LRSModel
-from lrs.problem import MultiTaskData, Problem
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.solver import Solution, solve
 
 

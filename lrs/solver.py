@@ -19,8 +19,8 @@ from lrs.core.solver import (
     solve,
     traits_of,
 )
-from lrs.model import LRSModel
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Problem
 
 __all__ = [
     "SOLVERS",

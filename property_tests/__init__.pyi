@@ -1,9 +1,9 @@
-from property_tests.claim import Always as Always
-from property_tests.claim import AtLeast as AtLeast
-from property_tests.claim import Claim as Claim
-from property_tests.claim import Context as Context
-from property_tests.claim import Outcome as Outcome
-from property_tests.claim import Verdict as Verdict
-from property_tests.claim import register as register
+from property_tests.examine.claim import Always as Always
+from property_tests.examine.claim import AtLeast as AtLeast
+from property_tests.examine.claim import Claim as Claim
+from property_tests.examine.claim import Context as Context
+from property_tests.examine.claim import Outcome as Outcome
+from property_tests.examine.claim import Verdict as Verdict
+from property_tests.examine.claim import register as register
 from property_tests.verify import Report as Report
 from property_tests.verify import check_solver as check_solver

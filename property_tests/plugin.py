@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lrs.core.family import Family
-    from property_tests.bench import Bench
-    from property_tests.claim import Claim
-    from property_tests.configuration import Region
-    from property_tests.engine import Result
+    from property_tests.examine.bench import Bench
+    from property_tests.examine.claim import Claim
+    from property_tests.examine.configuration import Region
+    from property_tests.examine.engine import Result
     from property_tests.verify import Expected, Report
 
 _PROPERTY = "lrs_verdict"
@@ -82,8 +82,8 @@ class Examiner:
 
     def bench(self, solver: Any) -> Bench:
         from lrs.core.run import Subject
-        from property_tests.bench import Bench, default_jobs
-        from property_tests.engine import budget_of
+        from property_tests.examine.bench import Bench, default_jobs
+        from property_tests.examine.engine import budget_of
 
         subject = Subject.of(solver)
         if subject.name not in self.benches:
@@ -96,8 +96,8 @@ class Examiner:
     def result(self, claim: Claim, solver: Any, region: Region) -> Result:
         """The result on one claim, after those it rests on; each is examined once per process."""
         from lrs.core import streams
-        from property_tests.claim import claims
-        from property_tests.engine import examine, with_requirements
+        from property_tests.examine.claim import claims
+        from property_tests.examine.engine import examine, with_requirements
 
         nonce = streams.check_nonce(self.nonce)
         bench = self.bench(solver)
@@ -123,7 +123,7 @@ class Examiner:
 
     def report(self, result: Result, bench: Bench, region: Region, expected: Sequence[Expected]) -> Report:
         """A report of one result, for its texts."""
-        from property_tests.engine import budget_of
+        from property_tests.examine.engine import budget_of
         from property_tests.verify import Report
 
         option = self.config.getoption
@@ -164,7 +164,7 @@ def lrs_check(
     """``lrs_check(claim, solver=…, expected=…)``: examine a claim and pass, fail, skip or xfail accordingly."""
 
     def check(claim: Claim, solver: Any = None, expected: Sequence[Expected] | None = None) -> None:
-        from lrs.errors import InvalidInput
+        from lrs.core.errors import InvalidInput
         from property_tests.verify import read_expected, region_of
 
         option = request.config.getoption
@@ -203,7 +203,7 @@ def _counts(report: Report) -> dict[str, Any]:
 
 def _conclude(report: Report, result: Result) -> None:
     """Turn a verdict into the outcome of a test."""
-    from property_tests.claim import Verdict
+    from property_tests.examine.claim import Verdict
 
     expectation = report.expectation(result)
     head = f"{result.verdict.value}: {result.claim.statement}"
@@ -240,8 +240,8 @@ def _conclude(report: Report, result: Result) -> None:
 
 def _rests_on(claim: Claim, family: Family) -> list[str]:
     """Names of the claims that a claim rests on, directly or not."""
-    from property_tests.claim import claims
-    from property_tests.engine import with_requirements
+    from property_tests.examine.claim import claims
+    from property_tests.examine.engine import with_requirements
 
     manifest = [*(c for c in claims(family=family) if c.name != claim.name), claim]
     return [c.name for c in with_requirements([claim], manifest) if c.name != claim.name]

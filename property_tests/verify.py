@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from lrs.core import streams
+from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, Success, load_family, reference
 from lrs.core.run import Fault, Subject
 from lrs.core.validate import hint
-from lrs.errors import InvalidInput
-from property_tests.bench import Bench, Trial, default_jobs
-from property_tests.claim import DEFAULT, Claim, Verdict, claims
-from property_tests.configuration import Configuration, Region, check_region, region_of
-from property_tests.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
-from property_tests.ledger import Ledger
+from property_tests.examine.bench import Bench, Trial, default_jobs
+from property_tests.examine.claim import DEFAULT, Claim, Verdict, claims
+from property_tests.examine.configuration import Configuration, Region, check_region, region_of
+from property_tests.examine.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
+from property_tests.examine.ledger import Ledger
 from theory.theorems import available_theorems, load_theorem, theorem_of
 
 #: Version of verdicts.json; 2 added the nonce, the family and the criterion.

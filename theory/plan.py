@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrs.core import streams
+from lrs.core.errors import InvalidInput
 from lrs.core.family import Family, Success, load_family
 from lrs.core.trial import judged
-from lrs.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Instance, Problem
 from lrs.isolation import executor_for
-from lrs.model import LRSModel
-from lrs.problem import Instance, Problem
-from theory import limits, symbols
+from theory.families.low_rank_sparse import limits
+from theory.language import symbols
+from theory.language.symbols import Constant
 from theory.region import TheoremRegion, whole
-from theory.symbols import Constant
 from theory.theorems import load_theorem
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _region(constants: Mapping[str, Constant]) -> TheoremRegion:
 
 def frozen_constants() -> dict[str, dict[str, Constant]]:
     """Calibrated constants by solver, from the shipped lock file; empty while there is none."""
-    from theory import calibration
+    from theory.statistics import calibration
 
     if not calibration.LOCK_FILE.exists():
         return {}

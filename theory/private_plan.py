@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lrs.core.errors import InvalidInput
 from lrs.core.validate import integer, real
-from lrs.errors import InvalidInput
 from lrs.private import Clip, propose_clip, rho_for
 from lrs.private.accounting import check_target
-from theory import symbols
+from theory.families.low_rank_sparse.theorems.amht_private import a_small, a_usable, start_small, v_small
+from theory.language import symbols
+from theory.language.predicate import Predicate
 from theory.plan import Requirement, picture, save
-from theory.predicate import Predicate
 from theory.region import needed
-from theory.theorems.amht_private import a_small, a_usable, start_small, v_small
 
 #: Sizes of the run whose utility the documentation reports; planned for when none are given.
 REFERENCE = {"d": 20, "r": 2, "k": 2}

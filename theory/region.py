@@ -1,7 +1,7 @@
 """The region where a theorem promises something: its own assumptions, with constants, read as bounds on quantities.
 
 Depth, rows and exponents are all taken from the predicates that ``lrs check`` evaluates; no bound is written twice. A
-region that was only measured is one more `Theorem`, of status *measured* (`theory.theorems.measured`). Nothing here knows
+region that was only measured is one more `Theorem`, of status *measured* (`theory.families.low_rank_sparse.theorems.measured`). Nothing here knows
 a model: points are mappings of declared quantities to values.
 
 >>> from theory.theorems import load_theorem
@@ -29,13 +29,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy
 
-from lrs.errors import InvalidInput
-from theory import symbols
-from theory.depth import ROWS_ROUNDING, Depth
-from theory.predicate import And, Implies, Not, Or, Predicate, Statement
-from theory.readers.arrays import compile_numpy
-from theory.symbols import Constant, Status
-from theory.theorems.base import Theorem
+from lrs.core.errors import InvalidInput
+from theory.language import symbols
+from theory.language.depth import ROWS_ROUNDING, Depth
+from theory.language.predicate import And, Implies, Not, Or, Predicate, Statement
+from theory.language.readers.arrays import compile_numpy
+from theory.language.symbols import Constant, Status
+from theory.language.theorem import Theorem
 
 #: Relative difference up to which two branches of a maximum are both active.
 _TIE = 1e-12

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lrs.errors import InvalidInput
-from theory import limits
+from lrs.core.errors import InvalidInput
+from theory.families.low_rank_sparse import limits
 from theory.private_plan import PrivatePlan, plan_users
 
 Sizes = np.ndarray

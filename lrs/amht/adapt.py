@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import TaskParameters, adapts
+from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.kernels.engine import Engine, Pass
-from lrs.model import TaskParameters, adapts
-from lrs.problem import MultiTaskData
 
 #: Starting supports tried; each is improved by exchanges and the best kept.
 STARTS = 12

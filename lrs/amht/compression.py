@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lrs.amht.initialization import design_covariance
+from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.kernels.arguments import Fit
 from lrs.kernels.engine import Engine
-from lrs.problem import MultiTaskData
 
 
 def compress(data: MultiTaskData) -> MultiTaskData:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lrs.model import LRSModel
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Iterate, Solution, Status
 
 

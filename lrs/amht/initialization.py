@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg
 
+from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.kernels.engine import Engine
-from lrs.problem import MultiTaskData
 
 #: Rows treated at once, so that no second copy of the data is made.
 BLOCK = 4096

@@ -30,10 +30,10 @@ from lrs.amht.schedule import GeometricSchedule, OracleSchedule, Schedule
 from lrs.amht.subspace_step import LeastSquaresSubspace, orthonormalise
 from lrs.amht.thresholding import HardThresholding, task_rms
 from lrs.amht.weight_step import LeastSquaresWeights
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.kernels.engine import Engine
-from lrs.model import LRSModel
-from lrs.problem import MultiTaskData, Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 #: A run has diverged when a task's b, or the residual, exceeds this multiple of what the data allow.
@@ -134,7 +134,9 @@ class PaperAMHT:
     subspace: SubspaceStep | None = None
     family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(warm_start=True, thresholds=True)
-    region: ClassVar[str] = "paper"  # where it is held to the theorem: `property_tests.strategies.REGIONS`
+    region: ClassVar[str] = (
+        "paper"  # where it is held to the theorem: `property_tests.families.low_rank_sparse.strategies.REGIONS`
+    )
     __repr__ = described
 
     def __post_init__(self) -> None:

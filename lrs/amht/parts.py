@@ -13,7 +13,7 @@ from jaxtyping import Float
 from lrs.amht.compression import Samples
 from lrs.amht.driver import Run, State
 from lrs.amht.schedule import Bounds
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 
 
 @runtime_checkable

@@ -39,10 +39,10 @@ from lrs.amht.restarts import RandomSupports
 from lrs.amht.schedule import Schedule
 from lrs.amht.shrinkage import borrow_strength
 from lrs.amht.subspace_step import GaussNewton, orthonormalise
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.kernels.engine import Engine, Pass
-from lrs.model import LRSModel
-from lrs.problem import Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 #: With more than this share of the tasks unexplained after restarts, the subspace is not right yet.

@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from lrs.errors import InvalidInput
-from lrs.model import LRSModel
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import LRSModel
 
 
 class Bounds(NamedTuple):

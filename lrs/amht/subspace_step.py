@@ -18,9 +18,9 @@ from scipy import linalg
 from lrs.amht.compression import Samples
 from lrs.amht.driver import State
 from lrs.amht.initialization import BLOCK, residuals, weighted_gram
+from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.kernels.arguments import Fit, frozen
 from lrs.kernels.engine import Engine
-from lrs.problem import MultiTaskData
 
 #: A direction of the weights' second moment below this share of the largest is not updated (over-specified rank).
 NEGLIGIBLE = 1e-14

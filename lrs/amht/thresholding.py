@@ -13,7 +13,7 @@ from lrs.amht.driver import State
 from lrs.amht.initialization import residuals
 from lrs.amht.parts import PlainFit
 from lrs.amht.schedule import Bounds, GeometricSchedule, Progress, Schedule
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 from lrs.kernels.arguments import Thresholds
 
 

@@ -13,7 +13,7 @@ from lrs.amht.compression import Samples
 from lrs.amht.driver import State
 from lrs.amht.initialization import residuals
 from lrs.amht.parts import PlainFit
-from lrs.problem import MultiTaskData
+from lrs.families.low_rank_sparse.problem import MultiTaskData
 
 
 @dataclass(frozen=True)

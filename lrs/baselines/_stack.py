@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from lrs.model import LRSModel
-from lrs.problem import MultiTaskData, Problem
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.solver import Callback, Iterate, Solution, Status
 
 #: A relative residual above this is a divergence: the zero model has 1.

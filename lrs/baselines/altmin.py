@@ -12,7 +12,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from lrs.baselines._stack import Plateau, Progress, Stack, complete_basis
 from lrs.baselines.moments import moment_subspace
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from lrs.baselines._stack import Stack
 from lrs.baselines.altmin import alternate
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Solution, Traits
 
 

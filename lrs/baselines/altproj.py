@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from lrs.baselines._stack import Progress, Stack, complete_basis
 from lrs.baselines.naht import leading
-from lrs.errors import InvalidInput
-from lrs.problem import MultiTaskData, Problem
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 

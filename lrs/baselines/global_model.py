@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.linear_model import RidgeCV
 
 from lrs.baselines._stack import Progress, Stack, shared_direction
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lrs.baselines._stack import Plateau, Progress, Stack, shared_direction
 from lrs.baselines.task_iht import iht_step
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lrs.baselines._stack import Progress, Stack
-from lrs.problem import MultiTaskData, Problem
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 

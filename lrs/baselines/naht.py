@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from lrs.baselines._stack import Plateau, Progress, Stack
 from lrs.baselines.task_iht import iht_step
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 

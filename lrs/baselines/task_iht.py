@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lrs.baselines._stack import Plateau, Progress, Stack, top_k
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 

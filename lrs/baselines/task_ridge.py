@@ -9,7 +9,7 @@ import numpy as np
 
 from lrs.baselines._stack import Progress, Stack
 from lrs.baselines.global_model import ridge_loo
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Solution, Status, Traits
 
 

@@ -30,10 +30,10 @@ from lrs.commands.shared import (
     shape,
     split_rows,
 )
-from lrs.errors import InvalidInput
-from lrs.model import LRSModel
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import MultiTaskData, numeric_column
 from lrs.private.model import ServerModel
-from lrs.problem import MultiTaskData, numeric_column
 
 
 def predict(

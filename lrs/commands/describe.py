@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from lrs import archive, datasets
+from lrs import datasets
 from lrs.cli import print_json, stdout
 from lrs.commands.family import FamilyName
 from lrs.commands.shared import (
@@ -21,11 +21,12 @@ from lrs.commands.shared import (
     shape,
     storage_document,
 )
+from lrs.core import archive
+from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
-from lrs.errors import InvalidInput
-from lrs.model import LRSModel
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Instance
 from lrs.private.model import ServerModel
-from lrs.problem import Instance
 from lrs.solver import available_solvers, load_solver, of_family, traits_of
 
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from lrs import archive
+from lrs.core import archive
+from lrs.core.errors import InvalidInput
 from lrs.core.family import FAMILIES, LOW_RANK_SPARSE, Family, Parameter, load_family
-from lrs.errors import InvalidInput
 
 FamilyName = Annotated[
     str | None,

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lrs import archive
 from lrs.cli import print_json
 from lrs.commands.family import FamilyName, Verb, option, options, signed
 from lrs.commands.shared import Force, Json, instance_document, instance_sentence, output_file, print_line
+from lrs.core import archive
 from lrs.core.family import Family
 
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The .npz file to write.")]

@@ -9,15 +9,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from lrs import datasets, metrics
+from lrs import datasets
 from lrs.cli import stdout
 from lrs.core import streams
+from lrs.core.errors import InvalidInput
 from lrs.core.family import family_of
 from lrs.core.validate import real
-from lrs.errors import InvalidInput
-from lrs.model import LRSModel
+from lrs.families.low_rank_sparse import metrics
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData
 from lrs.private.model import ServerModel
-from lrs.problem import Instance, MultiTaskData
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lrs import archive, datasets, metrics
+from lrs import datasets
 from lrs import solve as run_solver
 from lrs.cli import print_json, report, stderr
 from lrs.commands.family import FamilyName, Verb
@@ -33,12 +33,14 @@ from lrs.commands.shared import (
     split_rows,
     storage_document,
 )
+from lrs.core import archive
+from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of
 from lrs.core.run import SolverFault, audited
-from lrs.errors import InvalidInput
+from lrs.families.low_rank_sparse import metrics
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.private.model import ServerModel
 from lrs.private.options import configure as configure_private
-from lrs.problem import Problem
 from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family
 
 #: Heading of the options of private solvers in the help.

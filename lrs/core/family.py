@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from lrs.core.errors import InvalidInput
 from lrs.core.registry import Registry, import_attribute
-from lrs.errors import InvalidInput
 
 #: The family that is meant when none is named.
 LOW_RANK_SPARSE = "low-rank-sparse"

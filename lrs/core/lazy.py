@@ -1,6 +1,6 @@
 """Public names that load on first use, listed once: in the stub beside the package's ``__init__``.
 
-A type checker reads the stub ``__init__.pyi``, whose lines are explicit re-exports (``from theory.rates import certify as
+A type checker reads the stub ``__init__.pyi``, whose lines are explicit re-exports (``from theory.statistics.rates import certify as
 certify``); at run time the same lines say where a name is found, so that the two cannot differ.
 """
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from lrs.core.errors import InvalidInput
 from lrs.core.validate import hint
-from lrs.errors import InvalidInput
 
 #: The distribution this package is in; what it registers comes first.
 DISTRIBUTION = "lrs-toolkit"

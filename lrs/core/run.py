@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Generic, Protocol, runtime_checkable
 
 import numpy as np
 
+from lrs.core.errors import InvalidInput, NotFinite, WrongShape
 from lrs.core.family import Answer, Family, Tunable, Value
 from lrs.core.solver import Iterate, Solution, Traits, load_solver
 from lrs.core.validate import integer, real
-from lrs.errors import InvalidInput, NotFinite, WrongShape
 
 #: Key of a random stream.
 Key = Sequence[int]

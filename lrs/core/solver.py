@@ -16,9 +16,9 @@ from typing import Any, Generic, Protocol, runtime_checkable
 import numpy as np
 
 from lrs.core import streams
+from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Answer, Family, load_family
 from lrs.core.registry import Registry, import_attribute
-from lrs.errors import InvalidInput
 
 
 class Status(enum.Enum):

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 
 #: Version of the streams. It is recorded wherever something can be drawn again: 1 were the seed sequences of NumPy that
 #: held their key in the clear (sweeps, ledgers and instance files without a number), 2 is this module.

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lrs.core import streams
+from lrs.core.errors import InvalidInput
 from lrs.core.family import Family, Success
 from lrs.core.run import Executor, Fault, Key, Run, Settings, SolverFault, Subject, audited
 from lrs.core.solver import Iterate, Status
-from lrs.errors import InvalidInput
 
 
 class Ended(enum.StrEnum):

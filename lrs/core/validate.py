@@ -5,11 +5,11 @@
 >>> real("tolerance", 2, above=0, most=1, what="a subspace error")
 Traceback (most recent call last):
     ...
-lrs.errors.InvalidInput: tolerance: expected a subspace error in (0, 1], got 2
+lrs.core.errors.InvalidInput: tolerance: expected a subspace error in (0, 1], got 2
 >>> choice("law", "unifrom", ("uniform", "normal"))
 Traceback (most recent call last):
     ...
-lrs.errors.InvalidInput: law: expected 'uniform' or 'normal', got 'unifrom'; did you mean 'uniform'?
+lrs.core.errors.InvalidInput: law: expected 'uniform' or 'normal', got 'unifrom'; did you mean 'uniform'?
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from lrs.errors import InvalidInput, NotFinite
+from lrs.core.errors import InvalidInput, NotFinite
 
 
 def integer(

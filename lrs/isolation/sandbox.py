@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lrs.core import ONE_THREAD, wire
+from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, reference
 from lrs.core.inline import Inline
 from lrs.core.run import (
@@ -40,7 +41,6 @@ from lrs.core.run import (
     blamed_on_solver,
 )
 from lrs.core.solver import SOLVERS, Iterate, Solution, Status, Traits
-from lrs.errors import InvalidInput
 
 #: How much longer a call may take by the clock than in processor time.
 PATIENCE = 5.0

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 
 from lrs.core import wire
+from lrs.core.errors import InvalidInput
 from lrs.core.family import Family, load_family
 from lrs.core.identity import joint_digest
 from lrs.core.inline import check_solution
 from lrs.core.run import Fault, IterationLimit, Settings, SolverFault, Subject, fault_of, missing_package
 from lrs.core.solver import Iterate, check_family_of, traits_of
-from lrs.errors import InvalidInput
 
 #: Audit events that mean another process is started.
 _PROCESS_EVENTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal, cast, get_args
 
+from lrs.core.errors import InvalidInput
 from lrs.core.machine import default_threads
 from lrs.core.validate import hint, integer
-from lrs.errors import InvalidInput
 
 Backend = Literal["numpy", "numba"]
 _backend: ContextVar[Backend] = ContextVar("lrs_kernels", default="numba")

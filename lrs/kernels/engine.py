@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.kernels import check_threads, kernel
 from lrs.kernels.arguments import Fit, Pursuit, Rows, Thresholds, frozen
-from lrs.model import LRSModel
-from lrs.problem import MultiTaskData
 
 #: Ranges of tasks a pass is cut into; fixed, so that sums over ranges do not depend on the number of threads.
 RANGES = 8

@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from lrs.core.errors import InvalidInput, MissingExtra
 from lrs.core.validate import probability, real
-from lrs.errors import InvalidInput, MissingExtra
 
 Neighbours = Literal["add-remove", "replace-one"]
 Conversion = Literal["gaussian", "renyi", "standard"]

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Float
 
+from lrs.core.errors import InvalidInput
 from lrs.core.validate import real
-from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec
+from lrs.families.low_rank_sparse.generate import InstanceSpec
 
 _MEANING = {
     "x": "‖x‖ of a row",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.kernels.engine import Engine, Pass
-from lrs.problem import MultiTaskData
 
 
 def local_step(

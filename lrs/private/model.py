@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from lrs import archive
-from lrs.errors import InvalidInput
-from lrs.model import LRSModel, TaskParameters
+from lrs.core import archive
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import LRSModel, TaskParameters
 from lrs.private.accounting import Ledger
 from lrs.private.clip import Clip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 from lrs.private.solver import PrivateAMHT
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from lrs.core.errors import InvalidInput
 from lrs.core.identity import digest, leading_bits
-from lrs.errors import InvalidInput
-from lrs.model import TaskParameters
+from lrs.families.low_rank_sparse.model import TaskParameters
+from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.private.accounting import Ledger, Neighbours, Release
 from lrs.private.clip import Clip
 from lrs.private.local import local_step
@@ -30,7 +31,6 @@ from lrs.private.statistics import (
     normal_statistics,
     sensitivity,
 )
-from lrs.problem import MultiTaskData
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,16 +12,16 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
+from lrs.core.errors import InvalidInput
 from lrs.core.validate import choice, integer, real
-from lrs.errors import InvalidInput
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
+from lrs.families.low_rank_sparse.spec import InstanceSpec
 from lrs.private.accounting import Neighbours, check_target, rho_for
 from lrs.private.clip import Clip, clip_of
 from lrs.private.model import ServerModel, UsersModel
 from lrs.private.noise import NoiseSource, SecureNoise, SeededNoise
 from lrs.private.server import Cohort, Schedule, Server, Transcript, run
-from lrs.problem import MultiTaskData, Problem
 from lrs.solver import Callback, Iterate, Solution, Status, Traits, relative_residual
-from lrs.spec import InstanceSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ import argparse
 import statistics
 from collections.abc import Sequence
 
-from lrs import InstanceSpec, InvalidInput, generate, load_solver, metrics, solve
+from lrs import InstanceSpec, InvalidInput, load_solver, solve
+from lrs.families.low_rank_sparse import generate, metrics
 from property_tests.benchmarks.simple_pipeline import SimplePipeline
 
 ROWS = {

@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from property_tests.claim import Verdict
+from property_tests.examine.claim import Verdict
 from property_tests.verify import check_solver, exit_code
 
 SHOWN = (Verdict.CONFIRMED, Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.BLOCKED, Verdict.NOT_APPLICABLE)

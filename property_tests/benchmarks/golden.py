@@ -30,10 +30,10 @@ import pandas as pd
 
 from lrs import AMHT
 from phase_diagrams import load, sweep
-from phase_diagrams.engines import Inline
-from phase_diagrams.grid import build
-from property_tests.bench import Trial
-from property_tests.claim import Timing
+from phase_diagrams.sweep.engines import Inline
+from phase_diagrams.sweep.grid import build
+from property_tests.examine.bench import Trial
+from property_tests.examine.claim import Timing
 from property_tests.verify import check_solver
 
 #: Keys the data of `verify`, which are secret otherwise.

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrs.errors import InvalidInput
-from property_tests.claim import Verdict
-from property_tests.mutants import MUTANTS
+from lrs.core.errors import InvalidInput
+from property_tests.examine.claim import Verdict
+from property_tests.families.low_rank_sparse.mutants import MUTANTS
 
 BEGIN, END = "<!-- kill matrix: begin -->", "<!-- kill matrix: end -->"
 

@@ -1,7 +1,7 @@
-"""How far a region of `property_tests.strategies` could be widened: claims on its shell with one limit moved.
+"""How far a region of `property_tests.families.low_rank_sparse.strategies` could be widened: claims on its shell with one limit moved.
 
     python -m property_tests.benchmarks.region_limits
-    python -m property_tests.benchmarks.region_limits --solver property_tests.textbook:Textbook --limit zeta_0
+    python -m property_tests.benchmarks.region_limits --solver property_tests.families.low_rank_sparse.textbook:Textbook --limit zeta_0
     python -m property_tests.benchmarks.region_limits --solver amht-paper --claims 'recovery/exact,thresholds/*' \
         --limit C_rows --value 8 --with C_tasks=20 --corner plain --corner signs
     python -m property_tests.benchmarks.region_limits --claims 'recovery/exact,rate/envelope' --limit repeated_0 \
@@ -21,10 +21,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lrs.core.run import Limits, Subject
-from property_tests import search, strategies
-from property_tests.bench import Bench, Trial, default_jobs
-from property_tests.claim import Claim, claims
-from property_tests.strategies import CORNERS, SampleRegion
+from property_tests.examine import search
+from property_tests.examine.bench import Bench, Trial, default_jobs
+from property_tests.examine.claim import Claim, claims
+from property_tests.families.low_rank_sparse import strategies
+from property_tests.families.low_rank_sparse.strategies import CORNERS, SampleRegion
 
 #: Constant of the region → the corner that lies at it, and the values tried by default (the first is the laxest).
 TRIED: dict[str, tuple[str, tuple[float, ...]]] = {

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from scipy.stats import beta as beta_law
 
-from property_tests.claim import AtLeast, Verdict
-from property_tests.engine import Budget, examine
-from property_tests.synthetic import NoSolver, bernoulli
+from property_tests.examine.claim import AtLeast, Verdict
+from property_tests.examine.engine import Budget, examine
+from property_tests.examine.synthetic import NoSolver, bernoulli
 
 #: Error rate promised, for either side.
 RATE = 0.05

@@ -5,8 +5,8 @@ import pytest
 
 def pytest_generate_tests(metafunc):
     if "claim" in metafunc.fixturenames and metafunc.module.__name__.endswith("conformance.test_claims"):
-        from lrs.errors import InvalidInput
-        from property_tests.claim import claims
+        from lrs.core.errors import InvalidInput
+        from property_tests.examine.claim import claims
         from property_tests.verify import family_for
 
         option = metafunc.config.getoption

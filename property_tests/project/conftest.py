@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import jaxtyping
 import pytest
+
+import property_tests
+
+# Own tests and benchmarks are no part of what is installed: benchmarks are found beside this folder.
+property_tests.__path__.append(str(Path(__file__).parents[1]))
 
 # Before anything imports the packages: a module imported earlier stays unchecked. An int may be passed for a float, as
 # every type checker has it (PEP 484).

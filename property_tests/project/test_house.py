@@ -14,11 +14,11 @@ import pytest
 
 from lrs import cli
 from lrs.core import family as family_module
+from lrs.core.errors import InvalidInput
 from lrs.core.family import check_family, load_family
-from lrs.errors import InvalidInput
-from phase_diagrams.table import load
-from property_tests import claim as claim_module
-from property_tests.claim import claims
+from phase_diagrams.analysis.table import load
+from property_tests.examine import claim as claim_module
+from property_tests.examine.claim import claims
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")

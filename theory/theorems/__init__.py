@@ -1,9 +1,9 @@
 """The theorems, one file each, found by name."""
 
+from lrs.core.errors import InvalidInput
 from lrs.core.family import Family
 from lrs.core.registry import Registry, instance_of
-from lrs.errors import InvalidInput
-from theory.theorems.base import Report, Theorem, Unevaluated
+from theory.language.theorem import Report, Theorem, Unevaluated
 
 #: Theorems by name, from the entry-point group ``lrs.theorems``; each points to a `Theorem`.
 THEOREMS: Registry[Theorem] = Registry(

@@ -9,15 +9,15 @@ from typing import Any, ClassVar, get_args
 
 import numpy as np
 
-from lrs import metrics
+from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, TOLERANCE, Criterion, Parameter, Setting, Value
 from lrs.core.run import Fault
 from lrs.core.validate import probability, real
-from lrs.errors import InvalidInput
-from lrs.generate import generate
-from lrs.model import LRSModel
-from lrs.problem import Instance, MultiTaskData, Problem
-from lrs.spec import CovariateLaw, InstanceSpec, SparseLaw
+from lrs.families.low_rank_sparse import metrics
+from lrs.families.low_rank_sparse.generate import generate
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, Problem
+from lrs.families.low_rank_sparse.spec import CovariateLaw, InstanceSpec, SparseLaw
 
 #: Largest entry of |UᵀU − I| of a U that counts as orthonormal.
 ORTHONORMAL = 1e-8
@@ -153,9 +153,9 @@ class LowRankSparse:
     example: ClassVar[Mapping[str, Value]] = {"t": 6, "m": 5, "d": 6, "r": 1, "k": 1}
     theorems: ClassVar[Mapping[str, str]] = {"amht-informal": "AMHT-LRS, the bounds on rows and tasks"}
     limits: ClassVar[Mapping[str, str]] = {
-        "counting limit": "theory.limits:counting_rows",
-        "stable scale": "theory.limits:stable_scale_rows",
-        "Donoho–Tanner": "theory.limits:ell_one_rows",
+        "counting limit": "theory.families.low_rank_sparse.limits:counting_rows",
+        "stable scale": "theory.families.low_rank_sparse.limits:stable_scale_rows",
+        "Donoho–Tanner": "theory.families.low_rank_sparse.limits:ell_one_rows",
     }
     overlays: ClassVar[Mapping[str, str]] = {
         "counting": "theory.yardsticks:counting",
@@ -163,7 +163,7 @@ class LowRankSparse:
         "identifiability": "theory.yardsticks:identifiability",
         "private": "theory.yardsticks:private",
     }
-    regions: ClassVar[str] = "property_tests.strategies:region_for"
+    regions: ClassVar[str] = "property_tests.families.low_rank_sparse.strategies:region_for"
 
     def spec(self, **values: Any) -> InstanceSpec:
         """As `InstanceSpec.from_dict`."""
@@ -202,7 +202,7 @@ class LowRankSparse:
         return solver.for_study(spec, rng, **values) if hasattr(solver, "for_study") else solver
 
     def quantities(self, subject: Any) -> dict[str, float]:
-        """The sizes and the noise; what is measured of a truth is in `theory.measurement`."""
+        """The sizes and the noise; what is measured of a truth is in `theory.families.low_rank_sparse.measurement`."""
         if isinstance(subject, Instance | Problem):
             problem = subject.problem if isinstance(subject, Instance) else subject
             sizes: dict[str, float] = {"t": problem.t, "m": int(problem.data.counts.min()), "d": problem.d}

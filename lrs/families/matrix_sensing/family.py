@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lrs.core.errors import InvalidInput
 from lrs.core.family import TOLERANCE, Criterion, Parameter, Value
 from lrs.core.validate import hint
-from lrs.errors import InvalidInput
 from lrs.families.matrix_sensing.problem import NAME, Factor, SensingInstance, SensingProblem, SensingSpec, draw
 
 _PARAMETERS = (

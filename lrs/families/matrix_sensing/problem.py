@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from lrs.core import streams
+from lrs.core.errors import InvalidInput, WrongShape
 from lrs.core.validate import finite, integer, real
-from lrs.errors import InvalidInput, WrongShape
 
 NAME = "matrix-sensing"
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from lrs import cli, solve
+from lrs.core.errors import InvalidInput
 from lrs.core.family import Success, check_family, load_family
 from lrs.core.inline import Inline
 from lrs.core.run import Subject
 from lrs.core.trial import trial
-from lrs.errors import InvalidInput
 from lrs.families.matrix_sensing import Factor, SymmetricGD
 from lrs.isolation import Isolated
 from lrs.solver import Status

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrs import Instance, InstanceSpec, cli, generate
+from lrs import Instance, InstanceSpec, cli
+from lrs.families.low_rank_sparse import generate
 
 
 class Run(NamedTuple):

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrs import Instance, InvalidInput, LRSModel, archive
+from lrs import Instance, InvalidInput, LRSModel
+from lrs.core import archive
 
 
 def rewrite_header(path: Path, **changes: object) -> None:

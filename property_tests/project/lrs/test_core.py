@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lrs import InvalidInput
 from lrs.core import canonical, digest, joint_digest, key, leading_bits, machine
 from lrs.core import validate as v
-from lrs.errors import NotFinite
+from lrs.core.errors import NotFinite
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrs import MultiTaskData, kernels
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 from lrs.kernels.arguments import Fit, Thresholds
 from lrs.kernels.engine import Engine, Pass
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import r2_score, root_mean_squared_error
 
-from lrs import InvalidInput, LRSModel, metrics
+from lrs import InvalidInput, LRSModel
+from lrs.families.low_rank_sparse import metrics
 
 
 def model(U: object, W: object, B: object) -> LRSModel:

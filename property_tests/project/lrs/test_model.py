@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lrs import Instance, InvalidInput, LRSModel, metrics
+from lrs import Instance, InvalidInput, LRSModel
+from lrs.families.low_rank_sparse import metrics
 
 
 def random_model(t: int, d: int, r: int, k: int, seed: int) -> LRSModel:

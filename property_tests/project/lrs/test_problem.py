@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrs import Instance, InvalidInput, MultiTaskData, Problem, metrics
+from lrs import Instance, InvalidInput, MultiTaskData, Problem
+from lrs.families.low_rank_sparse import metrics
 
 X3, Y2 = np.ones((3, 4, 2)), np.ones((3, 4))
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lrs import InstanceSpec, InvalidInput, available_solvers, generate, load_solver, solve
+from lrs import InstanceSpec, InvalidInput, available_solvers, load_solver, solve
 from lrs.core.family import load_family
 from lrs.core.registry import Registry, instance_of
-from property_tests import claim as claim_module
-from property_tests.claim import claims
+from lrs.families.low_rank_sparse import generate
+from property_tests.examine import claim as claim_module
+from property_tests.examine.claim import claims
 from theory.theorems import available_theorems, load_theorem
 
 SOLVER = """
@@ -26,8 +27,8 @@ from theory import load_theorem
 THEOREM = replace(load_theorem("iht"), name="their-theorem")
 """
 CLAIM = """
-from property_tests.claim import Always, Claim, Outcome, register
-from property_tests.strategies import inside
+from property_tests.examine.claim import Always, Claim, Outcome, register
+from property_tests.families.low_rank_sparse.strategies import inside
 
 register(Claim(name="theirs/short", statement="Answers.", cite="us", kind=Always(), configurations=inside,
                check=lambda context: Outcome(True), theorems=("their-theorem",)))

@@ -9,8 +9,8 @@ import time
 import numpy as np
 from scipy import sparse
 
-from lrs.model import LRSModel
-from lrs.problem import Problem
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Iterate, Solution, Status
 
 

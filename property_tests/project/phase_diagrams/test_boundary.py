@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from synthetic_trials import make_trials
 
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 from phase_diagrams import Sampling
-from phase_diagrams.boundary import ThresholdStatus, boundary, cell_counts
+from phase_diagrams.analysis.boundary import ThresholdStatus, boundary, cell_counts
 
 FIXED = {"d": 40, "r": 2, "t": 60}
 

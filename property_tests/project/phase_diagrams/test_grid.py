@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrs import InstanceSpec, InvalidInput, generate
+from lrs import InstanceSpec, InvalidInput
 from lrs.core.family import Success, load_family
-from phase_diagrams import identity
-from phase_diagrams.grid import Axis, Sampling, SweepSpec, build, differences, parse_fixed, read_specification
+from lrs.families.low_rank_sparse import generate
+from phase_diagrams.sweep import identity
+from phase_diagrams.sweep.grid import Axis, Sampling, SweepSpec, build, differences, parse_fixed, read_specification
 
 BASE = {"x": "m=14:40:4", "y": "k=1:6", "fixed": "d=40,r=2,t=60", "replicates": 5, "seed": 1}
 

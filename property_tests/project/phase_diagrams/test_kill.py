@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from sweeps import outcomes, stable_bytes
 
-from phase_diagrams import journal
-from phase_diagrams.engines import Inline
-from phase_diagrams.engines.dask import DaskEngine
-from phase_diagrams.merge import merge
-from phase_diagrams.runner import sweep
-from phase_diagrams.table import load
+from phase_diagrams.analysis.table import load
+from phase_diagrams.sweep import journal
+from phase_diagrams.sweep.engines import Inline
+from phase_diagrams.sweep.engines.dask import DaskEngine
+from phase_diagrams.sweep.merge import merge
+from phase_diagrams.sweep.runner import sweep
 
 SETTINGS = {"x": "m=8:27", "y": "k=2", "replicates": 10, "solvers": "sweep_solvers:slow"}
 COMMAND = "sweep --x m=8:27 --y k=2 --fixed d=2,r=0,t=1 --replicates 10 --solver sweep_solvers:slow --workers 2"

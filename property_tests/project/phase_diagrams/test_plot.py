@@ -4,13 +4,21 @@ import numpy as np
 import pytest
 from synthetic_trials import make_trials
 
+from lrs.core.errors import InvalidInput
 from lrs.core.family import load_family
-from lrs.errors import InvalidInput
 from phase_diagrams import Axis
-from phase_diagrams.boundary import boundary
-from phase_diagrams.canvas import position, save, slices, values_at
-from phase_diagrams.overlays import margin, names, overlays, parameters_at, promise, region_constants, theorem_overlay
-from phase_diagrams.plot import failure_map, failure_modes, failure_modes_of, quantity_map, success_map
+from phase_diagrams.analysis.boundary import boundary
+from phase_diagrams.analysis.overlays import (
+    margin,
+    names,
+    overlays,
+    parameters_at,
+    promise,
+    region_constants,
+    theorem_overlay,
+)
+from phase_diagrams.draw.canvas import position, save, slices, values_at
+from phase_diagrams.draw.plot import failure_map, failure_modes, failure_modes_of, quantity_map, success_map
 from theory import constants
 
 FIXED = {"d": 40, "r": 2, "t": 60}

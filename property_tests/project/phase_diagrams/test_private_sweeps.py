@@ -10,15 +10,15 @@ import pytest
 from lrs import InvalidInput, PrivateAMHT
 from lrs.cli import run
 from lrs.core.family import load_family
-from lrs.generate import InstanceSpec
+from lrs.families.low_rank_sparse.generate import InstanceSpec
 from lrs.private import clip_of, epsilon_of
-from phase_diagrams.duel import time_both
-from phase_diagrams.engines import Inline
-from phase_diagrams.grid import SweepSpec, build
-from phase_diagrams.overlays import margin, overlays, parameters_at
-from phase_diagrams.runner import sweep
-from phase_diagrams.table import load
-from phase_diagrams.trial import Calls, Runner, Trial, check_solvers, draw
+from phase_diagrams.analysis.duel import time_both
+from phase_diagrams.analysis.overlays import margin, overlays, parameters_at
+from phase_diagrams.analysis.table import load
+from phase_diagrams.sweep.engines import Inline
+from phase_diagrams.sweep.grid import SweepSpec, build
+from phase_diagrams.sweep.runner import sweep
+from phase_diagrams.sweep.trial import Calls, Runner, Trial, check_solvers, draw
 from theory.private_plan import PrivatePlan, plan_users
 
 SIZES = "d=6,r=1,k=1,m=8"

@@ -5,9 +5,9 @@ import re
 import pytest
 from synthetic_trials import make_trials
 
-from lrs.errors import InvalidInput
-from phase_diagrams.report import LONGEST_LIST, fit_note, integrity_hash, replay_lines, report, write
-from phase_diagrams.scaling import fit_scaling
+from lrs.core.errors import InvalidInput
+from phase_diagrams.analysis.scaling import fit_scaling
+from phase_diagrams.draw.report import LONGEST_LIST, fit_note, integrity_hash, replay_lines, report, write
 
 FIXED = {"d": 40, "r": 2, "t": 60}
 

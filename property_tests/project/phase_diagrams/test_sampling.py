@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from sweeps import stable_bytes, synthetic
 
 from lrs import InvalidInput
-from phase_diagrams import sampling
-from phase_diagrams.engines import Inline
-from phase_diagrams.runner import Interrupted, sweep
-from phase_diagrams.sampling import AdaptiveRounds, CurvePosterior, Planner, bisect
-from phase_diagrams.table import load
-from phase_diagrams.trial import Trial
+from phase_diagrams.analysis.table import load
+from phase_diagrams.sweep import sampling
+from phase_diagrams.sweep.engines import Inline
+from phase_diagrams.sweep.runner import Interrupted, sweep
+from phase_diagrams.sweep.sampling import AdaptiveRounds, CurvePosterior, Planner, bisect
+from phase_diagrams.sweep.trial import Trial
 
 
 # ------------------------------------------------------------------------------------------------ bisection

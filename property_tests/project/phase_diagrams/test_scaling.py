@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from synthetic_trials import make_trials
 
-from lrs.errors import InvalidInput
-from phase_diagrams.plot import collapse_figure
-from phase_diagrams.scaling import Exponent, comparison, critical_levels, effective_exponents, fit_scaling, references
+from lrs.core.errors import InvalidInput
+from phase_diagrams.analysis.scaling import (
+    Exponent,
+    comparison,
+    critical_levels,
+    effective_exponents,
+    fit_scaling,
+    references,
+)
+from phase_diagrams.draw.plot import collapse_figure
 
 
 def law(p, solver=0):

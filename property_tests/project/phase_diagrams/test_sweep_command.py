@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from lrs.cli import run
-from phase_diagrams import journal
-from phase_diagrams.engines.local import LocalEngine
+from phase_diagrams.sweep import journal
+from phase_diagrams.sweep.engines.local import LocalEngine
 
 SWEEP = [
     *("sweep", "--x", "m=10:40:6", "--y", "d=2:3", "--fixed", "k/d=1,r=0,t=1", "--replicates", "2", "--seed", "1"),
-    *("--solver", "phase_diagrams.synthetic:medium", "--workers", "0"),
+    *("--solver", "phase_diagrams.sweep.synthetic:medium", "--workers", "0"),
 ]
 
 
@@ -71,7 +71,7 @@ def test_settings_from_a_file(tmp_path, lrs, folder):
     file = tmp_path / "sweep.toml"
     file.write_text(
         'x = "m=10:40:6"\ny = "d=2:3"\nfixed = "k/d=1,r=0,t=1"\nreplicates = 2\nseed = 1\n'
-        'solvers = ["phase_diagrams.synthetic:medium"]\n'
+        'solvers = ["phase_diagrams.sweep.synthetic:medium"]\n'
     )
     code, out, _ = lrs("sweep", "--spec", file, "--out", folder, "--workers", 0)
     assert code == 0
@@ -215,7 +215,7 @@ def test_bad_questions_to_a_good_sweep(lrs, folder, arguments, words):
 
 
 def test_selftest_reports_coverage(lrs, monkeypatch):
-    from phase_diagrams import selftest
+    from phase_diagrams.analysis import selftest
 
     monkeypatch.setattr(selftest, "DESIGNS", {"nested": selftest.DESIGNS["nested"]})
     monkeypatch.setattr(selftest, "SOLVERS", {"sharp": selftest.SOLVERS["sharp"]})

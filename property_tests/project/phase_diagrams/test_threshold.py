@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from lrs.errors import InvalidInput
-from phase_diagrams.boundary import ThresholdStatus, binomial_interval, fit_threshold, fit_threshold_intervals
-from phase_diagrams.coverage import TRANSITIONS, interval_coverage
+from lrs.core.errors import InvalidInput
+from phase_diagrams.analysis.boundary import ThresholdStatus, binomial_interval, fit_threshold, fit_threshold_intervals
+from property_tests.benchmarks.coverage import TRANSITIONS, interval_coverage
 
 LEVELS = np.array([10.0, 14.0, 18.0, 22.0, 26.0])
 COUNTS = st.lists(st.integers(0, 6), min_size=5, max_size=5)

@@ -8,9 +8,9 @@ import numpy as np
 from lrs.core.run import Fault, Run
 from lrs.families.low_rank_sparse import NOT_ORTHONORMAL, TOO_DENSE
 from lrs.solver import load_solver, traits_of
-from property_tests import strategies
-from property_tests.claim import Context, Outcome
-from property_tests.search import propose
+from property_tests.examine.claim import Context, Outcome
+from property_tests.examine.search import propose
+from property_tests.families.low_rank_sparse import strategies
 
 
 def runner(solver, traits):

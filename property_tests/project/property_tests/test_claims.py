@@ -5,9 +5,12 @@ import math
 import pytest
 from inprocess import outcomes
 
-from property_tests.claim import Always, Rate, Scaling, Timing, claims
+from property_tests.examine.claim import Always, Rate, Scaling, Timing, claims
 
-TEXTBOOK, PLAIN = "property_tests.textbook:Textbook", "property_tests.textbook:Thresholding"
+TEXTBOOK, PLAIN = (
+    "property_tests.families.low_rank_sparse.textbook:Textbook",
+    "property_tests.families.low_rank_sparse.textbook:Thresholding",
+)
 ALL = [c for c in claims() if not c.name.startswith("conduct/")]
 #: Measured time is not for a fast test on a shared machine.
 UNTIMED = [c for c in ALL if not isinstance(c.kind, Timing)]
@@ -72,7 +75,7 @@ def test_a_claim_says_where_it_comes_from(claim):
     ],
 )
 def test_geometric_or_faster_is_what_the_rate_claim_asks(trace, ok):
-    from property_tests.claims.rate import linear_or_faster
+    from property_tests.families.low_rank_sparse.claims.rate import linear_or_faster
 
     assert linear_or_faster(trace).ok is ok
 
@@ -91,7 +94,7 @@ def test_geometric_or_faster_is_what_the_rate_claim_asks(trace, ok):
     ],
 )
 def test_any_trace_a_solver_shows_has_an_answer(trace, ok, linear):
-    from property_tests.claims.rate import envelope_and_reached, linear_or_faster
+    from property_tests.families.low_rank_sparse.claims.rate import envelope_and_reached, linear_or_faster
 
     assert envelope_and_reached(trace).ok is ok
     assert linear_or_faster(trace).ok is linear
@@ -99,9 +102,9 @@ def test_any_trace_a_solver_shows_has_an_answer(trace, ok, linear):
 
 def test_two_truths_share_their_responses():
     """The second truth of honesty/no-peeking is another one, and no row can tell."""
-    from property_tests.claims.honesty import two_truths
-    from property_tests.search import propose
-    from property_tests.strategies import inside
+    from property_tests.examine.search import propose
+    from property_tests.families.low_rank_sparse.claims.honesty import two_truths
+    from property_tests.families.low_rank_sparse.strategies import inside
 
     instance = propose(inside(corners=("plain",)), 1, 0)[0].instance("test", 0)
     theta = instance.truth.theta

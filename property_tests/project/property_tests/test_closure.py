@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from property_tests import closure
-from property_tests.claim import Always, Claim, claims
-from property_tests.engine import examine
-from property_tests.ledger import Ledger
-from property_tests.report import _trials
-from property_tests.synthetic import NoSolver, bernoulli
+from property_tests.examine import closure
+from property_tests.examine.claim import Always, Claim, claims
+from property_tests.examine.engine import examine
+from property_tests.examine.ledger import Ledger
+from property_tests.examine.synthetic import NoSolver, bernoulli
+from property_tests.show.report import _trials
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def hashes(pattern: str = "*") -> dict[str, str]:
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
-        ("lrs.metrics", "return", "return 0 *"),
-        ("lrs.generate", "+", "-"),
-        ("property_tests.strategies", "return", "return 0 or"),
-        ("property_tests.claims.recovery", "1e-6", "1e-3"),
+        ("lrs.families.low_rank_sparse.metrics", "return", "return 0 *"),
+        ("lrs.families.low_rank_sparse.generate", "+", "-"),
+        ("property_tests.families.low_rank_sparse.strategies", "return", "return 0 or"),
+        ("property_tests.families.low_rank_sparse.claims.recovery", "1e-6", "1e-3"),
         ("lrs.isolation.worker", "armed = True", "armed = False"),  # what counts as a fault
-        ("theory.fixtures", "return", "return 0 or"),  # reached through the structures
+        ("theory.families.low_rank_sparse.fixtures", "return", "return 0 or"),  # reached through the structures
     ],
 )
 def test_a_change_of_what_recovery_rests_on_voids_its_evidence(edit, module, old, new):
@@ -63,10 +63,10 @@ def test_a_change_of_what_recovery_rests_on_voids_its_evidence(edit, module, old
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
-        ("phase_diagrams.plot", "return", "return 0 or"),
-        ("property_tests.report", "return", "return 0 or"),
-        ("lrs.model", "        Parameters\n", "        Arguments\n"),  # in docstrings
-        ("lrs.metrics", "\n\n\n", "\n\n\n# a remark\n\n"),
+        ("phase_diagrams.draw.plot", "return", "return 0 or"),
+        ("property_tests.show.report", "return", "return 0 or"),
+        ("lrs.families.low_rank_sparse.model", "        Parameters\n", "        Arguments\n"),  # in docstrings
+        ("lrs.families.low_rank_sparse.metrics", "\n\n\n", "\n\n\n# a remark\n\n"),
     ],
 )
 def test_what_changes_no_verdict_voids_no_evidence(edit, module, old, new):
@@ -77,7 +77,7 @@ def test_what_changes_no_verdict_voids_no_evidence(edit, module, old, new):
 
 def test_a_claim_does_not_rest_on_its_neighbours(edit):
     before = hashes()
-    edit("property_tests.claims.privacy", "return", "return 0 or")
+    edit("property_tests.families.low_rank_sparse.claims.privacy", "return", "return 0 or")
     changed = {name for name, text in hashes().items() if text != before[name]}
     assert changed == {c.name for c in claims("private/*")}
 
@@ -101,7 +101,7 @@ def test_somebody_elses_package_is_followed(tmp_path, monkeypatch, edit):
     found = closure.closure("foreign_claims.claims")
     own = {n.removeprefix("foreign_claims").removeprefix(".") for n in found if n.startswith("foreign_claims")}
     assert own == {"", "claims", "helper", "deep", "deep.down", "literal"}
-    assert "lrs.errors" in found  # through lrs, which is followed
+    assert "lrs.core.errors" in found  # through lrs, which is followed
     assert not {"numpy", "json"} & set(found)
     before = closure.fingerprint("foreign_claims.claims")
     edit("foreign_claims.literal", "InvalidInput", "LRSModel")
@@ -114,7 +114,7 @@ def test_lone_files_are_followed_to_those_beside_them(tmp_path, monkeypatch, edi
     monkeypatch.syspath_prepend(tmp_path)
     found = closure.closure("lone_claims")
     assert {"lone_claims", "lone_helper"} < set(found)
-    assert "theory.rates" in found  # `theory` finds `certify` there on demand
+    assert "theory.statistics.rates" in found  # `theory` finds `certify` there on demand
 
 
 def test_a_check_without_a_file_is_known_by_its_text_and_a_partial_by_what_it_calls():
@@ -139,7 +139,7 @@ def test_the_report_says_how_many_trials_are_about_older_code(tmp_path: Path, ed
     with Ledger(tmp_path / "ledger") as ledger:
         (first,) = examine(NoSolver(), [bernoulli(1.0)], ledger=ledger)
         (same,) = examine(NoSolver(), [bernoulli(1.0)], ledger=ledger)
-        edit("lrs.metrics", "return", "return 0 *")
+        edit("lrs.families.low_rank_sparse.metrics", "return", "return 0 *")
         (other,) = examine(NoSolver(), [bernoulli(1.0)], ledger=ledger)
     assert (first.outdated, same.resumed, same.outdated) == (0, 40, 0)
     assert (other.resumed, other.outdated) == (0, 40)

@@ -7,9 +7,9 @@ import pytest
 
 from lrs.core.run import Fault
 from lrs.solver import load_solver
-from property_tests.claim import Verdict
-from property_tests.configuration import Configuration
-from property_tests.engine import BUDGETS
+from property_tests.examine.claim import Verdict
+from property_tests.examine.configuration import Configuration
+from property_tests.examine.engine import BUDGETS
 
 PAGES = Path(__file__).parents[3] / "docs" / "verify"
 VALIDATE = (PAGES / "validate-your-variant.md").read_text(encoding="utf-8")
@@ -27,9 +27,9 @@ def variant(tmp_path, monkeypatch):
 
 def test_the_ten_lines_run_and_fail_where_the_page_says(variant):
     from lrs.core.run import Limits, Subject
-    from property_tests.bench import Bench
-    from property_tests.claim import claims
-    from property_tests.strategies import PRACTICAL
+    from property_tests.examine.bench import Bench
+    from property_tests.examine.claim import claims
+    from property_tests.families.low_rank_sparse.strategies import PRACTICAL
 
     text, nonce, phase, replicate = re.search(
         r"Configuration.parse\('(.*?)'\)\nnonce = \"(.*?)\"\ninstance = .*?\(\"(.*?)\", (\d+), nonce\)", VALIDATE
@@ -57,7 +57,7 @@ def test_the_tables_list_every_verdict_fault_and_budget():
 
 
 def test_the_claims_of_the_page_are_checked(monkeypatch):
-    from property_tests import claim
+    from property_tests.examine import claim
     from property_tests.verify import check_solver
 
     claim.claims(family="heavy_mean:FAMILY")  # ours into the registry itself, the page's into a copy

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from lrs.core.errors import InvalidInput
 from lrs.core.run import Fault, SolverFault
-from lrs.errors import InvalidInput
-from property_tests.claim import Always, AtLeast, Outcome, Verdict
-from property_tests.configuration import Configuration, Depth, Everywhere
-from property_tests.engine import BUDGETS, Budget, Interrupted, budget_of, examine, with_requirements
-from property_tests.ledger import Ledger
-from property_tests.synthetic import NoSolver, bernoulli, configurations
-from property_tests.tally import SLOTS, Tally
+from property_tests.examine.claim import Always, AtLeast, Outcome, Verdict
+from property_tests.examine.configuration import Configuration, Depth, Everywhere
+from property_tests.examine.engine import BUDGETS, Budget, Interrupted, budget_of, examine, with_requirements
+from property_tests.examine.ledger import Ledger
+from property_tests.examine.synthetic import NoSolver, bernoulli, configurations
+from property_tests.examine.tally import SLOTS, Tally
 
 SMALL = Budget(name="small", explore=4, least=0, most=600, shrink=60, confirm=4)
 

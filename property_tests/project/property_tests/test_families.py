@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from lrs.cli import run
+from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE
-from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec
-from property_tests.claim import Always, AtLeast, Claim, Outcome, Verdict, claims, register
-from property_tests.claims.honesty import largest_difference
-from property_tests.configuration import Configuration, region_of
-from property_tests.engine import Budget, examine
-from property_tests.strategies import PRACTICAL
-from property_tests.synthetic import NoSolver, bernoulli
-from property_tests.tally import Tally
+from lrs.families.low_rank_sparse.generate import InstanceSpec
+from property_tests.examine.claim import Always, AtLeast, Claim, Outcome, Verdict, claims, register
+from property_tests.examine.configuration import Configuration, region_of
+from property_tests.examine.engine import Budget, examine
+from property_tests.examine.synthetic import NoSolver, bernoulli
+from property_tests.examine.tally import Tally
+from property_tests.families.low_rank_sparse.claims.honesty import largest_difference
+from property_tests.families.low_rank_sparse.strategies import PRACTICAL
 from property_tests.verify import check_solver, family_for
 
 FAMILY = "heavy_mean:FAMILY"

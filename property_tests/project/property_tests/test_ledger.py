@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from lrs.errors import InvalidInput
-from property_tests.ledger import Entry, Ledger
+from lrs.core.errors import InvalidInput
+from property_tests.examine.ledger import Entry, Ledger
 
 
 def entry(replicate=0, **changes):

@@ -3,8 +3,8 @@
 import pytest
 from inprocess import outcomes
 
-from property_tests.claim import claims
-from property_tests.mutants import MUTANTS
+from property_tests.examine.claim import claims
+from property_tests.families.low_rank_sparse.mutants import MUTANTS
 
 CLAIMS = {c.name: c for c in claims()}
 #: Trials after which the intended claim must have failed at least this often: a tenth of the failures REFUTED takes.
@@ -36,7 +36,9 @@ def test_at_least_twenty():
 )
 def test_the_intended_claim_notices(name):
     for claim in (CLAIMS[c] for c in MUTANTS[name].expected):
-        found = outcomes(f"property_tests.mutants:{name}", claim, TRIALS, enough_failures=FAILURES)
+        found = outcomes(
+            f"property_tests.families.low_rank_sparse.mutants:{name}", claim, TRIALS, enough_failures=FAILURES
+        )
         if found is not None and sum(not o.ok for o in found) >= FAILURES:
             return
     pytest.fail(f"{name} passes {', '.join(MUTANTS[name].expected)}")
@@ -46,13 +48,13 @@ def test_cheating_works_only_without_the_sandbox():
     """In this process the truth can be found; the claims run the solver in another one, where it cannot."""
     from lrs.core.run import Subject
     from lrs.isolation import Sandbox
-    from property_tests.search import propose
-    from property_tests.strategies import inside
-    from theory.fixtures import parameter_error
+    from property_tests.examine.search import propose
+    from property_tests.families.low_rank_sparse.strategies import inside
+    from theory.families.low_rank_sparse.fixtures import parameter_error
 
     instance = propose(inside(), 1, 0)[0].instance("test", 0)
     here = MUTANTS["peeks_at_the_truth"].solver(instance.problem, rng=None)
     assert parameter_error(here.model, instance.truth) < 1e-12
-    with Sandbox(Subject.of("property_tests.mutants:peeks_at_the_truth")) as sandbox:
+    with Sandbox(Subject.of("property_tests.families.low_rank_sparse.mutants:peeks_at_the_truth")) as sandbox:
         there = sandbox(instance.problem, (1,), trace=False, memory=False)
     assert parameter_error(there.model, instance.truth) > 1e-3

@@ -15,10 +15,10 @@ import sys
 sys.path.insert(0, {here!r})
 import pytest
 from bad_solvers import honest, prints
-from property_tests.synthetic import bernoulli
+from property_tests.examine.synthetic import bernoulli
 from property_tests import verify
-from property_tests.claim import register
-from property_tests.configuration import Everywhere
+from property_tests.examine.claim import register
+from property_tests.examine.configuration import Everywhere
 from property_tests.verify import Expected
 
 verify.region_of = lambda solver, theorem: Everywhere()

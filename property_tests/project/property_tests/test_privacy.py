@@ -13,7 +13,17 @@ from lrs import InvalidInput
 from lrs.cli import run
 from lrs.private import Clip, Schedule, SeededNoise, Server, epsilon_of, rho_for, sensitivity
 from lrs.private.server import Request
-from property_tests.privacy import MUTANTS, Puppet, _bounds, _find, _rates, audit, extreme_user, honest, ordinary_users
+from property_tests.families.low_rank_sparse.privacy import (
+    MUTANTS,
+    Puppet,
+    _bounds,
+    _find,
+    _rates,
+    audit,
+    extreme_user,
+    honest,
+    ordinary_users,
+)
 
 CLIP = Clip(x=1.0, y=1.0, xb=1.0, w=1.0)
 #: Runs per side that each mutant needs; halved noise is the hardest, the others give themselves away.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrs import InstanceSpec, PrivateAMHT, metrics
+from lrs import InstanceSpec, PrivateAMHT
+from lrs.families.low_rank_sparse import metrics
 from lrs.private import Schedule, SeededNoise, Server, rho_for
 from property_tests.benchmarks.private import Users, levels, public_start, report_slope, train_together, weighting_slope
 

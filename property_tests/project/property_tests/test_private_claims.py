@@ -10,12 +10,12 @@ from inprocess import outcomes, runner
 
 from lrs.core.solver import traits_of
 from lrs.private import PrivateAMHT, SeededNoise, ServerModel
-from property_tests.claim import Context, claims
-from property_tests.configuration import Everywhere
-from property_tests.privacy import private_amht
-from property_tests.search import propose
+from property_tests.examine.claim import Context, claims
+from property_tests.examine.configuration import Everywhere
+from property_tests.examine.search import propose
+from property_tests.families.low_rank_sparse.privacy import private_amht
 
-SOLVER = "property_tests.privacy:private_amht"
+SOLVER = "property_tests.families.low_rank_sparse.privacy:private_amht"
 ALL = {c.name: c for c in claims("private/*") if c.name.startswith("private/")}
 TRIALS = {"private/error-falls-with-users": 2, "private/error-falls-with-budget": 2}
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import pytest
 from bad_solvers import honest
 
+from lrs.core.errors import InvalidInput
 from lrs.core.run import Subject
-from lrs.errors import InvalidInput
 from lrs.isolation import Sandbox
-from property_tests import strategies
-from property_tests.claim import claims
-from property_tests.configuration import Everywhere
-from property_tests.engine import Budget
-from property_tests.strategies import PAPER, PRACTICAL, region_for, theorem_region
+from property_tests.examine.claim import claims
+from property_tests.examine.configuration import Everywhere
+from property_tests.examine.engine import Budget
+from property_tests.families.low_rank_sparse import strategies
+from property_tests.families.low_rank_sparse.strategies import PAPER, PRACTICAL, region_for, theorem_region
 from property_tests.verify import check_solver
 
 TINY = Budget(name="tiny", explore=2, least=0, most=24, shrink=1, confirm=1)
@@ -87,7 +87,10 @@ def test_every_claim_draws_from_a_region_of_ones_own():
 
 @pytest.mark.parametrize(
     ("spec", "region"),
-    [("property_tests.textbook:Thresholding", PAPER), ("property_tests.textbook:Textbook", PRACTICAL)],
+    [
+        ("property_tests.families.low_rank_sparse.textbook:Thresholding", PAPER),
+        ("property_tests.families.low_rank_sparse.textbook:Textbook", PRACTICAL),
+    ],
 )
 def test_the_worker_says_which_region_a_solver_carries(spec, region):
     with Sandbox(Subject.of(spec)) as box:

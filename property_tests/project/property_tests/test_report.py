@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 import pytest
 
 from lrs import InstanceSpec
-from property_tests import report as pages
-from property_tests.claim import Always, AtLeast, Claim, Outcome, Rate, Verdict
-from property_tests.configuration import Configuration, Depth
-from property_tests.engine import Budget, examine
-from property_tests.synthetic import NoSolver, configurations
+from property_tests.examine.claim import Always, AtLeast, Claim, Outcome, Rate, Verdict
+from property_tests.examine.configuration import Configuration, Depth
+from property_tests.examine.engine import Budget, examine
+from property_tests.examine.synthetic import NoSolver, configurations
+from property_tests.show import report as pages
 from property_tests.verify import Expected, Report
 
 FAST = Budget(name="fast", explore=2, least=0, most=80, shrink=6, confirm=3)
@@ -167,7 +167,7 @@ def test_a_witness_is_small_and_its_line_parses(made):
 
 
 def test_a_report_of_a_folder_that_cannot_be_made_is_bad_input(made, tmp_path):
-    from lrs.errors import InvalidInput
+    from lrs.core.errors import InvalidInput
 
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInput, match=r"out: .* cannot be made"):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lrs import InstanceSpec
+from lrs.core.errors import InvalidInput
 from lrs.core.run import Fault, Limits, SolverFault, Subject
-from lrs.errors import InvalidInput
 from lrs.families.low_rank_sparse import NOT_ORTHONORMAL, TOO_DENSE
-from lrs.generate import generate
+from lrs.families.low_rank_sparse.generate import generate
 from lrs.isolation import Sandbox
 
 PROBLEM = generate(InstanceSpec(t=6, m=8, d=7, r=2, k=1), 1).problem

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from lrs import InstanceSpec, InvalidInput
 from lrs.core import streams
 from lrs.core.run import Limits, Subject
-from lrs.metrics import theta_error
-from phase_diagrams.grid import Axis, SweepSpec
-from phase_diagrams.trial import Runner, Trial
-from property_tests.bench import Bench
-from property_tests.claim import AtLeast, Claim, Outcome, Verdict
-from property_tests.configuration import Configuration
-from property_tests.engine import Budget, examine
-from property_tests.ledger import Ledger
+from lrs.families.low_rank_sparse.metrics import theta_error
+from phase_diagrams.sweep.grid import Axis, SweepSpec
+from phase_diagrams.sweep.trial import Runner, Trial
+from property_tests.examine.bench import Bench
+from property_tests.examine.claim import AtLeast, Claim, Outcome, Verdict
+from property_tests.examine.configuration import Configuration
+from property_tests.examine.engine import Budget, examine
+from property_tests.examine.ledger import Ledger
 from property_tests.verify import check_solver
 from property_tests.verify import replay as run_again
-from theory import calibration
+from theory.statistics import calibration
 
 NONCE = "5f" * 16
 SMALL = Budget(name="small", explore=2, least=0, most=64, shrink=0, confirm=1)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from inprocess import outcomes
 
-from lrs.generate import InstanceSpec, generate
-from lrs.metrics import theta_error
-from property_tests.claim import claims
-from property_tests.strangers.wrapped import split
+from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
+from lrs.families.low_rank_sparse.metrics import theta_error
+from property_tests.examine.claim import claims
+from property_tests.families.low_rank_sparse.strangers.wrapped import split
 
 CLAIMS = {c.name: c for c in claims()}
-PAGE = "property_tests.strangers.from_the_paper:amht_lrs"
+PAGE = "property_tests.families.low_rank_sparse.strangers.from_the_paper:amht_lrs"
 
 
 @pytest.mark.parametrize("name", ["recovery/exact", "thresholds/contained", "rate/envelope"])
@@ -20,11 +20,14 @@ def test_the_solver_from_the_page_keeps_the_theorem(name):
 
 @pytest.mark.parametrize("solver", ["altmin", "task_iht"])
 def test_what_a_solver_does_not_do_is_not_asked(solver):
-    assert outcomes(f"property_tests.strangers.wrapped:{solver}", CLAIMS["recovery/exact"], 1) is None
+    assert (
+        outcomes(f"property_tests.families.low_rank_sparse.strangers.wrapped:{solver}", CLAIMS["recovery/exact"], 1)
+        is None
+    )
 
 
 def test_alternating_thresholding_breaks_the_claim_it_makes():
-    found = outcomes("property_tests.strangers.wrapped:naht", CLAIMS["recovery/exact"], 3)
+    found = outcomes("property_tests.families.low_rank_sparse.strangers.wrapped:naht", CLAIMS["recovery/exact"], 3)
     assert sum(not o.ok for o in found) >= 2
 
 

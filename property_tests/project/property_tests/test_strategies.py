@@ -7,14 +7,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 from lrs.solver import load_solver
-from property_tests import strategies
-from property_tests.configuration import Configuration
-from property_tests.search import propose
-from property_tests.strategies import CORNERS, PAPER, PRACTICAL, TRACE_SHAPES, VIOLATIONS, inside, shell, violating
-from property_tests.structures import FAILING
-from theory.rates import RateVerdict, certify
+from property_tests.examine.configuration import Configuration
+from property_tests.examine.search import propose
+from property_tests.families.low_rank_sparse import strategies
+from property_tests.families.low_rank_sparse.strategies import (
+    CORNERS,
+    PAPER,
+    PRACTICAL,
+    TRACE_SHAPES,
+    VIOLATIONS,
+    inside,
+    shell,
+    violating,
+)
+from property_tests.families.low_rank_sparse.structures import FAILING
+from theory.statistics.rates import RateVerdict, certify
 
 REGIONS = (PRACTICAL, PAPER, strategies.theorem_region())
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -131,11 +140,11 @@ def test_traces_are_told_apart(shape, data):
     [
         ("amht", PRACTICAL),
         ("amht-paper", PAPER),
-        ("property_tests.textbook:Textbook", PRACTICAL),
-        ("property_tests.textbook:Thresholding", PAPER),
-        ("property_tests.strangers.from_the_paper:amht_lrs", PAPER),
-        ("property_tests.mutants:threshold_too_low", PAPER),
-        ("property_tests.mutants:row_major_vec", PRACTICAL),
+        ("property_tests.families.low_rank_sparse.textbook:Textbook", PRACTICAL),
+        ("property_tests.families.low_rank_sparse.textbook:Thresholding", PAPER),
+        ("property_tests.families.low_rank_sparse.strangers.from_the_paper:amht_lrs", PAPER),
+        ("property_tests.families.low_rank_sparse.mutants:threshold_too_low", PAPER),
+        ("property_tests.families.low_rank_sparse.mutants:row_major_vec", PRACTICAL),
     ],
 )
 def test_a_solver_carries_its_region(solver, region):
@@ -159,7 +168,7 @@ def test_regions_by_name():
 
 
 def test_every_theorem_that_a_claim_names_has_a_region():
-    from property_tests.claim import claims
+    from property_tests.examine.claim import claims
 
     for theorem in {name for c in claims() for name in c.theorems}:
         assert strategies.region_for(theorem=theorem).rows(60, 20, 1, 1) > 0
@@ -169,7 +178,7 @@ def test_every_theorem_that_a_claim_names_has_a_region():
 @few
 def test_the_theorems_region_is_the_theorem_with_the_frozen_constants(c):
     """m is the smallest number of rows that keeps both of its bounds."""
-    from theory import calibration
+    from theory.statistics import calibration
 
     s, frozen = c.spec, calibration.constants("amht")
     needed = max(frozen["C_task"].value * max(s.k, s.r**3), frozen["C_total"].value * s.k * s.d * s.r**4 / s.t)

@@ -10,13 +10,14 @@ import jsonschema
 import pytest
 
 from lrs.cli import run
-from lrs.errors import InvalidInput
-from property_tests import engine, verify
-from property_tests.claim import Verdict
-from property_tests.configuration import Everywhere
-from property_tests.engine import Budget
-from property_tests.strategies import PRACTICAL
-from property_tests.synthetic import bernoulli
+from lrs.core.errors import InvalidInput
+from property_tests import verify
+from property_tests.examine import engine
+from property_tests.examine.claim import Verdict
+from property_tests.examine.configuration import Everywhere
+from property_tests.examine.engine import Budget
+from property_tests.examine.synthetic import bernoulli
+from property_tests.families.low_rank_sparse.strategies import PRACTICAL
 from property_tests.verify import check_solver, exit_code, parametrize_with_claims, read_expected
 
 FAST = Budget(name="fast", explore=2, least=0, most=160, shrink=4, confirm=2)
@@ -258,7 +259,7 @@ def test_the_list_of_claims_is_complete(capsys):
 # ------------------------------------------------------------------ mutants
 @pytest.mark.slow
 def test_the_kill_matrix_says_who_survived(capsys, monkeypatch, tmp_path):
-    from property_tests import mutants
+    from property_tests.families.low_rank_sparse import mutants
 
     some = {name: mutants.MUTANTS[name] for name in ("input_modified", "seed_ignored")}
     monkeypatch.setattr(mutants, "MUTANTS", some)

@@ -11,21 +11,22 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from lrs import Instance, InstanceSpec, InvalidInput, LRSModel, archive, generate
+from lrs import Instance, InstanceSpec, InvalidInput, LRSModel
 from lrs.cli import run
-from lrs.core import streams
+from lrs.core import archive, streams
+from lrs.families.low_rank_sparse import generate
 from lrs.private.accounting import Ledger as PrivacyLedger
 from lrs.private.clip import Clip
 from lrs.private.model import ServerModel
-from phase_diagrams import journal
-from phase_diagrams.grid import Axis, Sampling, SweepSpec
-from phase_diagrams.merge import merge
-from phase_diagrams.scaling import critical_levels
-from phase_diagrams.table import load
+from phase_diagrams.analysis.scaling import critical_levels
+from phase_diagrams.analysis.table import load
+from phase_diagrams.sweep import journal
+from phase_diagrams.sweep.grid import Axis, Sampling, SweepSpec
+from phase_diagrams.sweep.merge import merge
 from property_tests import verify
-from property_tests.configuration import Everywhere
-from property_tests.ledger import Entry, Ledger
-from theory import calibration
+from property_tests.examine.configuration import Everywhere
+from property_tests.examine.ledger import Entry, Ledger
+from theory.statistics import calibration
 
 OLD = Path(__file__).parent.parent
 SWEEP, LEDGER = OLD / "phase_diagrams" / "old" / "sweep", OLD / "property_tests" / "old" / "ledger.jsonl"
@@ -56,7 +57,7 @@ def content(folder):
 
 # ------------------------------------------------------------------------------------------------ what is written
 def sweep_files(tmp_path):
-    settings = ["--fixed", "k/d=1,r=0,t=1", "--solver", "phase_diagrams.synthetic:medium", "--workers", "0"]
+    settings = ["--fixed", "k/d=1,r=0,t=1", "--solver", "phase_diagrams.sweep.synthetic:medium", "--workers", "0"]
     axes = ["--x", "m=10:40:2", "--y", "d=2:3", "--nested", "m", "--precision", "9", "--replicates", "2"]
     assert run(["sweep", *axes, *settings, "--out", str(tmp_path / "s")]) == 0
     assert run(["sweep", "export", str(tmp_path / "s"), "-o", str(tmp_path / "s.parquet")]) == 0
@@ -190,7 +191,15 @@ def test_a_nonce_is_part_of_a_sweep(tmp_path):
 
 def test_sweep_draws_a_secret_once_and_resumes_with_it(tmp_path, lrs):
     command = [
-        *("sweep", "--x", "m=10:40:15", "--fixed", "d=2,k/d=1,r=0,t=1", "--solver", "phase_diagrams.synthetic:medium"),
+        *(
+            "sweep",
+            "--x",
+            "m=10:40:15",
+            "--fixed",
+            "d=2,k/d=1,r=0,t=1",
+            "--solver",
+            "phase_diagrams.sweep.synthetic:medium",
+        ),
         *("--replicates", "2", "--workers", "0", "--nonce", "secret", "--out", tmp_path / "s"),
     ]
     assert lrs(*command)[0] == 0
@@ -226,7 +235,7 @@ def test_an_old_ledger_is_read_and_not_added_to(tmp_path, lrs):
 
 
 def test_a_newer_ledger_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("property_tests.ledger.VERSION", 3)  # a later format with the same streams
+    monkeypatch.setattr("property_tests.examine.ledger.VERSION", 3)  # a later format with the same streams
     with Ledger(tmp_path / "l") as book:
         book.add(Entry("e", "s", "c", "p", "{}", 0, True, 1.0, 0))
     monkeypatch.undo()

@@ -3,10 +3,11 @@
 import pytest
 
 from lrs.cli import run
-from property_tests import verify, writer
-from property_tests.configuration import Everywhere
-from property_tests.engine import Budget
-from property_tests.synthetic import bernoulli
+from property_tests import verify
+from property_tests.examine.configuration import Everywhere
+from property_tests.examine.engine import Budget
+from property_tests.examine.synthetic import bernoulli
+from property_tests.show import writer
 from property_tests.verify import check_solver, read_expected
 
 TINY = Budget(name="tiny", explore=1, least=0, most=80, shrink=1, confirm=1)

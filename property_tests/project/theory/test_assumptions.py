@@ -7,16 +7,21 @@ import pytest
 from scipy import sparse
 
 from lrs.amht import AMHT
-from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec, generate
-from lrs.model import LRSModel
-from lrs.problem import Instance, Problem
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import Instance, Problem
 from lrs.solver import solve
-from theory import assumptions as a
-from theory.fixtures import FIXTURES, annihilated_matrix, parameter_error
-from theory.measurement import PARAMETER_QUANTITIES, measure, measure_design, measure_parameters
-from theory.predicate import And
-from theory.verdict import Verdict
+from theory.families.low_rank_sparse import assumptions as a
+from theory.families.low_rank_sparse.fixtures import FIXTURES, annihilated_matrix, parameter_error
+from theory.families.low_rank_sparse.measurement import (
+    PARAMETER_QUANTITIES,
+    measure,
+    measure_design,
+    measure_parameters,
+)
+from theory.language.predicate import And
+from theory.language.verdict import Verdict
 
 SPEC = InstanceSpec(t=80, m=20, d=40, r=2, k=3)
 

@@ -11,14 +11,14 @@ import pytest
 from scipy import sparse
 
 from lrs import cli
+from lrs.core.errors import InvalidInput
 from lrs.core.family import Success
-from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec
-from lrs.model import LRSModel
+from lrs.families.low_rank_sparse.generate import InstanceSpec
+from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.solver import Solution, Status, load_solver
-from theory import calibration as cal
-from theory.evidence import BinomialTest
-from theory.symbols import constant_symbol
+from theory.language.symbols import constant_symbol
+from theory.statistics import calibration as cal
+from theory.statistics.evidence import BinomialTest
 
 QUICK = BinomialTest(p0=0.95, p1=0.8, alpha=0.01, beta=0.01)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs.errors import InvalidInput
-from theory.evidence import (
+from lrs.core.errors import InvalidInput
+from theory.statistics.evidence import (
     BinomialTest,
     EvidenceVerdict,
     WaldSPRT,

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec, generate
-from lrs.model import LRSModel
-from lrs.problem import MultiTaskData
-from theory.identifiability import IdentifiabilityVerdict, local_identifiability
-from theory.limits import counting_limit
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import MultiTaskData
+from theory.families.low_rank_sparse.identifiability import IdentifiabilityVerdict, local_identifiability
+from theory.families.low_rank_sparse.limits import counting_limit
 
 UNIQUE, AMBIGUOUS = IdentifiabilityVerdict.UNIQUE, IdentifiabilityVerdict.AMBIGUOUS
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from lrs.errors import InvalidInput
-from theory import limits
+from lrs.core.errors import InvalidInput
+from theory.families.low_rank_sparse import limits
 
 
 @pytest.mark.parametrize(("delta", "rho"), [(0.5, 0.3857), (0.2, 0.2433), (0.8, 0.5733)])
@@ -142,4 +142,4 @@ def test_the_page_shows_the_formulas_of_the_code():
     page = (Path(__file__).parents[3] / "docs" / "theory" / "limits.md").read_text(encoding="utf-8")
     for name in ("counting_limit", "counting_tasks", "stable_scale", "stable_rows", "oracle_risk", "noisy_floor"):
         limit = getattr(limits, name)
-        assert f"`theory.limits.{name}` | ${limit.latex}$ | {limit.meaning} |" in page
+        assert f"`theory.families.low_rank_sparse.limits.{name}` | ${limit.latex}$ | {limit.meaning} |" in page

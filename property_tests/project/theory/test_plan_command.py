@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from lrs.cli import run
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 from lrs.solver import Solution, Status
-from theory import assumptions as a
-from theory import plan, symbols
+from theory import plan
+from theory.families.low_rank_sparse import assumptions as a
+from theory.language import symbols
+from theory.language.symbols import Constant
 from theory.region import TheoremRegion, needed
-from theory.symbols import Constant
 from theory.theorems import load_theorem
 
 Capture = pytest.CaptureFixture[str]

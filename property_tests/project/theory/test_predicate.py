@@ -12,11 +12,11 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs.errors import InvalidInput
-from theory import symbols
-from theory.predicate import And, Implies, Not, Or, Predicate, Statement
-from theory.symbols import Constant, Status, d, delta, k, m, r, sigma, t
-from theory.verdict import Check, Verdict
+from lrs.core.errors import InvalidInput
+from theory.language import symbols
+from theory.language.predicate import And, Implies, Not, Or, Predicate, Statement
+from theory.language.symbols import Constant, Status, d, delta, k, m, r, sigma, t
+from theory.language.verdict import Check, Verdict
 
 
 def predicate(name: str, lhs: object, relation: str, rhs: object, **options: object) -> Predicate:

@@ -9,10 +9,17 @@ from dataclasses import replace
 import pytest
 
 from lrs.cli import run
-from lrs.errors import InvalidInput
+from lrs.core.errors import InvalidInput
 from lrs.private import PrivateAMHT, Schedule
+from theory.families.low_rank_sparse.theorems.amht_private import (
+    a_noise,
+    a_small,
+    start_noise,
+    start_small,
+    v_noise,
+    v_small,
+)
 from theory.private_plan import ROUNDS, PrivatePlan, draw, plan_users, users
-from theory.theorems.amht_private import a_noise, a_small, start_noise, start_small, v_noise, v_small
 
 PLAN = PrivatePlan(d=20, r=2, k=2, epsilon=1.0, delta=1e-6)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs.errors import InvalidInput
-from theory.rates import (
+from lrs.core.errors import InvalidInput
+from theory.statistics.rates import (
     FloorKind,
     RateVerdict,
     certify,

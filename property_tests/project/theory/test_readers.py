@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import sympy
 
-from lrs.errors import InvalidInput, MissingExtra
-from theory import assumptions as a
-from theory import symbols
-from theory.predicate import Predicate, Statement
-from theory.readers import enclosures
-from theory.symbols import Constant, Quantity, Status
+from lrs.core.errors import InvalidInput, MissingExtra
+from theory.families.low_rank_sparse import assumptions as a
+from theory.language import symbols
+from theory.language.predicate import Predicate, Statement
+from theory.language.readers import enclosures
+from theory.language.symbols import Constant, Quantity, Status
+from theory.language.verdict import Verdict
 from theory.theorems import available_theorems, load_theorem
-from theory.verdict import Verdict
 
 #: Every relation of every theorem and every necessary condition, once.
 ALL = {
@@ -251,7 +251,7 @@ def test_latex_uses_the_declared_names() -> None:
 
 def test_z3_agrees_with_the_exact_verdict_at_points() -> None:
     z3 = pytest.importorskip("z3")
-    from theory.readers.smt import Translation
+    from theory.language.readers.smt import Translation
 
     rng = np.random.default_rng([20, 5])
     tried = 0

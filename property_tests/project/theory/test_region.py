@@ -7,16 +7,17 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec, generate
-from theory import symbols
-from theory.depth import ROWS_ROUNDING
-from theory.measurement import measure, planned
-from theory.predicate import And, Implies, Not, Or, Predicate
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
+from theory.families.low_rank_sparse.measurement import measure, planned
+from theory.families.low_rank_sparse.theorems import measured
+from theory.language import symbols
+from theory.language.depth import ROWS_ROUNDING
+from theory.language.predicate import And, Implies, Not, Or, Predicate
+from theory.language.symbols import Constant, Status
+from theory.language.verdict import Verdict
 from theory.region import TheoremRegion, branches, margin
-from theory.symbols import Constant, Status
-from theory.theorems import load_theorem, measured
-from theory.verdict import Verdict
+from theory.theorems import load_theorem
 
 INFORMAL = load_theorem("amht-informal")
 VALUES = {"C_task": 2.25, "C_total": 1.375}

@@ -8,17 +8,17 @@ import pytest
 
 pytest.importorskip("z3")
 
-from lrs.errors import InvalidInput
-from theory import assumptions as a
-from theory import symbols
-from theory.predicate import And, Predicate
-from theory.questions import TOPICS, catalogue, induction, monotonicity
-from theory.relation_graph import draw, graph
-from theory.relations import FACTS, Relation, RelationStatus, at_least, find_model, premise, prove, satisfiability
-from theory.symbols import Status, d, k, m, r, t
+from lrs.core.errors import InvalidInput
+from theory.families.low_rank_sparse import assumptions as a
+from theory.language import symbols
+from theory.language.predicate import And, Predicate
+from theory.language.symbols import Status, d, k, m, r, t
+from theory.language.theorem import Theorem
+from theory.language.verdict import Verdict
+from theory.prove.questions import TOPICS, catalogue, induction, monotonicity
+from theory.prove.relation_graph import draw, graph
+from theory.prove.relations import FACTS, Relation, RelationStatus, at_least, find_model, premise, prove, satisfiability
 from theory.theorems import available_theorems, load_theorem
-from theory.theorems.base import Theorem
-from theory.verdict import Verdict
 
 QUICK = [q for topic in ("induction", "implication", "k = 0", "necessity") for q in TOPICS[topic]()]
 LONG = [q for topic in ("monotonicity", "redundancy") for q in TOPICS[topic]()]
@@ -99,8 +99,8 @@ def test_a_vacuous_theorem_is_reported() -> None:
 
 
 def test_the_facts_hold_on_instances() -> None:
-    from lrs.generate import InstanceSpec, generate
-    from theory.measurement import measure
+    from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
+    from theory.families.low_rank_sparse.measurement import measure
 
     for seed in range(5):
         spec = InstanceSpec(t=40, m=10, d=20, r=2, k=3, coherence=0.2 * seed, zeta=12 if seed % 2 else None)
@@ -172,8 +172,8 @@ def test_the_graph_has_every_question_with_its_answer(tmp_path: object) -> None:
 
 
 def test_tests_on_data_and_calibrated_bounds_are_marked() -> None:
-    from theory.relation_graph import statement_status
-    from theory.symbols import Constant
+    from theory.language.symbols import Constant
+    from theory.prove.relation_graph import statement_status
 
     assert statement_status(a.gaussian_design) is RelationStatus.EMPIRICAL
     frozen = a.total_samples.with_constants(Constant("C_total", "larger-is-stronger", 3.0, "calibrated", "lock"))

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import sympy
 
-from lrs.errors import InvalidInput
-from lrs.generate import InstanceSpec, generate
-from theory import symbols
-from theory.measured import Measured
-from theory.measurement import measure
-from theory.predicate import Statement
-from theory.symbols import Constant, Status
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
+from theory.families.low_rank_sparse.measurement import measure
+from theory.language import symbols
+from theory.language.measured import Measured
+from theory.language.predicate import Statement
+from theory.language.symbols import Constant, Status
+from theory.language.theorem import constant_limit
+from theory.language.verdict import Verdict
 from theory.theorems import Theorem, available_theorems, load_theorem
-from theory.theorems.base import constant_limit
-from theory.verdict import Verdict
 
 ALL = [load_theorem(name) for name in available_theorems()]
 

@@ -18,7 +18,7 @@ MARKED = re.compile(r"^% formula: (\S+):(\S+)\n\$\$\n(.*?)\n\$\$$", re.MULTILINE
 
 def printed(module: str, attribute: str) -> str:
     """LaTeX of a statement, a limit or a bare expression."""
-    from theory.readers.typeset import expression_latex
+    from theory.language.readers.typeset import expression_latex
 
     value = getattr(import_module(f"theory.{module}"), attribute)
     latex = getattr(value, "latex", None)
@@ -48,8 +48,8 @@ def test_examples_run(page: str) -> None:
 
 
 def test_all_statements_in_use_are_on_the_assumptions_page() -> None:
-    from theory import assumptions
-    from theory.predicate import Statement
+    from theory.families.low_rank_sparse import assumptions
+    from theory.language.predicate import Statement
 
     text = (DOCS / "assumptions.md").read_text(encoding="utf-8")
     for name, value in vars(assumptions).items():

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lrs.core.errors import InvalidInput
 from lrs.core.family import Criterion, Parameter, Setting
 from lrs.core.solver import Solution, Status
 from lrs.core.validate import integer, real
-from lrs.errors import InvalidInput
 
 OUTLIER = 50.0  # how far away an outlier lies, in every coordinate
 

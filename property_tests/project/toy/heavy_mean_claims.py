@@ -7,8 +7,8 @@ from heavy_mean import Spec
 from hypothesis import strategies as st
 
 from lrs.core.family import Success
-from property_tests.claim import AtLeast, Claim, register
-from property_tests.configuration import Configuration, Depth
+from property_tests.examine.claim import AtLeast, Claim, register
+from property_tests.examine.configuration import Configuration, Depth
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from lrs.cli import run
+from lrs.core.errors import InvalidInput
 from lrs.core.family import check_family, load_family
-from lrs.errors import InvalidInput
-from phase_diagrams.table import export, load
+from phase_diagrams.analysis.table import export, load
 
 FAMILY = "heavy_mean:FAMILY"
 BASE = [

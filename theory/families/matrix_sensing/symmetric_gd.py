@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sympy import Integer, Rational
 
-from theory.predicate import And, Implies, Predicate
-from theory.symbols import L, Status, declare, error, error_next, eta, rho
-from theory.theorems.base import Theorem
+from theory.language.predicate import And, Implies, Predicate
+from theory.language.symbols import L, Status, declare, error, error_next, eta, rho
+from theory.language.theorem import Theorem
 
 SOURCE = "Xiong, Ding, Du, ICLR 2024, arXiv 2310.01769"
 DERIVED = "derived, docs/families/matrix-sensing.md"

@@ -1,0 +1,1 @@
+"""A sweep: grid, design, runner, journal, engines."""

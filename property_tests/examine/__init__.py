@@ -1,0 +1,1 @@
+"""From a claim to a verdict: configurations, trials, tallies, the search for a witness, the ledger."""

@@ -1,0 +1,386 @@
+"""The page a person reads: one self-contained HTML file, the sentence first.
+
+Nothing is loaded from elsewhere: style and pictures are inside, and it needs no script.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from lrs.core.errors import InvalidInput
+from property_tests.examine.bench import Trial
+from property_tests.examine.claim import Kind, Verdict
+from property_tests.examine.engine import Result
+from property_tests.verify import Report, document, environment
+from theory.statistics import rates
+
+_STYLE = """
+:root{--ink:#1b1f24;--dim:#57606a;--line:#d8dee4;--back:#fff;--card:#f6f8fa;--good:#0a6b4f;--bad:#b3261e;--open:#8a5a00;--blue:#0b5cad}
+@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9aa5b1;--line:#343b44;--back:#0f1419;--card:#171d24;--good:#4cc38a;
+--bad:#ff7b72;--open:#e3b341;--blue:#6cb6ff}figure{background:#fff;border-radius:6px}}
+*{box-sizing:border-box}h1,h2,li{overflow-wrap:anywhere}body{margin:0 auto;max-width:66rem;padding:1rem 1rem 4rem;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back)}
+h1{font-size:1.45rem;line-height:1.3;margin:.6rem 0 1rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);padding-bottom:.2rem}
+h3{font-size:1rem;margin:1.4rem 0 .4rem}p{margin:.4rem 0}code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}
+pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.6rem;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
+table{border-collapse:collapse;width:100%;font-size:.92rem}th,td{text-align:left;vertical-align:top;padding:.45rem .6rem .45rem 0;border-bottom:1px solid var(--line)}
+th{color:var(--dim);font-weight:600}.n{font-variant-numeric:tabular-nums;white-space:nowrap}.dim{color:var(--dim)}
+.v{font-weight:700;font-size:.8rem;letter-spacing:.02em;white-space:nowrap}.CONFIRMED{color:var(--good)}.REFUTED{color:var(--bad)}.INCONCLUSIVE{color:var(--open)}
+.NOT_APPLICABLE,.BLOCKED,.OUT_OF_SCOPE{color:var(--dim)}
+.card{border:1px solid var(--line);border-left:4px solid var(--bad);border-radius:6px;padding:.2rem 1rem .8rem;margin:1rem 0}
+.bar{display:block;width:7rem;height:.45rem;border-radius:3px;background:var(--line);margin:.35rem 0 .1rem;overflow:hidden}.bar i{display:block;height:100%;background:var(--blue)}
+.bar.REFUTED i{background:var(--bad)}.bar.CONFIRMED i{background:var(--good)}
+figure{margin:.8rem 0;max-width:34rem;padding:.3rem}figure svg{width:100%;height:auto;display:block}.row{display:flex;flex-wrap:wrap;gap:1rem}.row figure{flex:1 1 20rem}figcaption{font-size:.85rem;color:var(--dim);padding:0 .3rem}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.4rem 0;font-size:.92rem}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
+.scroll{overflow-x:auto}.matrix td,.matrix th{padding:.25rem .5rem;white-space:nowrap}
+@media (max-width:640px){.claims thead{display:none}.claims tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}.claims td{display:block;border:0;padding:.1rem 0}
+.claims td[data-label]::before{content:attr(data-label) " ";color:var(--dim)}dl{grid-template-columns:1fr}dt{margin-top:.4rem}}
+"""
+
+_SIGN = {
+    Verdict.CONFIRMED: "✓",
+    Verdict.REFUTED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_APPLICABLE: "–",
+    Verdict.BLOCKED: "⊘",
+    Verdict.OUT_OF_SCOPE: "○",
+}
+
+
+# ---------------------------------------------------------------------------------------------- pictures
+def draw_traces(trials: Sequence[Trial], kind: Kind | None, title: str) -> str:
+    """Error traces on a logarithmic axis as inline SVG, the envelope that the kind of the claim names dashed."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    # Text stays text and ids stay the same from run to run.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lrs", "font.size": 11}):
+        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        longest = 1
+        for t in trials:
+            curve = [v for v in t.outcome.curve if math.isfinite(v)]
+            longest = max(longest, len(curve))
+            colour, label = ("#b3261e", "failed") if t.failed else ("#0b5cad", "kept")
+            axes.plot(range(len(curve)), [max(v, 1e-18) for v in curve], color=colour, marker=".", lw=1.4, label=label)
+        envelope = getattr(kind, "envelope", None)
+        if kind is not None and envelope is not None and trials:
+            start = next((v for v in trials[0].outcome.curve if math.isfinite(v) and v > 0), 1.0)
+            bound = [max(envelope(start, i), 1e-18) for i in range(longest)]
+            axes.plot(
+                range(longest),
+                bound,
+                "--",
+                color="#57606a",
+                lw=1.2,
+                label=f"claimed: {kind.sentence.partition(',')[0]}",
+            )
+        axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="outer step t", ylabel="error", title=title)
+        handles, labels = axes.get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        axes.legend(unique.values(), unique.keys(), frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(True, axis="y", lw=0.4, color="#d8dee4")
+        stream = StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _certificate(trial: Trial) -> str:
+    """What the trace shows about a geometric rate, in words; nothing about one that is too short or does not fall."""
+    curve = [v for v in trial.outcome.curve if math.isfinite(v)]
+    if len(curve) < 4 or min(curve) < 0:
+        return ""
+    try:
+        return rates.certify(curve).sentence
+    except InvalidInput:
+        return ""
+
+
+# ---------------------------------------------------------------------------------------------- parts
+def _figure(value: float | None) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _pairs(items: Iterable[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in items) + "</dl>"
+
+
+def _evidence(report: Report, r: Result) -> str:
+    """The e-values as a share of their thresholds, on the logarithmic scale."""
+    if r.tally is None or not r.ran:
+        return ""
+    sides = {
+        Verdict.CONFIRMED: ("for", r.tally.log_e_confirm, -math.log(report.beta)),
+        Verdict.REFUTED: ("against", max(r.tally.log_e_refute, r.tally.best_refute), -math.log(report.alpha)),
+    }
+    out = []
+    for verdict, (name, value, threshold) in sides.items():
+        if r.verdict in sides and verdict is not r.verdict:
+            continue  # once decided, the other side is no news
+        share = min(1.0, max(0.0, value / threshold)) if not math.isnan(value) else 0.0
+        power = f"{value / math.log(10):.1f}".replace("-", "−")
+        size = "∞" if value == math.inf else "0" if value == -math.inf else f"10<sup>{power}</sup>"
+        out.append(
+            f'<span class="bar {r.verdict.value}" role="img" aria-label="{share:.0%} of the threshold"><i style="width:{share:.0%}">'
+            f'</i></span><span class="dim n">{name}: {size} of {math.exp(threshold):.0e}</span>'.replace("e+0", "e")
+        )
+    return "".join(out)
+
+
+def _trials(r: Result) -> str:
+    if r.tally is None or not r.ran:
+        return ""
+    failures = r.tally.trials - r.tally.successes
+    text = f"{r.tally.trials} trials, {failures} failed" if failures else f"{r.tally.trials} trials, none failed"
+    if r.resumed:
+        text += f" ({r.resumed} from the ledger)"
+    if r.outdated:
+        text += f"; {r.outdated} in the ledger are about older code, not counted"
+    if r.outside:
+        text += f"; {r.outside} outside the region, not counted"
+    return text
+
+
+def _row(report: Report, r: Result) -> str:
+    expected = report.expectation(r)
+    why = f'<br><span class="dim">{escape(r.why)}</span>' if r.why else ""
+    if expected is not None:
+        why += f'<br><span class="dim">expected: {escape(expected.reason)}</span>'
+    return (
+        f'<tr><td><span class="v {r.verdict.value}">{_SIGN[r.verdict]} {r.verdict.value.replace("_", " ")}</span></td>'
+        f"<td><code>{escape(r.claim.name)}</code><br>{escape(r.claim.statement)} <span class=dim>({escape(r.claim.kind.sentence)})"
+        f"</span>{why}</td><td>{_trials(r)}</td><td>{_evidence(report, r)}</td></tr>"
+    )
+
+
+def _table(report: Report) -> str:
+    order = list(Verdict)
+    order.remove(Verdict.REFUTED)
+    order = [Verdict.REFUTED, Verdict.INCONCLUSIVE, *[v for v in order if v is not Verdict.INCONCLUSIVE]]
+    shown = sorted((r for r in report.results if r.ran), key=lambda r: (order.index(r.verdict), r.claim.name))
+    rows = "".join(_row(report, r) for r in shown)
+    return (
+        '<table class="claims"><thead><tr><th>verdict<th>claim<th>trials<th>evidence (of its threshold)</thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _witness(report: Report, r: Result) -> str:
+    assert r.witness is not None
+    t = r.witness.trial
+    pairs = [("configuration", str(t.configuration))]
+    if r.witness.repeats:
+        pairs.append(("on fresh data", f"fails in {r.witness.failures} of {r.witness.repeats} trials"))
+    if math.isfinite(t.depth.margin):
+        pairs.append(("inside the region", f"margin {_figure(t.depth.margin)}, binding: {t.depth.binding}"))
+    pairs += [
+        (f"· {name}", f"margin {_figure(value)}")
+        for name, value in sorted(t.depth.parts.items(), key=lambda i: i[1])[:8]
+    ]
+    pairs += [(name, _figure(float(value))) for name, value in t.outcome.values.items()]
+    if math.isfinite(t.outcome.margin):
+        pairs.append(("margin of the claim", _figure(t.outcome.margin)))
+    picture = ""
+    if t.outcome.curve:
+        caption = escape(_certificate(t))
+        picture = f"<figure>{draw_traces([t], r.claim.kind, 'error trace of the witness')}<figcaption>{caption}</figcaption></figure>"
+    return (
+        f'<section class="card"><h3><code>{escape(r.claim.name)}</code></h3><p>{escape(r.claim.statement)}</p>'
+        f"<p><strong>{escape(t.outcome.note or r.why)}</strong></p>{_pairs(pairs)}{picture}"
+        f"<p>Run this very trial again:</p><pre>{escape(report.replay_command(t))}</pre>"
+        f'<p class="dim">Source of the claim: {escape(r.claim.cite)}</p></section>'
+    )
+
+
+def _curves(report: Report) -> str:
+    out = []
+    for r in report.results:
+        drawn = [t for t in r.examples if t.outcome.curve and not t.failed][:3]
+        if r.verdict is not Verdict.CONFIRMED or not drawn:
+            continue
+        caption = escape(f"{drawn[0].configuration}. {_certificate(drawn[0])}")
+        out.append(
+            f"<figure>{draw_traces(drawn, r.claim.kind, r.claim.name)}<figcaption>First trace: {caption}</figcaption></figure>"
+        )
+    return f'<h2>Traces</h2><div class="row">{"".join(out)}</div>' if out else ""
+
+
+def _inventory(report: Report) -> str:
+    n = report.counts
+    pairs = [
+        ("collected", f"{len(report.results)} claims"),
+        ("applicable", str(report.applicable)),
+        (
+            "run",
+            f"{report.ran}: {n[Verdict.CONFIRMED]} confirmed, {n[Verdict.REFUTED]} refuted, {n[Verdict.INCONCLUSIVE]} inconclusive",
+        ),
+    ]
+    out = [_pairs(pairs)]
+    rest = [r for r in report.results if not r.ran]
+    if rest:
+        out.append('<table class="claims"><thead><tr><th>not run<th>claim<th>why</thead><tbody>')
+        out += [
+            f'<tr><td><span class="v {r.verdict.value}">{_SIGN[r.verdict]} {r.verdict.value.replace("_", " ")}</span></td>'
+            f"<td><code>{escape(r.claim.name)}</code></td><td>{escape(r.why)}</td></tr>"
+            for r in rest
+        ]
+        out.append("</tbody></table>")
+    if report.faults:
+        out.append("<h3>Noticed in the calls</h3><ul>")
+        out += [
+            f"<li>The solver {escape(f.value)}: {times} time{'s' * (times != 1)}, first: {escape(detail) or 'no detail'}</li>"
+            for f, (times, detail) in report.faults.items()
+        ]
+        out.append("</ul>")
+    return "".join(out)
+
+
+def _run(report: Report) -> str:
+    calls = sum(r.calls for r in report.results)
+    pairs = [
+        ("budget", f"{report.budget.name}; suite seed {report.seed}"),
+        ("region", f"{report.region}: {report.region_label}" if report.region_label else report.region),
+        ("theorem", report.theorem or "all"),
+        ("family", report.family.title),
+        ("recovered", report.criterion),
+        ("time", f"{report.seconds:.1f} s on {report.jobs} process{'es' * (report.jobs != 1)}, {calls} solver calls"),
+        ("limits of a call", f"{report.budget.limits.seconds:g} s, {report.budget.limits.iterations} outer steps"),
+        ("solver hash", report.solver_hash[:16] or "not loaded"),
+        ("nonce", f"{report.nonce} (--nonce repeats the run)" if report.nonce else "none: keyed by the seed alone"),
+        ("ledger", report.ledger or "none"),
+    ]
+    return _pairs(pairs)
+
+
+def _solver(report: Report, heading: bool) -> str:
+    refuted = [r for r in report.with_verdict(Verdict.REFUTED) if r.witness is not None]
+    witnesses = f"<h2>Counterexamples</h2>{''.join(_witness(report, r) for r in refuted)}" if refuted else ""
+    return (
+        (
+            f"<h1>{escape(report.sentence)}</h1>"
+            if heading
+            else f'<h2 id="{escape(report.solver)}">{escape(report.sentence)}</h2>'
+        )
+        + _table(report)
+        + witnesses
+        + _curves(report)
+        + "<h2>Inventory</h2>"
+        + _inventory(report)
+        + "<h2>This run</h2>"
+        + _run(report)
+    )
+
+
+def matrix(reports: Sequence[Report]) -> tuple[list[str], list[tuple[str, list[Verdict | None]]]]:
+    """Claims, and for every solver its verdict on each (None where it was not part of the run)."""
+    names = list(dict.fromkeys(r.claim.name for report in reports for r in report.results))
+    rows = []
+    for report in reports:
+        found = {r.claim.name: r.verdict for r in report.results}
+        rows.append((report.solver, [found.get(n) for n in names]))
+    return names, rows
+
+
+def _matrix_table(reports: Sequence[Report]) -> str:
+    names, rows = matrix(reports)
+    head = "".join(f"<th>{escape(solver)}" for solver, _ in rows)
+    body = "".join(
+        f"<tr><th><code>{escape(name)}</code>"
+        + "".join(
+            f'<td class="v {v.value}" title="{v.value}">{_SIGN[v]}' if (v := verdicts[i]) is not None else "<td>"
+            for _, verdicts in rows
+        )
+        for i, name in enumerate(names)
+    )
+    return f'<div class="scroll"><table class="matrix"><thead><tr><th>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+# ---------------------------------------------------------------------------------------------- the page
+def html(reports: Sequence[Report]) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    reports : sequence of Report
+        One per solver, at least one.
+    """
+    title = reports[0].sentence if len(reports) == 1 else f"{len(reports)} solvers checked"
+    if len(reports) == 1:
+        body = _solver(reports[0], heading=True)
+    else:
+        sentences = "".join(f'<li><a href="#{escape(r.solver)}">{escape(r.sentence)}</a></li>' for r in reports)
+        body = f"<h1>{escape(title)}</h1><ul>{sentences}</ul>{_matrix_table(reports)}"
+        body += "".join(_solver(r, heading=False) for r in reports)
+    meanings = _pairs([(f"{_SIGN[v]} {v.value.replace('_', ' ')}", v.sentence) for v in Verdict])
+    e = environment()
+    where = _pairs(
+        [
+            ("python", f"{e['python']} on {e['platform']}"),
+            ("packages", ", ".join(f"{n} {v}" for n, v in e["packages"].items())),
+            ("time", e["time"]),
+            ("command", document(reports)["command"]),
+        ]
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}<h2>The words</h2>{meanings}"
+        '<p class="dim">α bounds, claim by claim, the probability of a false REFUTED, β that of a false CONFIRMED; both hold '
+        "however often the evidence is looked at. Evidence is an e-value: the factor by which a bet against the opposite "
+        f"has grown.</p><h2>Environment</h2>{where}</body></html>\n"
+    )
+
+
+def write(reports: Sequence[Report], folder: str | Path) -> Path:
+    """Write report.html and verdicts.json into ``folder`` (made when missing; earlier ones are replaced).
+
+    Returns
+    -------
+    Path
+        Of report.html.
+    """
+    folder = prepare(folder)
+    page = folder / "report.html"
+    page.write_text(html(reports), encoding="utf-8")
+    write_json(document(reports), folder)
+    return page
+
+
+def write_json(verdicts: dict[str, Any], folder: Path) -> None:
+    """Write verdicts.json."""
+    text = json.dumps(_finite(verdicts), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "verdicts.json").write_text(text + "\n", encoding="utf-8")
+
+
+def prepare(folder: str | Path) -> Path:
+    """The output folder, made when missing; refused before a long run rather than after it."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"out: {folder} cannot be made ({error.strerror or error}); name a folder") from None
+    return folder
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinities, which JSON does not have, as null."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

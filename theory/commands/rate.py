@@ -1,0 +1,227 @@
+"""The verb ``lrs rate``: the convergence certificate of a trace from anyone's code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import typer
+
+from lrs.cli import print_json, stdout
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.problem import numeric_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from theory.statistics.rates import RateCertificate
+
+#: Columns that count steps; never taken for the error.
+_COUNTERS = {
+    "",
+    "index",
+    "iter",
+    "iteration",
+    "iterations",
+    "step",
+    "steps",
+    "t",
+    "time",
+    "seconds",
+    "epoch",
+    "ell",
+    "l",
+}
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the root."""
+    app.command(rich_help_panel="Theory")(rate)
+
+
+def rate(
+    trace: Annotated[
+        Path, typer.Argument(metavar="TRACE.csv", help="One row per iteration, with or without a header.")
+    ],
+    column: Annotated[
+        str | None,
+        typer.Option("--column", help="Column of the errors; default: the only one that does not count steps."),
+    ] = None,
+    claimed: Annotated[
+        float | None, typer.Option("--rate", metavar="RHO", help="Claimed rate ρ: error ≤ C ρ^t times the first.")
+    ] = None,
+    constant: Annotated[float, typer.Option("--constant", metavar="C", help="Constant C ≥ 1 of the claim.")] = 1.0,
+    start: Annotated[int, typer.Option(min=0, help="Iterations to leave out at the beginning.")] = 0,
+    condition: Annotated[float, typer.Option(help="Condition number, for the rounding floor.")] = 1.0,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Size of what the error is measured on; default: 1, or the first error if larger."),
+    ] = None,
+    noise: Annotated[float, typer.Option(help="Error level that noise explains.")] = 0.0,
+    dtype: Annotated[Literal["float64", "float32"], typer.Option(help="Precision the run was made in.")] = "float64",
+    min_decades: Annotated[float, typer.Option(help="Dynamic range below which nothing is certified.")] = 6.0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the trace and its certificate.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
+) -> int:
+    """Certify that a trace of errors converges geometrically, or say how it fails to.
+
+    Exits with 0 when the trace is certified (also when it ends early or is faster) and a claim is kept, 1 when not.
+    """
+    from theory.statistics.rates import RateVerdict, certify
+
+    if output is not None and (output.suffix not in _PICTURES or not output.parent.is_dir()):
+        raise InvalidInput(f"output: {output} is not a .png, .svg or .pdf file in an existing folder")
+    name, errors = read_trace(trace, column)
+    certificate = certify(
+        errors,
+        rate=claimed,
+        constant=constant,
+        start=start,
+        condition=condition,
+        scale=scale,
+        noise=noise,
+        dtype=np.dtype(dtype),
+        min_decades=min_decades,
+    )
+    if output is not None:
+        draw(errors, certificate, output, name)
+    if as_json:
+        print_json(
+            {
+                "command": "rate",
+                "file": trace,
+                "column": name,
+                "points": len(errors),
+                **certificate.to_dict(),
+                "figure": output,
+            }
+        )
+    else:
+        _print(trace, name, errors, certificate)
+        if output is not None:
+            stdout().print(f"Figure written to {output}.")
+    good = certificate.verdict.linear or certificate.verdict is RateVerdict.SUPERLINEAR
+    return 0 if good and certificate.holds is not False else 1
+
+
+def read_trace(path: Path, column: str | None = None) -> tuple[str, np.ndarray]:
+    """The error column of a CSV file, with its name.
+
+    Raises
+    ------
+    InvalidInput
+        When the file cannot be read or it is not clear which column holds the errors.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise InvalidInput(f"{path}: no such file")
+    try:
+        df = pd.read_csv(path, skipinitialspace=True)
+        if _all_numbers(df):  # no header: the first row is data
+            df = pd.read_csv(path, header=None, skipinitialspace=True)
+            df.columns = [f"column {j + 1}" for j in range(df.shape[1])]
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+        raise InvalidInput(f"{path}: not a CSV file ({error})") from None
+    names = [str(c).strip() for c in df.columns]
+    df.columns = names
+    if column is None:
+        candidates = [n for n in names if n.lower() not in _COUNTERS and not n.startswith("Unnamed:")]
+        if len(candidates) != 1:
+            raise InvalidInput(f"column: which one holds the errors? pass --column; there are {', '.join(names)}")
+        column = candidates[0]
+    elif column not in names:
+        raise InvalidInput(f"column: no column {column!r}; there are {', '.join(names)}")
+    if df[column].dtype.kind in "iuf":
+        return column, df[column].to_numpy(dtype=np.float64)  # NaN and infinity are the certificate's to judge
+    return column, numeric_column(df, column, "column")
+
+
+def _all_numbers(df: pd.DataFrame) -> bool:
+    """Whether the header consists of numbers; pandas marks a repeated one with a suffix (0.5 → 0.5.1)."""
+    return all(re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(\.\d+)?", str(c).strip()) for c in df.columns)
+
+
+def _excluded(order: float) -> str:
+    if order == float("inf"):
+        return "excludes every power law"
+    return f"excludes power laws of order below {order:.2g}"
+
+
+def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate) -> None:
+    console = stdout()
+    console.print(f"{path}, {name}: {len(errors)} points")
+    console.print(f"{c.verdict.name}: {c.sentence}", soft_wrap=True)
+    lines = [
+        ("rate per step", f"{c.rate:.6g}"),
+        ("constant of that rate", f"{c.constant:.4g}"),
+        ("dynamic range", f"{c.decades:.3g} decades, iterations {c.start} to {c.stop}"),
+        ("straightness", f"{c.straightness:.3f}; 1 is geometric; this {_excluded(c.excluded_order)}"),
+        ("floor", "not reached" if c.floor is None else f"{c.floor:.3g}, {c.floor_reason or 'not explained'}"),
+    ]
+    if c.claimed_rate is not None:
+        kept = "kept" if c.holds else "broken"
+        lines.append(
+            ("claim", f"{c.claimed_rate:g} with C = {c.claimed_constant:g} is {kept}: it takes {c.envelope:.6g}")
+        )
+    for label, text in lines:
+        console.print(f"  {label:<22}{text}", soft_wrap=True)
+
+
+def draw(errors: np.ndarray, certificate: RateCertificate, path: Path, name: str = "error") -> None:
+    """Draw a trace on a logarithmic axis with its right majorant, mean rate, claim and floor.
+
+    Raises
+    ------
+    InvalidInput
+        When the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from theory.statistics.rates import right_majorant
+
+    c = certificate
+    t = np.arange(len(errors))
+    positive = errors[errors > 0]
+    lowest = min(positive.min(initial=np.inf), c.explained_level)
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.semilogy(t, np.where(errors > 0, errors, np.nan), ".", ms=4, color="#0072B2", label=name)
+    majorant = right_majorant(errors)
+    axes.semilogy(t, np.where(majorant > 0, majorant, np.nan), "-", lw=1, color="#56B4E9", label="right majorant $M_t$")
+    active = t[c.start : c.stop + 1]
+    if len(active) > 1 and c.rate > 0:
+        fit = majorant[c.start] * c.rate ** (active - c.start)
+        axes.semilogy(active, fit, "--", color="#D55E00", label=f"mean rate {c.rate:.4g}")
+        if c.claimed_rate is not None and c.claimed_constant is not None:
+            claim = c.claimed_constant * majorant[c.start] * c.claimed_rate ** (t[c.start :] - c.start)
+            shown = claim >= lowest
+            axes.semilogy(
+                t[c.start :][shown],
+                claim[shown],
+                "-.",
+                color="#009E73",
+                label=f"claim {c.claimed_rate:g}, $C$ = {c.claimed_constant:g} ({'kept' if c.holds else 'broken'})",
+            )
+    axes.axhspan(
+        lowest / 3, c.explained_level, color="#999999", alpha=0.2, lw=0, label="explained by rounding or noise"
+    )
+    axes.set_ylim(bottom=lowest / 3)
+    axes.set_xlabel("$t$   (iteration)")
+    axes.set_ylabel("$e_t$   (error)")
+    axes.set_title(
+        f"{c.verdict.name.replace('_', ' ')}: {c.decades:.3g} decades, straightness {c.straightness:.2f}", loc="left"
+    )
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.25)
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None

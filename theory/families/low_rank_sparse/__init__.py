@@ -1,0 +1,1 @@
+"""Low rank + sparse: assumptions, limits, what is measured of an instance, certificates, theorems."""

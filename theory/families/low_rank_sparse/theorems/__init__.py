@@ -1,0 +1,1 @@
+"""The theorems of low rank + sparse, a module each."""

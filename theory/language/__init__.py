@@ -1,0 +1,1 @@
+"""What a statement is: quantities, predicates over them, verdicts, and how one is read."""

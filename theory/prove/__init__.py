@@ -1,0 +1,1 @@
+"""What the prover makes of the statements (extra ``prove``)."""

@@ -1,0 +1,1 @@
+"""What trials say: evidence, rates, calibrated constants."""
