@@ -136,8 +136,19 @@ def plan_nested(family: Family, **values: Any) -> tuple[Requirement, ...]:
     **values
         The other parameters of a specification.
     """
-    quantities = family.quantities(family.spec(**values, **{nested_parameter(family): 1}))
-    return tuple(_limits(family, quantities))
+    return tuple(_limits(family, family.quantities(_some_spec(family, values))))
+
+
+def _some_spec(family: Family, values: Mapping[str, Any]) -> Any:
+    """A specification with these values, at the first power of two of the nested parameter for which there is one."""
+    name, refusal = nested_parameter(family), None
+    for exponent in range(31):
+        try:
+            return family.spec(**values, **{name: 2**exponent})
+        except InvalidInput as error:
+            refusal = refusal or error
+    assert refusal is not None
+    raise refusal
 
 
 def plan_rows(*, d: int, r: int, k: int, t: int) -> tuple[Requirement, ...]:
@@ -280,7 +291,12 @@ def _measured(
             fails, works = low, math.inf
             candidate = min(high, max(low + 1, (low + high) // SEARCH_FACTOR))
             while fails + 1 < works:
-                good = judged(family, at(candidate), key, subject, success, executor).recovered
+                try:
+                    instance = at(candidate)
+                except InvalidInput:  # there is none of this size
+                    good = False
+                else:
+                    good = judged(family, instance, key, subject, success, executor).recovered
                 if progress is not None:
                     said = "yes" if good else "no"
                     progress(f"replicate {replicate + 1} of {replicates}: {candidate} {unit}: {said}")

@@ -15,7 +15,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @lru_cache(maxsize=16)
-def _installed(group: str, _path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+def _installed(group: str, _path: tuple[str, ...]) -> tuple[Any, ...]:
     """Entry points of all packages on the path: their metadata cost as much as a small problem, so they are read once.
 
     Those of this distribution come first, then by name.
@@ -40,7 +40,7 @@ def _installed(group: str, _path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     )
 
 
-def distribution(point: EntryPoint) -> str:
+def distribution(point: Any) -> str:  # Any: the importlib_metadata backport, once imported, has a class of its own
     """Name of the package that registers this, or what it points to where that is not known."""
     return point.dist.name if point.dist is not None else point.value
 
@@ -72,7 +72,7 @@ class Registry(Generic[T]):
         self._accept = accept
 
     @property
-    def points(self) -> tuple[EntryPoint, ...]:
+    def points(self) -> tuple[Any, ...]:
         """The entry points: those of this distribution first, then by name."""
         return _installed(self.group, tuple(sys.path))
 

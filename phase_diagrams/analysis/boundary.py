@@ -11,8 +11,8 @@ import pandas as pd
 
 from lrs.core.errors import InvalidInput
 from phase_diagrams.analysis.table import Trials
-from phase_diagrams.sweep.grid import Axis, SweepSpec, Value, nested, target
-from phase_diagrams.sweep.threshold import (
+from phase_diagrams.sweeps.grid import Axis, SweepSpec, Value, nested, target
+from phase_diagrams.sweeps.threshold import (
     Link,
     ThresholdFit,
     ThresholdStatus,

@@ -14,9 +14,9 @@ from lrs.core.errors import InvalidInput
 from lrs.core.validate import integer, probability
 from phase_diagrams.analysis.boundary import BoundaryPoint, boundary, boundary_axis, implied_outcomes, nested_along
 from phase_diagrams.analysis.table import Trials
-from phase_diagrams.sweep.grid import Value
-from phase_diagrams.sweep.threshold import ThresholdStatus, fit_threshold_intervals
-from phase_diagrams.sweep.trial import Calls, Runner, Trial, draw
+from phase_diagrams.sweeps.grid import Value
+from phase_diagrams.sweeps.threshold import ThresholdStatus, fit_threshold_intervals
+from phase_diagrams.sweeps.trial import Calls, Runner, Trial, draw
 
 
 @dataclass(frozen=True)

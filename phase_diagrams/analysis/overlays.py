@@ -18,7 +18,7 @@ from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, settings_of
 from lrs.core.registry import import_attribute
 from lrs.core.validate import real
 from phase_diagrams.analysis.table import Trials
-from phase_diagrams.sweep.grid import SweepSpec, nested, ratio_terms, target
+from phase_diagrams.sweeps.grid import SweepSpec, nested, ratio_terms, target
 from theory.families.low_rank_sparse import limits
 from theory.language.symbols import Constant
 from theory.region import TheoremRegion

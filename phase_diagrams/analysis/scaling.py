@@ -22,8 +22,8 @@ from phase_diagrams.analysis.overlays import THEOREM as REGION
 from phase_diagrams.analysis.overlays import names as overlay_names
 from phase_diagrams.analysis.overlays import overlays
 from phase_diagrams.analysis.table import Trials
-from phase_diagrams.sweep.grid import nested, target
-from phase_diagrams.sweep.threshold import critical_deviance, fit_threshold_intervals, log_cdf, log_cdf_difference
+from phase_diagrams.sweeps.grid import nested, target
+from phase_diagrams.sweeps.threshold import critical_deviance, fit_threshold_intervals, log_cdf, log_cdf_difference
 from theory.families.low_rank_sparse.limits import counting_limit, stable_rows
 
 FACTORS = ("r", "k", "d", "t")

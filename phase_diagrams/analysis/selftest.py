@@ -15,10 +15,10 @@ import numpy as np
 
 from phase_diagrams.analysis.boundary import boundary
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep.grid import Axis, Sampling, SweepSpec
-from phase_diagrams.sweep.runner import Engine, sweep
-from phase_diagrams.sweep.synthetic import Synthetic, medium, sharp, wide
-from phase_diagrams.sweep.threshold import binomial_interval
+from phase_diagrams.sweeps.grid import Axis, Sampling, SweepSpec
+from phase_diagrams.sweeps.runner import Engine, sweep
+from phase_diagrams.sweeps.synthetic import Synthetic, medium, sharp, wide
+from phase_diagrams.sweeps.threshold import binomial_interval
 
 SOLVERS: dict[str, Callable[[], Synthetic]] = {"wide": wide, "medium": medium, "sharp": sharp}
 DIMENSION = 4
@@ -79,7 +79,7 @@ def specification(design: str, transition: str, lines: int, seed: int) -> SweepS
             Axis("b_scale", tuple(float(i) for i in range(1, lines + 1))),
         ),
         fixed={"d": DIMENSION, "k/d": 1.0, "r": 0, "t": 1},
-        solvers=(f"phase_diagrams.sweep.synthetic:{transition}",),
+        solvers=(f"phase_diagrams.sweeps.synthetic:{transition}",),
         replicates=replicates,
         seed=seed,
         sampling=sampling,

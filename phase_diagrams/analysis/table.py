@@ -12,9 +12,9 @@ import pandas as pd
 
 from lrs.core.errors import InvalidInput, MissingExtra
 from lrs.core.trial import Ended
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.grid import SweepSpec
-from phase_diagrams.sweep.trial import columns as columns_of
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.grid import SweepSpec
+from phase_diagrams.sweeps.trial import columns as columns_of
 
 #: Columns that legitimately differ between two runs of the same trial.
 VOLATILE = ("timing_", "host_")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from phase_diagrams.analysis.duel import Duel, Shift, Timing
     from phase_diagrams.analysis.scaling import ScalingFit
     from phase_diagrams.analysis.table import Trials
-    from phase_diagrams.sweep.trial import Calls
+    from phase_diagrams.sweeps.trial import Calls
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
@@ -224,7 +224,7 @@ def plot(
     from phase_diagrams.draw import canvas
     from phase_diagrams.draw import plot as core
     from phase_diagrams.draw.report import LONGEST_LIST, replay_lines
-    from phase_diagrams.sweep.journal import read_spec
+    from phase_diagrams.sweeps.journal import read_spec
 
     values = _constants(constants)
     chosen = _names(overlay)
@@ -371,10 +371,10 @@ def duel(
 
 
 def _run(settings: dict[str, Any], folder: Path, workers: int | None, calls: Calls) -> None:
-    from phase_diagrams.sweep import grid
-    from phase_diagrams.sweep.engines import Engine, Inline
-    from phase_diagrams.sweep.engines.local import LocalEngine
-    from phase_diagrams.sweep.runner import Interrupted, sweep
+    from phase_diagrams.sweeps import grid
+    from phase_diagrams.sweeps.engines import Engine, Inline
+    from phase_diagrams.sweeps.engines.local import LocalEngine
+    from phase_diagrams.sweeps.runner import Interrupted, sweep
 
     engine: Engine = Inline() if workers == 0 else LocalEngine(workers)
     try:

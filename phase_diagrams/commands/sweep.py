@@ -21,10 +21,10 @@ from lrs.core.family import LOW_RANK_SPARSE, load_family, settings_of
 
 if TYPE_CHECKING:
     from phase_diagrams.analysis.table import Trials
-    from phase_diagrams.sweep.engines import Engine
-    from phase_diagrams.sweep.grid import SweepSpec
-    from phase_diagrams.sweep.runner import Progress, Summary
-    from phase_diagrams.sweep.trial import Calls, Row
+    from phase_diagrams.sweeps.engines import Engine
+    from phase_diagrams.sweeps.grid import SweepSpec
+    from phase_diagrams.sweeps.runner import Progress, Summary
+    from phase_diagrams.sweeps.trial import Calls, Row
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
@@ -154,9 +154,9 @@ def sweep(
         _dry_run(chosen, out, as_json, calls)
         return
 
-    from phase_diagrams.sweep.engines.shard import Shard
-    from phase_diagrams.sweep.runner import Interrupted
-    from phase_diagrams.sweep.runner import sweep as run
+    from phase_diagrams.sweeps.engines.shard import Shard
+    from phase_diagrams.sweeps.runner import Interrupted
+    from phase_diagrams.sweeps.runner import sweep as run
 
     part = Shard.parse(shard) if shard is not None else None
     engine = _engine(workers, dask)
@@ -178,7 +178,7 @@ def sweep(
 
 
 def _specification(options: Mapping[str, Any], file: Path | None, out: Path) -> SweepSpec:
-    from phase_diagrams.sweep import grid, journal
+    from phase_diagrams.sweeps import grid, journal
 
     settings: dict[str, Any] = grid.read_specification(file) if file is not None else {}
     twice = sorted(set(settings).intersection(options))
@@ -195,15 +195,15 @@ def _specification(options: Mapping[str, Any], file: Path | None, out: Path) -> 
 
 def calls_of(isolate: bool | None, seconds: float | None = None) -> Calls:
     """Where solvers are called, as the options say."""
-    from phase_diagrams.sweep.trial import SECONDS_PER_CALL, Calls
+    from phase_diagrams.sweeps.trial import SECONDS_PER_CALL, Calls
 
     return Calls(isolate, SECONDS_PER_CALL if seconds is None else seconds)
 
 
 def _engine(workers: int | None, dask: str | None) -> Engine:
-    from phase_diagrams.sweep.engines import Inline
-    from phase_diagrams.sweep.engines.dask import DaskEngine
-    from phase_diagrams.sweep.engines.local import LocalEngine
+    from phase_diagrams.sweeps.engines import Inline
+    from phase_diagrams.sweeps.engines.dask import DaskEngine
+    from phase_diagrams.sweeps.engines.local import LocalEngine
 
     if dask is not None:
         return DaskEngine(dask, workers)
@@ -342,11 +342,11 @@ def _print_map(trials: Trials) -> None:
 
 def _dry_run(spec: SweepSpec, out: Path, as_json: bool, calls: Calls) -> None:
     """What is to do, and one timed trial in the middle of the grid."""
-    from phase_diagrams.sweep import journal
-    from phase_diagrams.sweep.engines import Inline
-    from phase_diagrams.sweep.runner import Costs, Dispatcher
-    from phase_diagrams.sweep.sampling import Planner
-    from phase_diagrams.sweep.trial import Trial, check_solvers
+    from phase_diagrams.sweeps import journal
+    from phase_diagrams.sweeps.engines import Inline
+    from phase_diagrams.sweeps.runner import Costs, Dispatcher
+    from phase_diagrams.sweeps.sampling import Planner
+    from phase_diagrams.sweeps.trial import Trial, check_solvers
 
     check_solvers(spec, calls)
     possible = [c.index for c in spec.cells if c.spec is not None]
@@ -408,8 +408,8 @@ def _dry_run(spec: SweepSpec, out: Path, as_json: bool, calls: Calls) -> None:
 def status(folder: Folder, as_json: Json = False) -> None:
     """How far a sweep is, what came out so far, and whether the files are sound."""
     from phase_diagrams.analysis.table import load
-    from phase_diagrams.sweep.sampling import Planner
-    from phase_diagrams.sweep.trial import Trial
+    from phase_diagrams.sweeps.sampling import Planner
+    from phase_diagrams.sweeps.trial import Trial
 
     trials = load(folder)
     spec = trials.spec
@@ -471,7 +471,7 @@ def merge(
 ) -> None:
     """Put the shards of several folders into one. Merging again, or merging what was merged, changes nothing."""
     from phase_diagrams.analysis.table import load
-    from phase_diagrams.sweep.merge import merge as merge_folders
+    from phase_diagrams.sweeps.merge import merge as merge_folders
 
     merge_folders(folders, out)
     trials = load(out)
@@ -526,8 +526,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Run part of somebody's results again and report the agreement; exit code 1 when an outcome differs."""
-    from phase_diagrams.sweep.journal import read_spec
-    from phase_diagrams.sweep.replay import verify as run
+    from phase_diagrams.sweeps.journal import read_spec
+    from phase_diagrams.sweeps.replay import verify as run
 
     found = run(folder, sample, _engine(workers, None), seed, calls_of(isolate, seconds))
     if as_json:
@@ -600,9 +600,9 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Run one trial of a sweep again, bit for bit, and show its trace; exit code 1 when it ends differently."""
-    from phase_diagrams.sweep.journal import read_spec
-    from phase_diagrams.sweep.replay import instance_lines
-    from phase_diagrams.sweep.replay import replay as run
+    from phase_diagrams.sweeps.journal import read_spec
+    from phase_diagrams.sweeps.replay import instance_lines
+    from phase_diagrams.sweeps.replay import replay as run
 
     done = run(folder, cell, replicate, solver, calls_of(isolate, seconds))
     spec = read_spec(folder)
@@ -653,7 +653,7 @@ def replay(
 
 def _flat(row: Row, spec: SweepSpec) -> dict[str, Any]:
     """A record by the names of its columns."""
-    from phase_diagrams.sweep.trial import columns, values
+    from phase_diagrams.sweeps.trial import columns, values
 
     return dict(zip(columns(spec.of_family), values(row, spec.of_family), strict=True))
 

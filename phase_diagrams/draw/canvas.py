@@ -21,7 +21,7 @@ from matplotlib.patches import Patch, Rectangle
 from lrs.core.errors import InvalidInput
 from lrs.core.family import settings_of
 from phase_diagrams.analysis.boundary import Boundary
-from phase_diagrams.sweep.grid import Axis, SweepSpec, Value
+from phase_diagrams.sweeps.grid import Axis, SweepSpec, Value
 
 BAND = "#FFFFFF"
 STYLE: dict[Any, Any] = {

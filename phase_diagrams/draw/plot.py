@@ -44,7 +44,7 @@ from phase_diagrams.draw.canvas import (
     subtitle,
     values_at,
 )
-from phase_diagrams.sweep.grid import SweepSpec, Value, ratio_terms
+from phase_diagrams.sweeps.grid import SweepSpec, Value, ratio_terms
 
 #: Ways to fail without a wrong answer, their letter and colour (Okabe–Ito).
 _ENDS = {

@@ -10,8 +10,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from lrs import InstanceSpec, kernels, solve
-from lrs.families.low_rank_sparse import generate
+from lrs import InstanceSpec, generate, kernels, solve
 from lrs.kernels.engine import Engine, Pass
 from property_tests.benchmarks.simple_pipeline import SimplePipeline
 

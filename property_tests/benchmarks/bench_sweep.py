@@ -15,12 +15,12 @@ import pytest
 
 from lrs.core.machine import one_thread
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.engines import Inline
-from phase_diagrams.sweep.engines.local import LocalEngine
-from phase_diagrams.sweep.grid import build
-from phase_diagrams.sweep.runner import sweep
-from phase_diagrams.sweep.trial import row_of
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.engines import Inline
+from phase_diagrams.sweeps.engines.local import LocalEngine
+from phase_diagrams.sweeps.grid import build
+from phase_diagrams.sweeps.runner import sweep
+from phase_diagrams.sweeps.trial import row_of
 
 TRIAL_SECONDS = 0.01
 MILLION = 1_000_000
@@ -32,7 +32,7 @@ def specification(replicates: int, solver: str = "ten_milliseconds"):
             "x": "m=10:40:2",
             "y": "d=2:6",
             "fixed": "k/d=1,r=0,t=1",
-            "solvers": f"phase_diagrams.sweep.synthetic:{solver}",
+            "solvers": f"phase_diagrams.sweeps.synthetic:{solver}",
             "replicates": replicates,
         }
     )

@@ -12,8 +12,7 @@ import argparse
 import statistics
 from collections.abc import Sequence
 
-from lrs import InstanceSpec, InvalidInput, load_solver, solve
-from lrs.families.low_rank_sparse import generate, metrics
+from lrs import InstanceSpec, InvalidInput, generate, load_solver, metrics, solve
 from property_tests.benchmarks.simple_pipeline import SimplePipeline
 
 ROWS = {

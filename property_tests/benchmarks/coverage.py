@@ -17,9 +17,9 @@ import numpy as np
 from scipy import special
 
 from lrs.core import streams
-from phase_diagrams.sweep.grid import Axis, Sampling, SweepSpec
-from phase_diagrams.sweep.sampling import AdaptiveRounds
-from phase_diagrams.sweep.threshold import (
+from phase_diagrams.sweeps.grid import Axis, Sampling, SweepSpec
+from phase_diagrams.sweeps.sampling import AdaptiveRounds
+from phase_diagrams.sweeps.threshold import (
     Link,
     ThresholdFit,
     ThresholdStatus,
@@ -27,7 +27,7 @@ from phase_diagrams.sweep.threshold import (
     fit_threshold,
     fit_threshold_intervals,
 )
-from phase_diagrams.sweep.trial import Trial
+from phase_diagrams.sweeps.trial import Trial
 
 Design = Literal["independent", "nested", "adaptive", "nested adaptive"]
 

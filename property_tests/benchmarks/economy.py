@@ -18,10 +18,10 @@ import numpy as np
 
 from phase_diagrams.analysis.boundary import boundary
 from phase_diagrams.analysis.table import Trials, load
-from phase_diagrams.sweep.engines.local import LocalEngine
-from phase_diagrams.sweep.grid import build
-from phase_diagrams.sweep.runner import Engine, sweep
-from phase_diagrams.sweep.threshold import ThresholdFit, fit_threshold_intervals
+from phase_diagrams.sweeps.engines.local import LocalEngine
+from phase_diagrams.sweeps.grid import build
+from phase_diagrams.sweeps.runner import Engine, sweep
+from phase_diagrams.sweeps.threshold import ThresholdFit, fit_threshold_intervals
 
 PRECISION = 1.0
 MAP = {"x": "m=4:80", "y": "k=1,2,4,6", "fixed": "d=50,r=2,t=200", "solvers": "amht"}

@@ -30,8 +30,8 @@ import pandas as pd
 
 from lrs import AMHT
 from phase_diagrams import load, sweep
-from phase_diagrams.sweep.engines import Inline
-from phase_diagrams.sweep.grid import build
+from phase_diagrams.sweeps.engines import Inline
+from phase_diagrams.sweeps.grid import build
 from property_tests.examine.bench import Trial
 from property_tests.examine.claim import Timing
 from property_tests.verify import check_solver

@@ -22,9 +22,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lrs import AMHT, Instance, InstanceSpec, Problem, kernels, load_solver, solve
+from lrs import AMHT, Instance, InstanceSpec, Problem, generate, kernels, load_solver, metrics, solve
 from lrs.amht.driver import Run
-from lrs.families.low_rank_sparse import generate, metrics
 from lrs.kernels.engine import Engine, Pass
 from property_tests.benchmarks.simple_pipeline import SimplePipeline
 

@@ -24,9 +24,8 @@ from scipy import sparse
 from scipy.optimize import brentq
 from scipy.stats import t as t_law
 
-from lrs import InstanceSpec, LRSModel, MultiTaskData, solve
+from lrs import InstanceSpec, LRSModel, MultiTaskData, generate, metrics, solve
 from lrs.baselines import TaskRidge
-from lrs.families.low_rank_sparse import generate, metrics
 from lrs.private import (
     Clip,
     Cohort,

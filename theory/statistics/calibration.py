@@ -45,7 +45,7 @@ from theory.statistics.evidence import BinomialTest, EvidenceVerdict
 FORMAT, VERSION, READABLE = "lrs-toolkit constants", 2, (1, 2)
 FIRST_CRITERION = "theta"
 #: The constants shipped with the package.
-LOCK_FILE = Path(__file__).with_name("constants.lock.json")
+LOCK_FILE = Path(__file__).parents[1] / "constants.lock.json"
 #: Claimed success probability .99, more than .95 certified, with errors of 1 %.
 DEFAULT_TEST = BinomialTest(p0=0.99, p1=0.95, alpha=1e-2, beta=1e-2)
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrs import Instance, InstanceSpec, cli
-from lrs.families.low_rank_sparse import generate
+from lrs import Instance, InstanceSpec, cli, generate
 
 
 class Run(NamedTuple):

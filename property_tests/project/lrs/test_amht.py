@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from lrs import AMHT, InstanceSpec, InvalidInput, LRSModel, MultiTaskData, Problem, Status, kernels, solve
+from lrs import (
+    AMHT,
+    InstanceSpec,
+    InvalidInput,
+    LRSModel,
+    MultiTaskData,
+    Problem,
+    Status,
+    generate,
+    kernels,
+    metrics,
+    solve,
+)
 from lrs.amht.initialization import design_covariance, moments_subspace
 from lrs.amht.paper import _disjoint_parts
 from lrs.amht.practical import _part_of_tasks
@@ -20,7 +32,6 @@ from lrs.amht.subspace_step import (
     least_squares_subspace,
     orthonormalise,
 )
-from lrs.families.low_rank_sparse import generate, metrics
 from lrs.kernels.engine import Engine
 
 SMALL = InstanceSpec(t=80, m=30, d=30, r=2, k=2)

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from lrs import InstanceSpec, InvalidInput, LRSModel, MultiTaskData, Problem, Status, load_solver, solve
+from lrs import (
+    InstanceSpec,
+    InvalidInput,
+    LRSModel,
+    MultiTaskData,
+    Problem,
+    Status,
+    generate,
+    load_solver,
+    metrics,
+    solve,
+)
 from lrs.baselines import (
     NAHT,
     AltMin,
@@ -23,7 +34,6 @@ from lrs.baselines import (
 )
 from lrs.baselines._stack import Stack, complete_basis, top_k
 from lrs.baselines.convex import shrink, shrink_singular_values
-from lrs.families.low_rank_sparse import generate, metrics
 from lrs.solver import traits_of
 from property_tests.benchmarks.simple_pipeline import SimplePipeline, basis_pursuit
 

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrs import Instance, InstanceSpec, LRSModel, commands
+from lrs import Instance, InstanceSpec, LRSModel, commands, generate, metrics
 from lrs.core import streams
 from lrs.core.family import load_family
 from lrs.datasets import load_data
-from lrs.families.low_rank_sparse import generate, metrics
 
 TABLE = ("--task", "school", "--target", "score", "--rank", "1", "--sparsity", "1")
 

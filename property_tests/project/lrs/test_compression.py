@@ -6,10 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs import AMHT, InstanceSpec, MultiTaskData
+from lrs import AMHT, InstanceSpec, MultiTaskData, generate
 from lrs.amht.compression import Samples, compress
 from lrs.amht.driver import Run
-from lrs.families.low_rank_sparse import generate
 from lrs.kernels.engine import Engine
 
 

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pytest
 
-from lrs import Instance, InstanceSpec, InvalidInput, cli
+from lrs import Instance, InstanceSpec, InvalidInput, cli, generate
 from lrs.core import archive
 from lrs.core.family import LOW_RANK_SPARSE, Parameter, check_family, load_family
-from lrs.families.low_rank_sparse import generate
 from lrs.families.matrix_sensing import Factor, MatrixSensing, SensingSpec
 
 CALLS = itertools.count()

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrs import InstanceSpec, InvalidInput, LRSModel
+from lrs import InstanceSpec, InvalidInput, LRSModel, generate, metrics
 from lrs.core import streams
-from lrs.families.low_rank_sparse import generate, metrics
 
 SPEC = InstanceSpec(t=12, m=6, d=9, r=2, k=3)
 

@@ -16,9 +16,8 @@ from dp_accounting.rdp import RdpAccountant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs import InstanceSpec, InvalidInput, MultiTaskData, PrivateAMHT, Problem, Status, solve
+from lrs import InstanceSpec, InvalidInput, MultiTaskData, PrivateAMHT, Problem, Status, generate, metrics, solve
 from lrs.core.errors import MissingExtra
-from lrs.families.low_rank_sparse import generate, metrics
 from lrs.private import (
     Client,
     Clip,

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lrs import InstanceSpec, InvalidInput, available_solvers, load_solver, solve
+from lrs import InstanceSpec, InvalidInput, available_solvers, generate, load_solver, solve
 from lrs.core.family import load_family
 from lrs.core.registry import Registry, instance_of
-from lrs.families.low_rank_sparse import generate
 from property_tests.examine import claim as claim_module
 from property_tests.examine.claim import claims
 from theory.theorems import available_theorems, load_theorem

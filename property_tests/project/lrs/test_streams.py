@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrs import InstanceSpec, InvalidInput, load_solver, solve
+from lrs import InstanceSpec, InvalidInput, generate, load_solver, solve
 from lrs.core import streams
-from lrs.families.low_rank_sparse import generate
 
 NONCE = "00112233445566778899aabbccddeeff"
 PARTS = st.recursive(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lrs import AMHT, InstanceSpec, InvalidInput, load_solver, solve
+from lrs import AMHT, InstanceSpec, InvalidInput, generate, load_solver, metrics, solve
 from lrs.amht import (
     EqualWeights,
     GaussNewton,
@@ -22,7 +22,6 @@ from lrs.amht import (
     with_weights,
 )
 from lrs.cli import run
-from lrs.families.low_rank_sparse import generate, metrics
 
 PAGE = (Path(__file__).parents[3] / "docs" / "guide" / "variant.md").read_text(encoding="utf-8")
 INSTANCE = generate(InstanceSpec(t=60, m=30, d=20, r=2, k=2), 0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from phase_diagrams.analysis.table import export, load
-from phase_diagrams.sweep.grid import SweepSpec, build
+from phase_diagrams.sweeps.grid import SweepSpec, build
 
 SYNTHETIC = {
     "x": "m=10:40:2",
     "y": "d=2:3",
     "fixed": "k/d=1,r=0,t=1",
-    "solvers": "phase_diagrams.sweep.synthetic:medium",
+    "solvers": "phase_diagrams.sweeps.synthetic:medium",
 }
 OUTCOMES = {"x": "m=1:8", "y": "k=2,9", "fixed": "d=2,r=0,t=1", "solvers": "sweep_solvers:every_outcome"}
 

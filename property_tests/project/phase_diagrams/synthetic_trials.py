@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from phase_diagrams import Axis, SweepSpec, Trials
-from phase_diagrams.sweep import identity
+from phase_diagrams.sweeps import identity
 
 
 def make_trials(axes, fixed, threshold, *, scale=1.0, replicates=10, solvers=("a",), seed=0, keep=None, **options):

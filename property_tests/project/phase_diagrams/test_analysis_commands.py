@@ -6,9 +6,9 @@ import pytest
 
 from lrs import cli
 from phase_diagrams import Axis, SweepSpec, sweep
-from phase_diagrams.sweep.engines import Inline
+from phase_diagrams.sweeps.engines import Inline
 
-SYNTHETIC = "phase_diagrams.sweep.synthetic:Synthetic"
+SYNTHETIC = "phase_diagrams.sweeps.synthetic:Synthetic"
 SLOW = "timing_solvers:slow"
 
 

@@ -11,7 +11,7 @@ from lrs.core.errors import InvalidInput
 from phase_diagrams import Axis, SweepSpec, Trials
 from phase_diagrams.analysis.duel import duel, exact_mcnemar, time_both
 from phase_diagrams.draw.plot import duel_map
-from phase_diagrams.sweep.grid import Sampling
+from phase_diagrams.sweeps.grid import Sampling
 
 FIXED = {"d": 40, "r": 2, "t": 60}
 
@@ -91,7 +91,7 @@ def test_timing_is_interleaved_on_instances_both_solved():
     spec = SweepSpec(
         (Axis.parse("m=40,60"),),
         {"t": 1, "d": 4, "r": 0, "k": 4},
-        ("phase_diagrams.sweep.synthetic:Synthetic", "timing_solvers:slow"),
+        ("phase_diagrams.sweeps.synthetic:Synthetic", "timing_solvers:slow"),
         3,
     )
     trials = make_trials(["m=40,60"], spec.fixed, lambda p, s: 0, replicates=3, solvers=spec.solvers, scale=1e-9)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from phase_diagrams.sweep.engines import Inline
+from phase_diagrams.sweeps.engines import Inline
 from property_tests.benchmarks import economy
 
 #: The synthetic solver wants one task and r = 0, k = d; lines differ in d, so k stands for it.
-MAP = {"x": "m=6:45", "y": "k=2,4", "fixed": "d/k=1,r=0,t=1", "solvers": "phase_diagrams.sweep.synthetic:sharp"}
+MAP = {"x": "m=6:45", "y": "k=2,4", "fixed": "d/k=1,r=0,t=1", "solvers": "phase_diagrams.sweeps.synthetic:sharp"}
 
 
 @pytest.fixture

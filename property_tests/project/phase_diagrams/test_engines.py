@@ -14,13 +14,13 @@ from sweeps import outcomes, stable_bytes, synthetic
 from lrs import InvalidInput
 from lrs.core.machine import THREAD_VARIABLES, one_thread_each
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep.engines import Inline
-from phase_diagrams.sweep.engines.dask import DaskEngine
-from phase_diagrams.sweep.engines.local import LocalEngine
-from phase_diagrams.sweep.engines.shard import Shard
-from phase_diagrams.sweep.merge import merge
-from phase_diagrams.sweep.runner import sweep
-from phase_diagrams.sweep.trial import Calls
+from phase_diagrams.sweeps.engines import Inline
+from phase_diagrams.sweeps.engines.dask import DaskEngine
+from phase_diagrams.sweeps.engines.local import LocalEngine
+from phase_diagrams.sweeps.engines.shard import Shard
+from phase_diagrams.sweeps.merge import merge
+from phase_diagrams.sweeps.runner import sweep
+from phase_diagrams.sweeps.trial import Calls
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_cluster_that_goes_away_in_the_middle(tmp_path, monkeypatch, reference
     import dask
 
     address, scheduler, worker = cluster
-    monkeypatch.setattr("phase_diagrams.sweep.engines.dask.DESERTED_SECONDS", 2)
+    monkeypatch.setattr("phase_diagrams.sweeps.engines.dask.DESERTED_SECONDS", 2)
     victim = {"scheduler": scheduler, "worker": worker}[lost]
 
     def kill(progress):
@@ -138,8 +138,8 @@ def test_a_cluster_that_goes_away_in_the_middle(tmp_path, monkeypatch, reference
 
 def test_workers_that_cannot_start_are_given_up(monkeypatch):
     engine = LocalEngine(1)
-    monkeypatch.setattr("phase_diagrams.sweep.engines.local.START_FAILURES", 2)
-    monkeypatch.setattr("phase_diagrams.sweep.engines.local.worker_main", _dies)
+    monkeypatch.setattr("phase_diagrams.sweeps.engines.local.START_FAILURES", 2)
+    monkeypatch.setattr("phase_diagrams.sweeps.engines.local.worker_main", _dies)
     engine.start(synthetic())
     engine.events()  # the first death is forgiven
     with pytest.raises(InvalidInput, match=r"ended while starting \(killed by SIGKILL\), 2 times"):
@@ -184,7 +184,7 @@ def test_dask_that_is_not_installed(monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://"])
 def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch, address):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("phase_diagrams.sweep.engines.dask.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("phase_diagrams.sweeps.engines.dask.CONNECT_SECONDS", 1)
     with pytest.raises(InvalidInput, match=f"no scheduler with workers answers at '{address}'"):
         sweep(synthetic(), tmp_path / "s", DaskEngine(address))
     assert sweep(synthetic(), tmp_path / "s", Inline()).ran == 96

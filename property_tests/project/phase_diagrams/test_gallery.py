@@ -11,7 +11,7 @@ from property_tests.benchmarks.gallery import Entry, commands, entries, main, ru
 TINY = (
     Entry(
         "one", "A map", "Its story.",
-        "--x m=16:48:8 --y d=2,4 --fixed t=1,r=0,k/d=1 --solver phase_diagrams.sweep.synthetic:Synthetic --replicates 3",
+        "--x m=16:48:8 --y d=2,4 --fixed t=1,r=0,k/d=1 --solver phase_diagrams.sweeps.synthetic:Synthetic --replicates 3",
         ("lrs plot {one} --what success --out {out}/one", "lrs boundary {one}"),
         ("one/success-phase_diagrams.synthetic-Synthetic",),
     ),

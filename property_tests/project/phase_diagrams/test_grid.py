@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrs import InstanceSpec, InvalidInput
+from lrs import InstanceSpec, InvalidInput, generate
 from lrs.core.family import Success, load_family
-from lrs.families.low_rank_sparse import generate
-from phase_diagrams.sweep import identity
-from phase_diagrams.sweep.grid import Axis, Sampling, SweepSpec, build, differences, parse_fixed, read_specification
+from phase_diagrams.sweeps import identity
+from phase_diagrams.sweeps.grid import Axis, Sampling, SweepSpec, build, differences, parse_fixed, read_specification
 
 BASE = {"x": "m=14:40:4", "y": "k=1:6", "fixed": "d=40,r=2,t=60", "replicates": 5, "seed": 1}
 

@@ -12,12 +12,12 @@ from sweeps import outcomes
 from lrs import InvalidInput
 from lrs.cli import run
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.engines import Inline
-from phase_diagrams.sweep.engines.local import LocalEngine
-from phase_diagrams.sweep.grid import build
-from phase_diagrams.sweep.runner import sweep
-from phase_diagrams.sweep.trial import Calls, is_own
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.engines import Inline
+from phase_diagrams.sweeps.engines.local import LocalEngine
+from phase_diagrams.sweeps.grid import build
+from phase_diagrams.sweeps.runner import sweep
+from phase_diagrams.sweeps.trial import Calls, is_own
 
 EASY = {"x": "m=12", "fixed": "t=20,d=8,r=1,k=1", "replicates": 8}
 
@@ -46,8 +46,8 @@ def test_the_attack_on_the_judge_is_one():
     """In one process with the judge it succeeds: what protects the other test is the isolation."""
     script = (
         "import sys, tempfile, pathlib; sys.path[:0] = sys.argv[1:]\n"
-        "from phase_diagrams import Calls, load, sweep\nfrom phase_diagrams.sweep.engines import Inline\n"
-        "from phase_diagrams.sweep.grid import build\n"
+        "from phase_diagrams import Calls, load, sweep\nfrom phase_diagrams.sweeps.engines import Inline\n"
+        "from phase_diagrams.sweeps.grid import build\n"
         "folder = pathlib.Path(tempfile.mkdtemp()) / 's'\n"
         f"sweep(build({ {**EASY, 'solvers': 'hostile_solvers:patches_the_judge'} }), folder, Inline(), calls=Calls(False))\n"
         "print(int(load(folder).frame['success'].sum()))"
@@ -72,7 +72,7 @@ def test_isolation_changes_no_number(tmp_path):
 
 
 def test_whose_solvers_are_isolated():
-    assert [is_own(n) for n in ("amht", "lrs.amht:AMHT", "phase_diagrams.sweep.synthetic:medium")] == [True] * 3
+    assert [is_own(n) for n in ("amht", "lrs.amht:AMHT", "phase_diagrams.sweeps.synthetic:medium")] == [True] * 3
     assert not any(
         is_own(n)
         for n in ("mine:solver", "lrs_more:solver", "property_tests.families.low_rank_sparse.textbook:Textbook")

@@ -20,10 +20,10 @@ from lrs import InvalidInput
 from lrs.core.family import load_family
 from lrs.core.trial import Ended
 from phase_diagrams.analysis.table import export, load, to_xarray
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.grid import build
-from phase_diagrams.sweep.merge import merge
-from phase_diagrams.sweep.trial import Row, columns, row_of, values
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.grid import build
+from phase_diagrams.sweeps.merge import merge
+from phase_diagrams.sweeps.trial import Row, columns, row_of, values
 
 SPEC = build({"x": "m=1:4", "y": "k=1,2,9", "fixed": "d=4,r=1,t=3", "replicates": 2, "solvers": ["amht", "iht"]})
 FAMILY = load_family()
@@ -240,7 +240,7 @@ def test_a_full_disk_loses_nothing_recorded(folder):
     """A file-size limit stops a write half-way, as a full disk does."""
     script = (
         "import resource, signal, sys\n"
-        "from phase_diagrams import journal\nfrom phase_diagrams.sweep.trial import Row\n"
+        "from phase_diagrams.sweeps import journal\nfrom phase_diagrams.sweeps.trial import Row\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "spec = journal.read_spec(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"

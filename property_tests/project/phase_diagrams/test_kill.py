@@ -13,11 +13,11 @@ import pytest
 from sweeps import outcomes, stable_bytes
 
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.engines import Inline
-from phase_diagrams.sweep.engines.dask import DaskEngine
-from phase_diagrams.sweep.merge import merge
-from phase_diagrams.sweep.runner import sweep
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.engines import Inline
+from phase_diagrams.sweeps.engines.dask import DaskEngine
+from phase_diagrams.sweeps.merge import merge
+from phase_diagrams.sweeps.runner import sweep
 
 SETTINGS = {"x": "m=8:27", "y": "k=2", "replicates": 10, "solvers": "sweep_solvers:slow"}
 COMMAND = "sweep --x m=8:27 --y k=2 --fixed d=2,r=0,t=1 --replicates 10 --solver sweep_solvers:slow --workers 2"

@@ -15,10 +15,10 @@ from lrs.private import clip_of, epsilon_of
 from phase_diagrams.analysis.duel import time_both
 from phase_diagrams.analysis.overlays import margin, overlays, parameters_at
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep.engines import Inline
-from phase_diagrams.sweep.grid import SweepSpec, build
-from phase_diagrams.sweep.runner import sweep
-from phase_diagrams.sweep.trial import Calls, Runner, Trial, check_solvers, draw
+from phase_diagrams.sweeps.engines import Inline
+from phase_diagrams.sweeps.grid import SweepSpec, build
+from phase_diagrams.sweeps.runner import sweep
+from phase_diagrams.sweeps.trial import Calls, Runner, Trial, check_solvers, draw
 from theory.private_plan import PrivatePlan, plan_users
 
 SIZES = "d=6,r=1,k=1,m=8"

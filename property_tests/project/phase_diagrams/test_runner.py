@@ -12,12 +12,12 @@ from sweeps import outcomes, stable_bytes, synthetic
 
 from lrs import InvalidInput
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.engines import Event, Inline
-from phase_diagrams.sweep.engines.shard import Shard
-from phase_diagrams.sweep.grid import build
-from phase_diagrams.sweep.runner import CHUNK_SECONDS, Costs, Dispatcher, Interrupted, sweep
-from phase_diagrams.sweep.trial import Row, Runner, Trial, geometric_rate, values
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.engines import Event, Inline
+from phase_diagrams.sweeps.engines.shard import Shard
+from phase_diagrams.sweeps.grid import build
+from phase_diagrams.sweeps.runner import CHUNK_SECONDS, Costs, Dispatcher, Interrupted, sweep
+from phase_diagrams.sweeps.trial import Row, Runner, Trial, geometric_rate, values
 
 
 class Pretended:
@@ -152,7 +152,7 @@ def test_every_outcome_has_its_row(tmp_path):
 
 
 def test_solvers_see_the_same_data_and_the_same_randomness(tmp_path):
-    both = synthetic(solvers=["phase_diagrams.sweep.synthetic:medium", "phase_diagrams.sweep.synthetic:Synthetic"])
+    both = synthetic(solvers=["phase_diagrams.sweeps.synthetic:medium", "phase_diagrams.sweeps.synthetic:Synthetic"])
     sweep(both, tmp_path / "s", Inline())
     frame = load(tmp_path / "s").frame
     a, b = (frame[frame["solver"] == name].reset_index(drop=True) for name in both.solvers)
@@ -172,7 +172,7 @@ def test_more_replicates_keep_those_there_are(tmp_path):
 
 
 def test_progress_counts_up_and_the_estimate_goes_to_zero(tmp_path, monkeypatch):
-    monkeypatch.setattr("phase_diagrams.sweep.runner.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("phase_diagrams.sweeps.runner.PROGRESS_SECONDS", 0.0)
     seen = deque()
     sweep(synthetic(), tmp_path / "s", Inline(), report=lambda p: seen.append((p.done, p.total, p.seconds_left)))
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)

@@ -13,11 +13,11 @@ from sweeps import stable_bytes, synthetic
 
 from lrs import InvalidInput
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep import sampling
-from phase_diagrams.sweep.engines import Inline
-from phase_diagrams.sweep.runner import Interrupted, sweep
-from phase_diagrams.sweep.sampling import AdaptiveRounds, CurvePosterior, Planner, bisect
-from phase_diagrams.sweep.trial import Trial
+from phase_diagrams.sweeps import sampling
+from phase_diagrams.sweeps.engines import Inline
+from phase_diagrams.sweeps.runner import Interrupted, sweep
+from phase_diagrams.sweeps.sampling import AdaptiveRounds, CurvePosterior, Planner, bisect
+from phase_diagrams.sweeps.trial import Trial
 
 
 # ------------------------------------------------------------------------------------------------ bisection

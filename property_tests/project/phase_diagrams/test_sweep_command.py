@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from lrs.cli import run
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.engines.local import LocalEngine
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.engines.local import LocalEngine
 
 SWEEP = [
     *("sweep", "--x", "m=10:40:6", "--y", "d=2:3", "--fixed", "k/d=1,r=0,t=1", "--replicates", "2", "--seed", "1"),
-    *("--solver", "phase_diagrams.sweep.synthetic:medium", "--workers", "0"),
+    *("--solver", "phase_diagrams.sweeps.synthetic:medium", "--workers", "0"),
 ]
 
 
@@ -71,7 +71,7 @@ def test_settings_from_a_file(tmp_path, lrs, folder):
     file = tmp_path / "sweep.toml"
     file.write_text(
         'x = "m=10:40:6"\ny = "d=2:3"\nfixed = "k/d=1,r=0,t=1"\nreplicates = 2\nseed = 1\n'
-        'solvers = ["phase_diagrams.sweep.synthetic:medium"]\n'
+        'solvers = ["phase_diagrams.sweeps.synthetic:medium"]\n'
     )
     code, out, _ = lrs("sweep", "--spec", file, "--out", folder, "--workers", 0)
     assert code == 0

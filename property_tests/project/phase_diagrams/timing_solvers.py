@@ -1,6 +1,6 @@
 """A solver that takes twenty times as long as the one it wraps."""
 
-from phase_diagrams.sweep.synthetic import Synthetic
+from phase_diagrams.sweeps.synthetic import Synthetic
 
 
 def slow(problem, *, rng, callback=None):

@@ -3,9 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from lrs import InstanceSpec, LRSModel, Solution, Status
-from lrs.families.low_rank_sparse import generate
-from phase_diagrams.sweep import identity
+from lrs import InstanceSpec, LRSModel, Solution, Status, generate
+from phase_diagrams.sweeps import identity
 from property_tests.examine.configuration import Configuration
 
 

@@ -12,8 +12,8 @@ from lrs import InstanceSpec, InvalidInput
 from lrs.core import streams
 from lrs.core.run import Limits, Subject
 from lrs.families.low_rank_sparse.metrics import theta_error
-from phase_diagrams.sweep.grid import Axis, SweepSpec
-from phase_diagrams.sweep.trial import Runner, Trial
+from phase_diagrams.sweeps.grid import Axis, SweepSpec
+from phase_diagrams.sweeps.trial import Runner, Trial
 from property_tests.examine.bench import Bench
 from property_tests.examine.claim import AtLeast, Claim, Outcome, Verdict
 from property_tests.examine.configuration import Configuration

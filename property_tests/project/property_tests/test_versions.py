@@ -11,18 +11,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from lrs import Instance, InstanceSpec, InvalidInput, LRSModel
+from lrs import Instance, InstanceSpec, InvalidInput, LRSModel, generate
 from lrs.cli import run
 from lrs.core import archive, streams
-from lrs.families.low_rank_sparse import generate
 from lrs.private.accounting import Ledger as PrivacyLedger
 from lrs.private.clip import Clip
 from lrs.private.model import ServerModel
 from phase_diagrams.analysis.scaling import critical_levels
 from phase_diagrams.analysis.table import load
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.grid import Axis, Sampling, SweepSpec
-from phase_diagrams.sweep.merge import merge
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.grid import Axis, Sampling, SweepSpec
+from phase_diagrams.sweeps.merge import merge
 from property_tests import verify
 from property_tests.examine.configuration import Everywhere
 from property_tests.examine.ledger import Entry, Ledger
@@ -57,7 +56,7 @@ def content(folder):
 
 # ------------------------------------------------------------------------------------------------ what is written
 def sweep_files(tmp_path):
-    settings = ["--fixed", "k/d=1,r=0,t=1", "--solver", "phase_diagrams.sweep.synthetic:medium", "--workers", "0"]
+    settings = ["--fixed", "k/d=1,r=0,t=1", "--solver", "phase_diagrams.sweeps.synthetic:medium", "--workers", "0"]
     axes = ["--x", "m=10:40:2", "--y", "d=2:3", "--nested", "m", "--precision", "9", "--replicates", "2"]
     assert run(["sweep", *axes, *settings, "--out", str(tmp_path / "s")]) == 0
     assert run(["sweep", "export", str(tmp_path / "s"), "-o", str(tmp_path / "s.parquet")]) == 0
@@ -198,7 +197,7 @@ def test_sweep_draws_a_secret_once_and_resumes_with_it(tmp_path, lrs):
             "--fixed",
             "d=2,k/d=1,r=0,t=1",
             "--solver",
-            "phase_diagrams.sweep.synthetic:medium",
+            "phase_diagrams.sweeps.synthetic:medium",
         ),
         *("--replicates", "2", "--workers", "0", "--nonce", "secret", "--out", tmp_path / "s"),
     ]

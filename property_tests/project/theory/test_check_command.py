@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrs import AMHT, InstanceSpec, solve
+from lrs import AMHT, InstanceSpec, generate, solve
 from lrs.cli import run
-from lrs.families.low_rank_sparse import generate
 from lrs.families.low_rank_sparse.model import LRSModel
 from theory.language.symbols import Constant
 from theory.theorems import available_theorems, load_theorem

@@ -42,6 +42,7 @@ class Problem:
     samples: np.ndarray  # (m, d)
     outliers: int
     family: ClassVar[str] = "heavy-mean"
+    family: ClassVar[str] = "heavy-mean"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lrs.core.errors import InvalidInput
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.grid import differences
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.grid import differences
 
 
 def merge(folders: Sequence[str | Path], out: str | Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from lrs.core.errors import InvalidInput
 from lrs.core.trial import Ended
-from phase_diagrams.sweep import journal
-from phase_diagrams.sweep.engines import Engine
-from phase_diagrams.sweep.engines.shard import Shard
-from phase_diagrams.sweep.grid import SweepSpec
-from phase_diagrams.sweep.sampling import Planner
-from phase_diagrams.sweep.trial import Calls, Row, Trial, check_solvers, crashed
+from phase_diagrams.sweeps import journal
+from phase_diagrams.sweeps.engines import Engine
+from phase_diagrams.sweeps.engines.shard import Shard
+from phase_diagrams.sweeps.grid import SweepSpec
+from phase_diagrams.sweeps.sampling import Planner
+from phase_diagrams.sweeps.trial import Calls, Row, Trial, check_solvers, crashed
 
 CHUNK_SECONDS = 1.0
 LARGEST_CHUNK = 2_000
@@ -257,8 +257,8 @@ def sweep(
     folder : path
         Made when it does not exist. All engines, shards and resumed runs may write to the same folder.
     engine : Engine
-        `phase_diagrams.sweep.engines.local.LocalEngine`, `phase_diagrams.sweep.engines.dask.DaskEngine` or, to run in this very
-        process, `phase_diagrams.sweep.engines.Inline`.
+        `phase_diagrams.sweeps.engines.local.LocalEngine`, `phase_diagrams.sweeps.engines.dask.DaskEngine` or, to run in this very
+        process, `phase_diagrams.sweeps.engines.Inline`.
     shard : Shard, optional
         Run only this part.
     extend : bool

@@ -18,8 +18,8 @@ from lrs.core.solver import SOLVERS
 from lrs.core.trial import Ended, Outcome, judged
 from lrs.core.validate import real
 from lrs.isolation import Isolated
-from phase_diagrams.sweep import identity
-from phase_diagrams.sweep.grid import Cell, SweepSpec
+from phase_diagrams.sweeps import identity
+from phase_diagrams.sweeps.grid import Cell, SweepSpec
 
 #: Processor time of one call of an isolated solver, unless told otherwise.
 SECONDS_PER_CALL = 300.0

@@ -31,10 +31,10 @@ from scipy import special, stats
 
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
-from phase_diagrams.sweep.grid import SweepSpec
-from phase_diagrams.sweep.journal import FORMAT, READABLE, VERSION, cannot_write, experiment, write_atomically
-from phase_diagrams.sweep.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals, sequential_level
-from phase_diagrams.sweep.trial import Trial
+from phase_diagrams.sweeps.grid import SweepSpec
+from phase_diagrams.sweeps.journal import FORMAT, READABLE, VERSION, cannot_write, experiment, write_atomically
+from phase_diagrams.sweeps.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals, sequential_level
+from phase_diagrams.sweeps.trial import Trial
 
 Known = Mapping[Trial, bool]
 Owns = Callable[[int, int], bool]

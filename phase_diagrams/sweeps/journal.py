@@ -30,8 +30,8 @@ import lrs
 from lrs.core.errors import InvalidInput
 from lrs.core.family import Family, load_family
 from lrs.core.identity import canonical, digest
-from phase_diagrams.sweep.grid import SweepSpec, differences
-from phase_diagrams.sweep.trial import Row, columns, row_of, values
+from phase_diagrams.sweeps.grid import SweepSpec, differences
+from phase_diagrams.sweeps.trial import Row, columns, row_of, values
 
 FORMAT = "lrs-sweep"
 #: What is written. 1 had the same layout and other random streams: it is read, and not added to.

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lrs.core.machine import one_thread
-from phase_diagrams.sweep.grid import SweepSpec
-from phase_diagrams.sweep.trial import Calls, Row, Runner, Trial
+from phase_diagrams.sweeps.grid import SweepSpec
+from phase_diagrams.sweeps.trial import Calls, Row, Runner, Trial
 
 
 @dataclass(frozen=True)

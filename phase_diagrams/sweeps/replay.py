@@ -13,11 +13,11 @@ from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Instance
 from lrs.core.machine import one_thread
-from phase_diagrams.sweep import identity, journal
-from phase_diagrams.sweep.engines import Engine
-from phase_diagrams.sweep.grid import SweepSpec
-from phase_diagrams.sweep.runner import Dispatcher
-from phase_diagrams.sweep.trial import Calls, Row, Runner, Trial, check_solvers, draw
+from phase_diagrams.sweeps import identity, journal
+from phase_diagrams.sweeps.engines import Engine
+from phase_diagrams.sweeps.grid import SweepSpec
+from phase_diagrams.sweeps.runner import Dispatcher
+from phase_diagrams.sweeps.trial import Calls, Row, Runner, Trial, check_solvers, draw
 
 #: Compared; not, what depends on the machine, or on whether the error was traced.
 STABLE = ("outcome", "status", "iterations", "residual")

@@ -21,9 +21,9 @@ from typing import Any
 from lrs.core.errors import InvalidInput
 from lrs.core.machine import one_thread_each, processors
 from lrs.core.validate import integer
-from phase_diagrams.sweep.engines import Event
-from phase_diagrams.sweep.grid import SweepSpec
-from phase_diagrams.sweep.trial import Calls, Row, Trial
+from phase_diagrams.sweeps.engines import Event
+from phase_diagrams.sweeps.grid import SweepSpec
+from phase_diagrams.sweeps.trial import Calls, Row, Trial
 
 #: Deaths of workers in a row before any of them was ready, after which starting is given up.
 START_FAILURES = 3
@@ -35,7 +35,7 @@ def worker_main(pipe: Connection, specification: dict[str, Any], calls: Calls | 
     """Body of a worker: chunks in, rows out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    from phase_diagrams.sweep.trial import Runner
+    from phase_diagrams.sweeps.trial import Runner
 
     try:
         runner = Runner(SweepSpec.from_dict(specification), f"{platform.node()}:{os.getpid()}", calls)

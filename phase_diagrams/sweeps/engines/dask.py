@@ -13,9 +13,9 @@ from typing import Any
 
 from lrs.core.errors import InvalidInput, MissingExtra
 from lrs.core.machine import one_thread, one_thread_each, processors
-from phase_diagrams.sweep.engines import Event
-from phase_diagrams.sweep.grid import SweepSpec
-from phase_diagrams.sweep.trial import Calls, Row, Runner, Trial
+from phase_diagrams.sweeps.engines import Event
+from phase_diagrams.sweeps.grid import SweepSpec
+from phase_diagrams.sweeps.trial import Calls, Row, Runner, Trial
 
 CONNECT_SECONDS = 10
 #: A cluster without any worker for that long is given up; a worker that died needs a few seconds to be replaced.
