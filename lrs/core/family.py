@@ -375,6 +375,10 @@ def check_family(family: Any) -> Family:
         if family.spec(**spec.to_dict()) != spec:
             raise refuse("spec", "spec(**spec.to_dict()) is not the same specification")
         first, second = (family.draw(spec, (0, 1, 2)) for _ in range(2))
+        if not isinstance(getattr(first.problem, "family", None), str):
+            raise refuse(
+                "draw", f"its problem has no attribute family = {family.name!r}, by which verbs know whose it is"
+            )
         packed = family.pack(first.problem)
         if not _same(packed, family.pack(second.problem)) or not _same(
             family.pack(first.truth), family.pack(second.truth)

@@ -56,6 +56,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             del sys.modules[module]
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_what_the_page_shows_is_what_comes_out(package: Path):
     sessions = blocks("pycon")
     examples = doctest.DocTestParser().get_doctest("\n".join(sessions), {}, "house", None, 0)
@@ -98,3 +99,10 @@ def test_every_definition_lies_where_the_page_says():
         found = {n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef | ast.FunctionDef)}
         found |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         assert name in found, f"{name} is not defined in {path}"
+
+
+@pytest.mark.parametrize("floor", ["lrs", "theory", "property_tests", "phase_diagrams"])
+def test_every_room_is_on_the_page(floor: str):
+    table = re.search(rf"^\| `{floor}/` \|.*?\n\n", PAGE, re.MULTILINE | re.DOTALL)[0]
+    named = {name for row in table.splitlines()[2:] if row for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == {f.name for f in (ROOT / floor).iterdir() if f.is_dir() and not f.name.startswith(("_", "."))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import asdict, dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,6 +43,12 @@ class UndeclaredParameter(Theirs):
 
 class UnknownExample(Theirs):
     example = {**Theirs.example, "tasks": 3}  # noqa: RUF012
+
+
+class Nameless(Theirs):
+    def draw(self, spec, key):
+        instance = super().draw(spec, key)
+        return SimpleNamespace(problem=SimpleNamespace(**vars(instance.problem)), truth=instance.truth)
 
 
 class NotReproducible(Theirs):
@@ -112,6 +119,7 @@ def test_a_family_that_keeps_the_protocol_is_accepted():
         (NoCriterion, "criteria: none that needs no share"),
         (UndeclaredParameter, "spec: has secret, which parameters does not declare"),
         (UnknownExample, "example: tasks: not a parameter"),
+        (Nameless, "draw: its problem has no attribute family = 'theirs'"),
         (NotReproducible, "draw: the same key gives other data the second time"),
         (LosesData, "unpack: pack → unpack → pack changes a truth"),
         (LosesTheSeed, "unpack: pack → unpack → pack changes a whole instance"),

@@ -13,7 +13,7 @@ TINY = (
         "one", "A map", "Its story.",
         "--x m=16:48:8 --y d=2,4 --fixed t=1,r=0,k/d=1 --solver phase_diagrams.sweeps.synthetic:Synthetic --replicates 3",
         ("lrs plot {one} --what success --out {out}/one", "lrs boundary {one}"),
-        ("one/success-phase_diagrams.synthetic-Synthetic",),
+        ("one/success-phase_diagrams.sweeps.synthetic-Synthetic",),
     ),
     Entry("two", "A law", "Read from the map.", look=("lrs scaling {one} --factors d --out {out}/two",), pictures=("two",)),
 )  # fmt: skip

@@ -54,4 +54,4 @@ def test_all_statements_in_use_are_on_the_assumptions_page() -> None:
     text = (DOCS / "assumptions.md").read_text(encoding="utf-8")
     for name, value in vars(assumptions).items():
         if isinstance(value, Statement):
-            assert f"% formula: assumptions:{name}\n" in text, name
+            assert f"% formula: families.low_rank_sparse.assumptions:{name}\n" in text, name
