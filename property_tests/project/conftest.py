@@ -1,8 +1,9 @@
-"""Array annotations are checked while the tests run, so that a shape in a signature cannot lie."""
+"""Array annotations are checked while the tests run, so that a shape in a signature cannot lie; packages of others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import jaxtyping
@@ -24,3 +25,34 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """``package(name, points, **modules)`` installs one as pip leaves it: modules, and a dist-info folder with entry points."""
+    from lrs.core import family
+    from property_tests.examine import claim
+
+    claim.claims()  # ours into the registry itself, theirs into a copy
+    monkeypatch.setattr(claim, "_REGISTRY", list(claim._REGISTRY))
+    monkeypatch.setattr(family, "_LOADED", dict(family._LOADED))
+    before = set(sys.modules)
+
+    def install(name: str, points: Mapping[str, Mapping[str, str]], **modules: str) -> None:
+        folder = tmp_path / name
+        metadata = folder / f"{name}-1.0.dist-info"
+        metadata.mkdir(parents=True)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        lines = [f"[{group}]\n" + "".join(f"{n} = {v}\n" for n, v in found.items()) for group, found in points.items()]
+        (metadata / "entry_points.txt").write_text("\n".join(lines))
+        for module, text in modules.items():
+            path = (folder / module.replace(".", "/")).with_suffix(".py")
+            path.parent.mkdir(exist_ok=True)
+            (path.parent / "__init__.py").touch()
+            path.write_text(text, encoding="utf-8")
+        monkeypatch.syspath_prepend(folder)
+
+    yield install
+    for module in set(sys.modules) - before:
+        if str(getattr(sys.modules[module], "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[module]

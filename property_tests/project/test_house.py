@@ -6,19 +6,16 @@ import ast
 import doctest
 import re
 import shlex
-import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lrs import cli
-from lrs.core import family as family_module
 from lrs.core.errors import InvalidInput
 from lrs.core.family import check_family, load_family
 from phase_diagrams.analysis.table import load
-from property_tests.examine import claim as claim_module
-from property_tests.examine.claim import claims
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
@@ -30,34 +27,17 @@ def blocks(kind: str) -> list[str]:
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The package of the page, as pip leaves it: modules, and a dist-info folder with its entry points."""
-    claims()  # ours into the registry itself, theirs into a copy
-    monkeypatch.setattr(claim_module, "_REGISTRY", list(claim_module._REGISTRY))
-    monkeypatch.setattr(family_module, "_LOADED", dict(family_module._LOADED))
-    before = set(sys.modules)
-    installed = tmp_path / "site"
-    metadata = installed / "my_package-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n")
+def here(package: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory, with the package of the page installed."""
     (points,) = blocks("toml")
-    groups = tomllib.loads(points)["project"]["entry-points"]
-    lines = [f"[{group}]\n" + "".join(f"{n} = {v}\n" for n, v in named.items()) for group, named in groups.items()]
-    (metadata / "entry_points.txt").write_text("\n".join(lines))
-    (installed / "my_package").mkdir()
-    for code in blocks("python"):
-        path = re.match(r"# (my_package/\w+\.py)\n", code)[1]
-        (installed / path).write_text(code, encoding="utf-8")
-    monkeypatch.syspath_prepend(installed)
+    modules = {re.match(r"# (my_package/\w+)\.py\n", code)[1].replace("/", "."): code for code in blocks("python")}
+    package("my-package", tomllib.loads(points)["project"]["entry-points"], **modules)
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    for module in set(sys.modules) - before:
-        if module.split(".")[0] == "my_package":
-            del sys.modules[module]
+    return tmp_path
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_what_the_page_shows_is_what_comes_out(package: Path):
+def test_what_the_page_shows_is_what_comes_out(here: Path):
     sessions = blocks("pycon")
     examples = doctest.DocTestParser().get_doctest("\n".join(sessions), {}, "house", None, 0)
     result = doctest.DocTestRunner().run(examples)
@@ -65,7 +45,7 @@ def test_what_the_page_shows_is_what_comes_out(package: Path):
     assert result.failed == 0
 
 
-def test_its_command_lines_run(package: Path, capsys: pytest.CaptureFixture[str]):
+def test_its_command_lines_run(here: Path, capsys: pytest.CaptureFixture[str]):
     shown = {}
     for line in "".join(blocks("sh")).splitlines():
         lrs, verb, *arguments = shlex.split(line)
@@ -75,11 +55,11 @@ def test_its_command_lines_run(package: Path, capsys: pytest.CaptureFixture[str]
     assert "mine/most-tasks" in shown["claims"]
     assert "our paper, Theorem 1" in shown["theorems"]
     assert "conduct/answers" in shown["verify"]
-    rates = load(package / "runs" / "location").frame.groupby("m")["success"].mean()
+    rates = load(here / "runs" / "location").frame.groupby("m")["success"].mean()
     assert rates[3] < rates[200] == 1
 
 
-def test_the_family_that_breaks_the_protocol_is_refused_with_the_member(package: Path):
+def test_the_family_that_breaks_the_protocol_is_refused_with_the_member(here: Path):
     family = load_family("location")
     assert check_family(family) is family
 

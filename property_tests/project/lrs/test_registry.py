@@ -1,15 +1,12 @@
 """What somebody else's package adds by entry points, without touching ours."""
 
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from lrs import InstanceSpec, InvalidInput, available_solvers, generate, load_solver, solve
 from lrs.core.family import load_family
 from lrs.core.registry import Registry, instance_of
-from property_tests.examine import claim as claim_module
 from property_tests.examine.claim import claims
 from theory.theorems import available_theorems, load_theorem
 
@@ -32,30 +29,6 @@ from property_tests.families.low_rank_sparse.strategies import inside
 register(Claim(name="theirs/short", statement="Answers.", cite="us", kind=Always(), configurations=inside,
                check=lambda context: Outcome(True), theorems=("their-theorem",)))
 """
-
-
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Install a package as pip leaves it: modules, and a dist-info folder with its entry points."""
-    claims()  # ours into the registry itself, theirs into a copy
-    monkeypatch.setattr(claim_module, "_REGISTRY", list(claim_module._REGISTRY))
-    before = set(sys.modules)
-
-    def install(name: str, points: Mapping[str, Mapping[str, str]], **modules: str) -> None:
-        folder = tmp_path / name
-        metadata = folder / f"{name}-1.0.dist-info"
-        metadata.mkdir(parents=True)
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        lines = [f"[{group}]\n" + "".join(f"{n} = {v}\n" for n, v in found.items()) for group, found in points.items()]
-        (metadata / "entry_points.txt").write_text("\n".join(lines))
-        for module, text in modules.items():
-            (folder / f"{module}.py").write_text(text)
-        monkeypatch.syspath_prepend(folder)
-
-    yield install
-    for module in set(sys.modules) - before:
-        if module.startswith("their_"):
-            del sys.modules[module]
 
 
 def test_a_package_adds_a_solver_a_theorem_and_a_claim(package: Callable):
