@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 
+import cloudpickle
 import jaxtyping
 import pytest
 
 import property_tests
 
-# Own tests and benchmarks are no part of what is installed: benchmarks are found beside this folder.
+# Own tests and benchmarks are no part of what is installed: they are found beside this folder, and the solvers in them
+# go to other processes by value.
 property_tests.__path__.append(str(Path(__file__).parents[1]))
+cloudpickle.register_pickle_by_value(import_module("property_tests.project"))
 
 # Before anything imports the packages: a module imported earlier stays unchecked. An int may be passed for a float, as
 # every type checker has it (PEP 484).

@@ -78,3 +78,8 @@ def slow(problem: Problem, *, rng: np.random.Generator, callback=None) -> Soluti
 def noisy_signature(problem: Problem) -> Solution:
     """Not a solver: it takes no generator."""
     raise AssertionError
+
+
+def dies(*_):
+    """Not a solver: the body of a worker that ends at once."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 
 import pytest
+import sweep_solvers
 from sweeps import outcomes, stable_bytes, synthetic
 
 from lrs import InvalidInput
@@ -140,16 +140,12 @@ def test_a_cluster_that_goes_away_in_the_middle(tmp_path, monkeypatch, reference
 def test_workers_that_cannot_start_are_given_up(monkeypatch):
     engine = LocalEngine(1)
     monkeypatch.setattr("phase_diagrams.sweeps.engines.local.START_FAILURES", 2)
-    monkeypatch.setattr("phase_diagrams.sweeps.engines.local.worker_main", _dies)
+    monkeypatch.setattr("phase_diagrams.sweeps.engines.local.worker_main", sweep_solvers.dies)
     engine.start(synthetic())
     engine.events()  # the first death is forgiven
     with pytest.raises(InvalidInput, match=r"ended while starting \(killed by SIGKILL\), 2 times"):
         engine.events()
     engine.stop()
-
-
-def _dies(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_solver_that_only_the_worker_cannot_load(monkeypatch):
