@@ -16,6 +16,7 @@ import numpy as np
 
 from lrs.core.errors import InvalidInput
 from lrs.core.registry import Registry, import_attribute
+from lrs.core.validate import real
 
 #: The family that is meant when none is named.
 LOW_RANK_SPARSE = "low-rank-sparse"
@@ -282,10 +283,7 @@ class Success:
         InvalidInput
             When the family has no such criterion, or a number is out of range.
         """
-        if isinstance(self.tolerance, bool) or not isinstance(self.tolerance, int | float):
-            raise InvalidInput(f"tolerance: expected a positive number, got {self.tolerance!r}")
-        if not 0 < self.tolerance < np.inf:
-            raise InvalidInput(f"tolerance: expected a positive number, got {self.tolerance!r}")
+        tolerance = real("tolerance", self.tolerance, above=0)
         names = [name for name, c in family.criteria.items() if not c.shared]
         chosen: str | float = self.criterion if self.criterion != "" else names[0]
         if isinstance(chosen, str) and chosen not in names:
@@ -300,7 +298,7 @@ class Success:
             if not 0 < chosen <= 1:
                 raise InvalidInput(f"success: a fraction lies in (0, 1], got {chosen:g}")
             chosen = float(chosen)
-        return Success(chosen, float(self.tolerance))
+        return Success(chosen, tolerance)
 
     def _criterion(self, family: Family) -> Criterion:
         if isinstance(self.criterion, str):

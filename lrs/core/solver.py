@@ -204,6 +204,15 @@ def _made(target: Any, where: str) -> Solver:
 SOLVERS: Registry[Solver] = Registry("lrs.solvers", "solver", _made, advice="your own is named as module:attribute")
 
 
+#: Packages whose solvers share a process with the truth unless told otherwise: this toolkit's.
+OWN_PACKAGES = ("lrs", "phase_diagrams")
+
+
+def is_own(solver: str) -> bool:
+    """Whether a name or ``module:attribute`` means a solver of this toolkit."""
+    return SOLVERS.known.get(solver, solver).partition(":")[0].partition(".")[0] in OWN_PACKAGES
+
+
 def available_solvers() -> Mapping[str, str]:
     """Registered names and the object each points to, from the entry-point group ``lrs.solvers``."""
     return SOLVERS.known

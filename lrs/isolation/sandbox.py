@@ -40,7 +40,7 @@ from lrs.core.run import (
     audited,
     blamed_on_solver,
 )
-from lrs.core.solver import SOLVERS, Iterate, Solution, Status, Traits
+from lrs.core.solver import Iterate, Solution, Status, Traits, is_own
 
 #: How much longer a call may take by the clock than in processor time.
 PATIENCE = 5.0
@@ -326,9 +326,8 @@ def executor_for(solver: Any, family: Family, limits: Limits | None = None) -> t
         When there is no such solver, or it cannot be loaded.
     """
     subject = Subject.of(solver)
-    named = SOLVERS.known.get(subject.spec, subject.spec) if subject.spec is not None else None
-    module = named or getattr(solver, "__module__", None) or type(solver).__module__
-    executor: Executor = Inline(limits) if module.partition(":")[0].split(".")[0] == "lrs" else Isolated(limits)
+    where = subject.spec or getattr(solver, "__module__", None) or type(solver).__module__
+    executor: Executor = Inline(limits) if is_own(where) else Isolated(limits)
     try:
         executor.load(subject, family)
     except SolverFault as error:

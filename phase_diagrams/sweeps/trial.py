@@ -14,7 +14,7 @@ from lrs.core.errors import InvalidInput
 from lrs.core.family import Family, Instance
 from lrs.core.inline import Inline
 from lrs.core.run import Executor, Limits, Loaded, Settings, SolverFault, Subject
-from lrs.core.solver import SOLVERS
+from lrs.core.solver import is_own
 from lrs.core.trial import Ended, Outcome, judged
 from lrs.core.validate import real
 from lrs.isolation import Isolated
@@ -25,8 +25,6 @@ from phase_diagrams.sweeps.grid import Cell, SweepSpec
 SECONDS_PER_CALL = 300.0
 #: Outer steps of a call: as good as all, since they are only counted where the error is traced, which changes no outcome.
 STEPS_PER_CALL = 10**9
-#: Packages whose solvers share a process with the truth unless told otherwise: this toolkit's.
-OWN_PACKAGES = ("lrs", "phase_diagrams")
 LONGEST_MESSAGE = 200
 
 
@@ -127,11 +125,6 @@ def geometric_rate(errors: Sequence[float]) -> float:
         return math.nan
     steps = np.flatnonzero(falling)
     return float(np.exp(np.polyfit(steps, np.log(majorant[steps]), 1)[0]))
-
-
-def is_own(solver: str) -> bool:
-    """Whether a name or ``module:attribute`` means a solver of this toolkit."""
-    return SOLVERS.known.get(solver, solver).partition(":")[0].partition(".")[0] in OWN_PACKAGES
 
 
 @dataclass(frozen=True)

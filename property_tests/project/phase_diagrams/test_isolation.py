@@ -11,13 +11,14 @@ from sweeps import outcomes
 
 from lrs import InvalidInput
 from lrs.cli import run
+from lrs.core.solver import is_own
 from phase_diagrams.analysis.table import load
 from phase_diagrams.sweeps import journal
 from phase_diagrams.sweeps.engines import Inline
 from phase_diagrams.sweeps.engines.local import LocalEngine
 from phase_diagrams.sweeps.grid import build
 from phase_diagrams.sweeps.runner import sweep
-from phase_diagrams.sweeps.trial import Calls, is_own
+from phase_diagrams.sweeps.trial import Calls
 
 EASY = {"x": "m=12", "fixed": "t=20,d=8,r=1,k=1", "replicates": 8}
 
