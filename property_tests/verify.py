@@ -25,15 +25,16 @@ from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, Success, load_family, reference
 from lrs.core.run import Fault, Subject
 from lrs.core.validate import hint
+from property_tests.examine import statement
 from property_tests.examine.bench import Bench, Trial, default_jobs
-from property_tests.examine.claim import DEFAULT, Claim, Verdict, claims
+from property_tests.examine.claim import DEFAULT, Claim, Verdict, claims, quantifier_of
 from property_tests.examine.configuration import Configuration, Region, check_region, region_of
 from property_tests.examine.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
 from property_tests.examine.ledger import Ledger
 from theory.theorems import available_theorems, load_theorem, theorem_of
 
-#: Version of verdicts.json; 2 added the nonce, the family and the criterion.
-SCHEMA = 2
+#: Version of verdicts.json; 2 added the nonce, the family and the criterion, 3 cells, bounds, ranges and hypotheses.
+SCHEMA = 3
 
 
 # ---------------------------------------------------------------------------------------------- expected failures
@@ -110,6 +111,7 @@ class Report:
         One per claim of the run, in the order in which they were tried.
     budget : Budget
     alpha, beta : float
+        Of all claims of the run together.
     seed : int
     theorem : str or None
     region : str
@@ -128,6 +130,8 @@ class Report:
         Whose region it is: the theorem's, or only measured.
     family : Family
         Whose problems the solver was asked.
+    uncertified : mapping of str to str
+        Theorems of the claims that have no region of their own to count in, and why.
     """
 
     solver: str
@@ -148,6 +152,7 @@ class Report:
     nonce: str | None = None
     region_label: str = ""
     family: Family = field(default_factory=load_family)
+    uncertified: Mapping[str, str] = field(default_factory=dict)
 
     # ------------------------------------------------------------------ reading
     def __getitem__(self, claim: str) -> Result:
@@ -214,9 +219,7 @@ class Report:
     def sentence(self) -> str:
         """The verdict in one sentence."""
         n = self.counts
-        parts = [
-            f"{n[Verdict.CONFIRMED]} of {self.applicable} claims confirmed at α = {rate_text(self.alpha)}, β = {rate_text(self.beta)}"
-        ]
+        parts = [f"{n[Verdict.CONFIRMED]} of {self.applicable} claims confirmed"]
         for verdict, word in (
             (Verdict.REFUTED, "refuted"),
             (Verdict.INCONCLUSIVE, "inconclusive"),
@@ -232,9 +235,47 @@ class Report:
         end = " (interrupted)" if self.interrupted else ""
         return f"{self.solver}: {'; '.join(parts)}{end}."
 
+    @property
+    def headline(self) -> Result | None:
+        """The claim that says most about where the solver works: of those decided on a ladder the one others rest on."""
+        laddered = [r for r in self.results if r.ran and r.tally is not None and len(r.tally.cells) > 1]
+        needed = {n for r in self.results for n in r.claim.requires}
+        return min(laddered, key=lambda r: (r.claim.name not in needed, r.claim.name), default=None)
+
+    @property
+    def range(self) -> str:
+        """Where the headline was examined, and what it found there, in a sentence."""
+        r = self.headline
+        if r is None:
+            return ""
+        word = {Verdict.CONFIRMED: "in every cell", Verdict.REFUTED: "not in every cell"}.get(r.verdict, "undecided")
+        return f"{r.claim.name} {word} of {statement.examined(r)}: success probability {statement.numbers(r)}."
+
+    @property
+    def rates(self) -> str:
+        """The error rates of the whole run, in words."""
+        n = max(self.applicable, 1)
+        return (
+            f"any false REFUTED: at most {rate_text(self.alpha)}, any false CONFIRMED: at most {rate_text(self.beta)}, for all "
+            f"{n} claims together; every bound holds at {statement.confidence(self.beta / n)}"
+        )
+
+    @property
+    def causes(self) -> dict[str, list[str]]:
+        """Refuted claims by the claim whose counterexample they share."""
+        found: dict[str, list[str]] = {}
+        for r in self.with_verdict(Verdict.REFUTED):
+            found.setdefault(r.cause or r.claim.name, []).append(r.claim.name)
+        return found
+
+    def in_order(self) -> tuple[Result, ...]:
+        """The results by verdict: what is broken first, then what is open."""
+        order = [Verdict.REFUTED, Verdict.INCONCLUSIVE, *(v for v in Verdict)]
+        return tuple(sorted(self.results, key=lambda r: order.index(r.verdict)))
+
     def __str__(self) -> str:
         lines = [self.sentence]
-        lines += [f"  {r.verdict.value:<14} {r.claim.name}{f': {r.why}' if r.why else ''}" for r in self.results]
+        lines += [f"  {r.verdict.value:<14} {r.claim.name}{f': {r.why}' if r.why else ''}" for r in self.in_order()]
         return "\n".join(lines)
 
     # ------------------------------------------------------------------ writing
@@ -247,6 +288,10 @@ class Report:
         return {
             "solver": self.solver,
             "sentence": self.sentence,
+            "range": self.range,
+            "rates": self.rates,
+            "causes": self.causes,
+            "uncertified": dict(self.uncertified),
             "exit_code": self.exit_code,
             "interrupted": self.interrupted,
             "alpha": self.alpha,
@@ -291,10 +336,18 @@ class Report:
                 "pool": {"trials": tally.pool.trials, "successes": tally.pool.successes},
                 "pressed_configurations": len(tally.pressed),
                 "success_probability_95": [low, high],
+                "at_least": tally.bounds(tally.worst)[0],
+                "at_most": tally.bounds(tally.worst)[1],
+                "at_least_over_all": tally.overall[0],
+                "worst_cell": statement.named(tally.worst),
+                "unseen_share": tally.unseen,
+                "alpha": tally.alpha,
+                "beta": tally.beta,
+                "not_examined": statement.not_examined(tally),
                 "log_e_refute": _number(tally.log_e_refute),
                 "log_e_confirm": _number(tally.log_e_confirm),
-                "log_threshold_refute": -math.log(self.alpha),
-                "log_threshold_confirm": -math.log(self.beta),
+                "log_threshold_refute": -math.log(tally.alpha),
+                "log_threshold_confirm": -math.log(tally.beta),
                 "explored": r.explored,
                 "outside_region": r.outside,
                 "resumed": r.resumed,
@@ -311,6 +364,14 @@ class Report:
             "hash": r.claim.hash,
             "verdict": r.verdict.value,
             "why": r.why,
+            "hypothesis": statement.hypothesis(r),
+            "quantifier": quantifier_of(r.claim.kind).name.lower(),
+            "numbers": statement.numbers(r),
+            "examined": statement.examined(r),
+            "extent": {n: list(v) for n, v in r.extent.items()},
+            "cells": [] if tally is None or len(tally.cells) < 2 else statement.table(tally, r.out_of_scope),
+            "promised": {n: statement.promised_table(t, r.out_of_scope) for n, t in r.tables.items()},
+            "cause": r.cause or None,
             "expected": None if expectation is None else expectation.reason,
             "evidence": evidence,
             "witness": None if r.witness is None else self._witness_dict(r),
@@ -448,7 +509,7 @@ def check_solver(
     drawn_from : Region, optional
         Where problems are drawn instead; those outside ``region`` are shown and judge nobody.
     alpha, beta : float
-        Bounds, per claim, on the probability of a false REFUTED and of a false CONFIRMED.
+        Bounds, for all claims of the run together, on the probability of a false REFUTED and of a false CONFIRMED.
     seed : int
         Of the suite: another one draws other configurations and other data.
     jobs : int, optional
@@ -506,6 +567,7 @@ def check_solver(
     try:
         with Bench(subject, plan.limits, workers, whose) as bench:
             where = region_of(bench, theorem) if held is None else held
+            promised, uncertified = _promised(bench, run, where) if theorem is None else ({}, {})
             try:
                 results = examine(
                     bench,
@@ -519,6 +581,7 @@ def check_solver(
                     ledger=book,
                     until_refuted=hunt is not None,
                     nonce=nonce,
+                    promised=promised,
                     **{n: f for n, f in (("progress", progress), ("record", record)) if f is not None},  # type: ignore[arg-type]
                 )
             except Interrupted as stop:
@@ -547,7 +610,23 @@ def check_solver(
         solver_hash=solver_hash,
         ledger=None if book.path is None else str(book.path),
         nonce=nonce,
+        uncertified=uncertified,
     )
+
+
+def _promised(bench: Bench, run: Sequence[Claim], held: Region) -> tuple[dict[str, Region], dict[str, str]]:
+    """The regions of the theorems that promise what is claimed on a ladder, and why others have none."""
+    found: dict[str, Region] = {}
+    missing: dict[str, str] = {}
+    for name in dict.fromkeys(n for c in run if c.ladder is not None for n in c.theorems):
+        try:
+            region = region_of(bench, name)
+        except InvalidInput as error:
+            missing[name] = str(error)
+            continue
+        if region.name != held.name:
+            found[name] = region
+    return found, missing
 
 
 def replay(

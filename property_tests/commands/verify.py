@@ -34,8 +34,8 @@ Solvers = Annotated[
 Glob = Annotated[str, typer.Option("--claims", metavar="GLOB", help="Claims to check: globs separated by commas.")]
 Theorem = Annotated[str | None, typer.Option(help="Only what this theorem promises.")]
 BudgetName = Annotated[str, typer.Option("--budget", help="quick, standard or exhaustive.")]
-Alpha = Annotated[float, typer.Option(help="Bound on the probability of a false REFUTED, per claim.")]
-Beta = Annotated[float, typer.Option(help="Bound on the probability of a false CONFIRMED, per claim.")]
+Alpha = Annotated[float, typer.Option(help="Bound on the probability of any false REFUTED, all claims together.")]
+Beta = Annotated[float, typer.Option(help="Bound on the probability of any false CONFIRMED, all claims together.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the suite: other configurations and other data.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor. Changes no number.")]
 Nonce = Annotated[
@@ -241,10 +241,12 @@ def _progress_bar() -> Iterator[Callable[[Progress], None] | None]:
             if p.solver not in tasks:
                 tasks[p.solver] = bar.add_task("", total=p.total, solver=p.solver)
             evidence = f"for {_power(p.tally.log_e_confirm)} against {_power(p.tally.log_e_refute)}"
+            cells = sum(p.tally.verdict_of(c).value == "CONFIRMED" for c in p.tally.cells)
+            evidence = f"{cells} of {len(p.tally.cells)} cells" if len(p.tally.cells) > 1 else f"evidence {evidence}"
             bar.update(
                 tasks[p.solver],
                 completed=p.position,
-                description=f"{p.claim} [dim]{p.phase}, {p.tally.trials} trials, evidence {evidence}[/dim]",
+                description=f"{p.claim} [dim]{p.phase}, {p.tally.trials} trials, {evidence}[/dim]",
             )
 
         yield show
@@ -263,40 +265,83 @@ def _print_report(report: Report) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
+    from property_tests.examine import statement
     from property_tests.examine.claim import Verdict
 
     console = stdout()
     console.print(Text(report.sentence, style="bold"))
+    if report.range:
+        console.print(Text(report.range), soft_wrap=True)
     console.print(Text(f"recovered: {report.criterion}", style="dim"), soft_wrap=True)
+    console.print(Text(report.rates, style="dim"), soft_wrap=True)
     claim = Column("claim", no_wrap=True)  # a name cut short cannot be passed to --claims
-    table = Table("verdict", claim, "trials", "why", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for r in report.results:
+    table = Table("verdict", claim, "trials", "what was found", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for r in report.in_order():
+        why = [r.why] if r.why else []
         if r.verdict is Verdict.CONFIRMED and report.expectation(r) is not None:
-            why = "listed as an expected failure; remove it from the list"
+            why = ["listed as an expected failure; remove it from the list"]
         elif (expectation := report.expectation(r)) is not None and r.verdict is Verdict.REFUTED:
-            why = f"expected: {expectation.reason}"
-        else:
-            why = r.why
+            why = [f"expected: {expectation.reason}"]
+        if r.cause:
+            why = [f"as {r.cause}"]
+        if r.ran and (found := statement.numbers(r)):
+            why.append(found)
         if r.resumed:
-            why = f"{why}{'; ' if why else ''}{r.resumed} trials from the ledger"
+            why.append(f"{r.resumed} trials from the ledger")
         if r.outdated and not r.resumed:
-            why = f"{why}{'; ' if why else ''}the solver or the code of the claim changed: {r.outdated} earlier trials not counted"
+            why.append(f"the solver or the code of the claim changed: {r.outdated} earlier trials not counted")
         trials = str(r.tally.trials) if r.tally is not None and r.ran else ""
         style = _STYLE.get(r.verdict.value, "dim")
-        table.add_row(Text(r.verdict.value.replace("_", " "), style=style), r.claim.name, trials, Text(why))
+        table.add_row(Text(r.verdict.value.replace("_", " "), style=style), r.claim.name, trials, Text("; ".join(why)))
     console.print(table)
+    _print_cells(report)
     for r in report.with_verdict(Verdict.REFUTED):
-        if r.witness is None:
+        if r.witness is None or r.cause:
             continue
         t = r.witness.trial
         line = f"{r.claim.name} fails on {t.configuration}"
         if r.witness.repeats:
             line += f", in {r.witness.failures} of {r.witness.repeats} fresh trials"
+        if len(others := report.causes[r.claim.name]) > 1:
+            line += f"; so do {', '.join(others[1:])}"
         console.print(Text(f"\n{line}; run it again with"), soft_wrap=True)
         console.print(Text(f"  {report.replay_command(t)}", style="dim"), soft_wrap=True)
     for fault, (times, detail) in report.faults.items():
         note = f"noticed: the solver {fault.value}, {times} time{'s' * (times != 1)}; first: {detail}"
         console.print(Text(note, style="yellow"), soft_wrap=True)
+
+
+def _print_cells(report: Report) -> None:
+    """The cells of the headline claim: what the region asks for, and what a theorem promises, in two tables."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from property_tests.examine import statement
+
+    r = report.headline
+    if r is None or r.tally is None:
+        return
+    tables = [
+        (f"{r.claim.name}, region {report.region}: {report.region_label}", statement.table(r.tally, r.out_of_scope))
+    ]
+    tables += [
+        (
+            f"{r.claim.name}, of these the problems inside the region of {name}",
+            statement.promised_table(t, r.out_of_scope),
+        )
+        for name, t in r.tables.items()
+    ]
+    for title, rows in tables:
+        stdout().print(Text(f"\n{title}", style="bold"))
+        table = Table("cell", "verdict", "trials", "at least", "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for row in rows:
+            verdict = str(row["verdict"])
+            at_least = statement.figure(row["at_least"]) if row["trials"] else ""
+            words = Text(verdict.replace("_", " "), style=_STYLE.get(verdict, "dim"))
+            table.add_row(row["cell"], words, f"{row['successes']} of {row['trials']}", at_least, Text(row["why"]))
+        stdout().print(table)
+    for name, why in report.uncertified.items():
+        stdout().print(Text(f"\n{r.claim.name}, region of {name}: NOT CERTIFIED, {why}", style="bold"), soft_wrap=True)
 
 
 def _replay(

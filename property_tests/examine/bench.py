@@ -17,6 +17,7 @@ from lrs.core.machine import processors
 from lrs.core.run import Executor, Fault, Limits, Run, SolverFault, Subject
 from lrs.core.solver import traits_of
 from lrs.isolation import Isolated
+from property_tests.examine.cell import cell_of
 from property_tests.examine.claim import Claim, Context, Outcome
 from property_tests.examine.configuration import Configuration, Depth, Region
 
@@ -41,6 +42,7 @@ class Trial:
     calls: int
     counted: bool = False
     nonce: str | None = None
+    cpu_seconds: float = 0.0
 
     @property
     def failed(self) -> bool:
@@ -92,6 +94,9 @@ class Bench:
         self._executors: list[Executor] = []
         self._lock = threading.Lock()
         self._answers: OrderedDict[tuple[Any, ...], Run[Any] | SolverFault] = OrderedDict()
+        self._made: dict[tuple[Any, ...], Trial] = {}
+        #: Cells that are too slow for this solver, and why: claims that share a ladder need not find out again.
+        self.slow: dict[str, str] = {}
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="lrs-verify")
         self.broken: SolverFault | None = None
         self.traits, self.hash = traits_of(None, self.family), ""
@@ -133,15 +138,48 @@ class Bench:
         configuration: Configuration,
         replicate: int,
         nonce: str | None = None,
+        companions: Sequence[Claim] = (),
     ) -> Trial:
-        """Run one trial in this thread; its data are keyed by the nonce, which stays on this side of the sandbox."""
+        """Run one trial in this thread; its data are keyed by the nonce, which stays on this side of the sandbox.
+
+        ``companions`` are claims that will be tried on the same trial: they judge it now, while its data and its answer
+        are at hand, and find theirs when they ask.
+        """
+        about = (phase, configuration.text, replicate, nonce)
+        with self._lock:
+            made = self._made.pop((claim.name, *about), None)
+        if made is not None:
+            return made
+        own, context = self._judge(claim, region, phase, configuration, replicate, nonce)
+        for other in companions:
+            theirs, _ = self._judge(other, region, phase, configuration, replicate, nonce, context)
+            with self._lock:
+                self._made[(other.name, *about)] = theirs
+        if cell_of(phase):  # large, and everyone who wants it has judged it
+            with self._lock:
+                for key in [
+                    k for k, a in self._answers.items() if getattr(a, "problem", None) is context.instance.problem
+                ]:
+                    del self._answers[key]
+        return own
+
+    def _judge(
+        self,
+        claim: Claim,
+        region: Region,
+        phase: str,
+        configuration: Configuration,
+        replicate: int,
+        nonce: str | None,
+        earlier: Context | None = None,
+    ) -> tuple[Trial, Context]:
         depth = region.depth(configuration)
         start = time.perf_counter()
-        calls = 0
+        calls, cpu = 0, 0.0
         answered: set[tuple[Any, ...]] = set()
 
         def execute(problem: Any, seed: tuple[int, ...], *, trace: bool, memory: bool) -> Run[Any]:
-            nonlocal calls
+            nonlocal calls, cpu
             trace = trace and getattr(self.traits, "trace", True)
             # Claims that are tried on the same trial share its first answer; a second call asks the solver again.
             key = (seed, trace, memory)
@@ -151,6 +189,9 @@ class Bench:
             if answer is None:
                 calls += 1
                 answer = self._ask(problem, seed, trace, memory)
+                took = self.limits.seconds if isinstance(answer, SolverFault) else answer.cpu_seconds
+                hard = isinstance(answer, SolverFault) and answer.fault is not Fault.TIMEOUT
+                cpu += 0.0 if hard or math.isnan(took) else took
                 if shared:
                     self._remember(key, answer)
             if isinstance(answer, SolverFault):
@@ -158,6 +199,8 @@ class Bench:
             return answer
 
         context = Context(configuration, phase, replicate, region, self.traits, execute, nonce)
+        if earlier is not None and "instance" in vars(earlier):
+            vars(context)["instance"] = earlier.instance  # drawn once
         if claim.inside and depth.margin < 0:
             note = f"outside the region {region.name}: {depth.binding} has margin {depth.margin:.3g}"
             outcome = Outcome(False, math.nan, note, in_scope=False)
@@ -167,7 +210,9 @@ class Bench:
             except SolverFault as error:
                 outcome = Outcome(False, -math.inf, str(error), fault=error.fault)
         seconds = time.perf_counter() - start
-        return Trial(claim.name, phase, configuration, replicate, depth, outcome, seconds, calls, nonce=nonce)
+        return Trial(
+            claim.name, phase, configuration, replicate, depth, outcome, seconds, calls, nonce=nonce, cpu_seconds=cpu
+        ), context
 
     def _ask(self, problem: Any, seed: tuple[int, ...], trace: bool, memory: bool) -> Run[Any] | SolverFault:
         """Call the solver and note its faults; a hard one comes back as a value."""
@@ -197,11 +242,13 @@ class Bench:
             while len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
 
-    def trials(self, claim: Claim, region: Region, asked: Sequence[Asked]) -> list[Trial]:
+    def trials(
+        self, claim: Claim, region: Region, asked: Sequence[Asked], companions: Sequence[Claim] = ()
+    ) -> list[Trial]:
         """Run trials, several at a time unless the claim measures time; answers come in the order asked."""
         if self.jobs == 1 or getattr(claim.kind, "alone", False):
-            return [self.trial(claim, region, *a) for a in asked]
-        futures = [self._pool.submit(self.trial, claim, region, *a) for a in asked]
+            return [self.trial(claim, region, *a, companions) for a in asked]
+        futures = [self._pool.submit(self.trial, claim, region, *a, companions) for a in asked]
         return [f.result() for f in futures]
 
 

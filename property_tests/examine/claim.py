@@ -27,7 +27,7 @@ import enum
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
@@ -44,6 +44,7 @@ from lrs.core.registry import Registry, instance_of
 from lrs.core.run import Fault, Run
 from lrs.core.solver import Traits
 from lrs.core.validate import hint, probability
+from property_tests.examine.cell import Cell
 from property_tests.examine.closure import closure, fingerprint
 from property_tests.examine.configuration import Configuration, Region
 
@@ -68,20 +69,48 @@ class Verdict(enum.Enum):
 
 
 _MEANING = {
-    Verdict.CONFIRMED: "holds; saying so of a solver that breaks it has probability at most β",
+    Verdict.CONFIRMED: "in every cell examined the lower bound of its probability reached p₁, at confidence 1 − β; of sizes "
+    "not tried nothing is said",
     Verdict.REFUTED: "broken, with a witness; saying so of a solver that keeps it has probability at most α",
     Verdict.INCONCLUSIVE: "the budget was spent before the evidence sufficed either way",
     Verdict.NOT_APPLICABLE: "the solver says it does not do this",
-    Verdict.BLOCKED: "rests on a claim that is refuted",
+    Verdict.BLOCKED: "rests on a claim that is refuted, or the solver does not answer on the plain model",
     Verdict.OUT_OF_SCOPE: "every configuration lay outside the region where the solver is held to it",
 }
+
+
+class Quantifier(enum.Enum):
+    """Of what a claim's probability is spoken."""
+
+    EVERY = "in every configuration"
+    AVERAGE = "on average over the configurations"
+    ALWAYS = "always"
+
+    def hypothesis(self, kind: Kind) -> str:
+        """What the evidence is about, in words."""
+        p0, p1 = kind.p0, kind.p1
+        return {
+            Quantifier.EVERY: f"kept: every configuration succeeds with probability ≥ {p0:g}; broken: in some cell the "
+            f"average over its configurations, or a configuration that failed once, is at most {p1:g}",
+            Quantifier.AVERAGE: f"kept: the average over the configurations of every cell is ≥ {p0:g}; broken: in some cell "
+            f"it is at most {p1:g}",
+            Quantifier.ALWAYS: f"kept: no trial ever fails; broken: a share of at least {1 - p1:.3g} of the trials fails",
+        }[self]
+
+
+def quantifier_of(kind: Kind) -> Quantifier:
+    """A kind's own ``quantifier``; without one, always where p₀ = 1 and every configuration elsewhere."""
+    found = getattr(kind, "quantifier", None)
+    if isinstance(found, Quantifier):
+        return found
+    return Quantifier.ALWAYS if kind.p0 >= 1 else Quantifier.EVERY
 
 
 # ---------------------------------------------------------------------------------------------- kinds of evidence
 class Kind(Protocol):
     """What decides a claim: any object with these three, so that a family can bring kinds of its own.
 
-    Optional: ``alone``, whether trials run one at a time after everything else (measured time); ``envelope(first, step)``,
+    Optional: ``quantifier``, of what the probability is spoken (`quantifier_of`); ``alone``, whether trials run one at a time after everything else (measured time); ``envelope(first, step)``,
     the bound that a report draws beside the trace of an outcome; and ``tally(alpha, beta)``, which makes what counts the trials where `property_tests.examine.tally.Tally` does not fit: a subclass
     of it, usually with another ``_confirm``, ``log_e_refute`` or ``verdict``. Its repr is part of the claim's hash.
     """
@@ -113,7 +142,7 @@ def _check_kind(name: str, kind: Any) -> None:
 
 @dataclass(frozen=True)
 class AtLeast:
-    """P(check is ok) ≥ p0, told apart from P ≤ p1; between the two either verdict or none may come."""
+    """In every configuration P(check is ok) ≥ p0, told apart from P ≤ p1; between the two either verdict or none may come."""
 
     p0: float = 0.95
     p1: float = 0.80
@@ -124,7 +153,14 @@ class AtLeast:
 
     @property
     def sentence(self) -> str:
-        return f"with probability ≥ {self.p0:g}"
+        return f"{quantifier_of(self).value} with probability ≥ {self.p0:g}"
+
+
+@dataclass(frozen=True)
+class OnAverage(AtLeast):
+    """The same of the average over the configurations of a cell: single ones may fail more often."""
+
+    quantifier: ClassVar[Quantifier] = Quantifier.AVERAGE
 
 
 @dataclass(frozen=True)
@@ -144,7 +180,7 @@ class Rate(AtLeast):
 
 
 @dataclass(frozen=True)
-class Scaling(AtLeast):
+class Scaling(OnAverage):
     """A trial compares several sizes and is ok when the fitted exponent keeps its bound; counted as `AtLeast`."""
 
     @property
@@ -153,7 +189,7 @@ class Scaling(AtLeast):
 
 
 @dataclass(frozen=True)
-class Timing(AtLeast):
+class Timing(OnAverage):
     """Like `Scaling`, but of measured time: run alone, after everything else, never in parallel."""
 
     p0: float = 0.90
@@ -167,7 +203,7 @@ class Timing(AtLeast):
 
 @dataclass(frozen=True)
 class Always:
-    """One counterexample refutes; n successes without failure confirm that P > p1, n = ⌈ln β / ln p1⌉."""
+    """One counterexample refutes; n = ⌈ln β / ln p1⌉ successes without failure bound how often it may be broken, by 1 − p1."""
 
     p1: float = 0.90
 
@@ -180,7 +216,7 @@ class Always:
 
     @property
     def sentence(self) -> str:
-        return "always"
+        return Quantifier.ALWAYS.value
 
 
 # ---------------------------------------------------------------------------------------------- what a check sees
@@ -389,6 +425,9 @@ class Claim:
         those that break an assumption on purpose.
     calls : float
         Solver calls per trial, roughly: plans the budget.
+    ladder : callable, optional
+        ``ladder(region, budget)`` are the cells (`Cell`) it is decided in besides ``configurations``, ``budget`` being a name.
+        Claims with the same ladder are tried on the same data, and share each answer.
     """
 
     name: str
@@ -403,6 +442,7 @@ class Claim:
     requires: tuple[str, ...] = ("conduct/answers",)
     inside: bool = True
     calls: float = 1.0
+    ladder: Callable[[Region, str], Sequence[Cell]] | None = None
 
     def __post_init__(self) -> None:
         subject, _, rest = self.name.partition("/")
@@ -420,7 +460,7 @@ class Claim:
         That is the code of its check and of its configurations, of how a trial is run, and of whatever these import.
         Evidence of older code is not evidence for this one: a ledger resets when it changes.
         """
-        functions = [_plain(f) for f in (self.check, self.configurations)]
+        functions = [_plain(f) for f in (self.check, self.configurations, self.ladder) if f is not None]
         # The worker is started by name and imported by nobody.
         trials = ("property_tests.examine.bench", "lrs.isolation.worker")
         code = fingerprint(*trials, *sorted({f.__module__ for f in functions}))

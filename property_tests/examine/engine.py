@@ -15,25 +15,33 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from lrs.core.errors import InvalidInput, MissingExtra
+from lrs.core.family import load_family
 from lrs.core.identity import joint_digest
 from lrs.core.run import Fault, Limits, SolverFault
 from lrs.core.validate import hint, probability
 from property_tests.examine import search
 from property_tests.examine.bench import Asked, Bench, Trial
+from property_tests.examine.cell import Cell, cell_of
 from property_tests.examine.claim import Claim, Outcome, Verdict
 from property_tests.examine.closure import fingerprint
 from property_tests.examine.configuration import Configuration, Everywhere, Region
 from property_tests.examine.ledger import Entry, Ledger
-from property_tests.examine.tally import Tally
+from property_tests.examine.tally import BASE, Tally
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 #: Trials between two looks at the evidence; fixed, because the order of trials must not depend on the processes.
 BATCH = 8
+#: The claim that all others rest on, but for problems of the plain model that are answered.
+ANSWERS = "conduct/answers"
 #: Proposals that all lie outside the region before a claim is called OUT_OF_SCOPE.
 _ENOUGH_OUTSIDE = 24
 
@@ -48,13 +56,15 @@ class Budget:
     explore : int
         Configurations searched for small margins, per claim.
     least, most : int
-        Counted trials per claim: a verdict of CONFIRMED waits for ``least``, INCONCLUSIVE comes after ``most``.
+        Counted trials: a verdict of CONFIRMED waits for ``least`` of the claim, INCONCLUSIVE comes after ``most`` of a cell.
     shrink : int
         Configurations tried while reducing a failure.
     confirm : int
         Fresh trials of each candidate for a witness.
     limits : Limits
         Of one solver call.
+    cell_seconds : float
+        Processor time of the solver that confirming one cell of a ladder may take; a slower solver is not examined there.
     """
 
     name: str
@@ -64,16 +74,34 @@ class Budget:
     shrink: int
     confirm: int
     limits: Limits = field(default_factory=Limits)
+    cell_seconds: float = 60.0
 
 
 BUDGETS = {
-    "quick": Budget(name="quick", explore=6, least=0, most=400, shrink=40, confirm=6, limits=Limits(seconds=20.0)),
-    "standard": Budget(
-        name="standard", explore=40, least=150, most=2000, shrink=150, confirm=10, limits=Limits(seconds=60.0)
-    ),
-    "exhaustive": Budget(
-        name="exhaustive", explore=400, least=2000, most=20000, shrink=600, confirm=20, limits=Limits(seconds=300.0)
-    ),
+    b.name: b
+    for b in (
+        Budget(name="quick", explore=6, least=0, most=400, shrink=40, confirm=6, limits=Limits(seconds=20.0)),
+        Budget(
+            name="standard",
+            explore=40,
+            least=150,
+            most=2000,
+            shrink=150,
+            confirm=10,
+            limits=Limits(seconds=60.0),
+            cell_seconds=600.0,
+        ),
+        Budget(
+            name="exhaustive",
+            explore=400,
+            least=2000,
+            most=20000,
+            shrink=600,
+            confirm=20,
+            limits=Limits(seconds=300.0),
+            cell_seconds=6000.0,
+        ),
+    )
 }
 
 
@@ -93,6 +121,7 @@ class Witness:
     trial: Trial
     failures: int
     repeats: int
+    claim: Claim
 
     @property
     def damning(self) -> tuple[Any, ...]:
@@ -117,6 +146,14 @@ class Result:
     seconds: float = 0.0
     calls: int = 0
     examples: tuple[Trial, ...] = ()
+    #: Smallest and largest of each size among the counted trials.
+    extent: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    #: Cells of the ladder where the region promises nothing, and why.
+    out_of_scope: Mapping[str, str] = field(default_factory=dict)
+    #: Name of the claim whose counterexample this one shares.
+    cause: str = ""
+    #: What the trials inside a theorem's own region say, by its name.
+    tables: Mapping[str, Tally] = field(default_factory=dict)
 
     @property
     def ran(self) -> bool:
@@ -179,37 +216,64 @@ class Examination:
         record: Callable[[Trial], None],
         drawn_from: Region | None = None,
         nonce: str | None = None,
+        companions: Sequence[Claim] = (),
+        promised: Mapping[str, Region] | None = None,
     ) -> None:
         self.nonce = nonce
         self.claim, self.bench, self.region, self.budget, self.ledger = claim, bench, region, budget, ledger
-        self.seed, self.progress, self.record = seed, progress, record
-        self.tally = Tally.of(claim.kind, alpha, beta)
+        self.seed, self.progress, self.record, self.companions = seed, progress, record, companions
+        source = region if drawn_from is None else drawn_from
+        self.cells = {BASE: Cell(BASE, claim.configurations(source))}
+        self.out_of_scope: dict[str, str] = {}
+        if claim.ladder is not None and not hasattr(claim.kind, "tally"):
+            for cell in claim.ladder(source, budget.name):
+                if cell.configurations is None:
+                    self.out_of_scope[cell.name] = cell.why
+                else:
+                    self.cells[cell.name] = cell
+        self.tally = Tally.of(claim.kind, alpha, beta, tuple(self.cells))
+        #: The trials that lay in the region of a theorem which promises the claim.
+        self.promised = {n: r for n, r in (promised or {}).items() if n in claim.theorems and r is not region}
+        self.tables = {n: Tally.of(claim.kind, alpha, beta, tuple(self.cells)) for n in self.promised}
         code = fingerprint(type(bench.family).__module__)  # how data are drawn and answers judged
         texts = [bench.hash, claim.name, claim.hash, code, region.name]
         for r in (region, *([] if drawn_from is None else [drawn_from])):
             texts += [repr(r), fingerprint(type(r).__module__)]
         self.evidence = joint_digest(*texts)[:16]
-        self.strategy = claim.configurations(region if drawn_from is None else drawn_from)
         self.failures: list[Trial] = []
         self.examples: list[Trial] = []
         self.first_outside: Trial | None = None
         self.explored = self.outside = self.resumed = self.calls = 0
         self.seconds = 0.0
         self.round = 0
+        self.extent: dict[str, tuple[float, float]] = {}
         self._replicates: Counter[tuple[str, str]] = Counter()
+        self._drawn: dict[str, list[Configuration]] = {name: [] for name in self.cells}
+        self._used: Counter[str] = Counter()
+        self._cpu: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()
+        self._outside: Counter[str] = Counter()
         self._resume()
 
     def _resume(self) -> None:
         """Count again what the ledger holds about this very solver, claim and region."""
-        for entry in self.ledger.about(self.evidence):
-            self._count(entry.phase, entry.configuration, entry.ok)
+        entries = list(self.ledger.about(self.evidence))
+        for entry in entries:  # those first that have a slot already: what failed while exploring is in no entry
+            if entry.phase.startswith("press/") and cell_of(entry.phase) in self.cells:
+                self.tally.press(entry.configuration, cell_of(entry.phase))
+        for entry in entries:
+            cell = cell_of(entry.phase)
+            if cell not in self.cells:
+                continue  # of another budget's ladder
+            configuration = Configuration.parse(entry.configuration)
+            self._count(entry.phase, configuration, entry.ok)
             self._replicates[(entry.phase, entry.configuration)] = max(
                 self._replicates[(entry.phase, entry.configuration)], entry.replicate + 1
             )
             self.round = max(self.round, entry.round + 1)
             self.resumed += 1
+            self._before[cell] += 1
             if not entry.ok:
-                configuration = Configuration.parse(entry.configuration)
                 self.failures.append(
                     Trial(
                         self.claim.name,
@@ -225,12 +289,21 @@ class Examination:
                     )
                 )
 
-    def _count(self, phase: str, configuration: str, ok: bool) -> None:
+    def _count(self, phase: str, configuration: Configuration, ok: bool) -> None:
+        cell, text = cell_of(phase), configuration.text
+        for name, value in _sizes(self.region, configuration).items():
+            low, high = self.extent.get(name, (value, value))
+            self.extent[name] = (min(low, value), max(high, value))
         if phase.startswith("press/"):
-            self.tally.press(configuration)
-            self.tally.add(ok, pressed=configuration)
-        else:
-            self.tally.add(ok)
+            if text in self.tally.strata[cell].pressed:
+                self.tally.add(ok, pressed=text, cell=cell)
+            return
+        self.tally.add(ok, cell=cell)
+        if not ok and phase.startswith("decide/"):
+            self.tally.press(text, cell)
+        for name, region in self.promised.items():
+            if region.depth(configuration).margin >= 0:
+                self.tables[name].add(ok, cell=cell)
 
     def _entry(self, t: Trial) -> Entry:
         return Entry(
@@ -246,8 +319,8 @@ class Examination:
             nonce=t.nonce,
         )
 
-    def _phase(self, name: str) -> str:
-        return f"{name}/{self.seed}"
+    def _phase(self, name: str, cell: str = BASE) -> str:
+        return f"{name}/{self.seed}" + (f"/{cell}" if cell else "")
 
     def _next(self, phase: str, configuration: Configuration) -> Asked:
         """The next replicate of a configuration that has not been used in this phase."""
@@ -256,21 +329,24 @@ class Examination:
         self._replicates[key] += 1
         return phase, configuration, replicate, self.nonce
 
-    def _run(self, asked: Sequence[Asked], *, count: bool) -> list[Trial]:
+    def _run(self, asked: Sequence[Asked], *, count: bool, companions: Sequence[Claim] = ()) -> list[Trial]:
         with _blame_the_claim(self.claim):
-            done = self.bench.trials(self.claim, self.region, asked)
+            done = self.bench.trials(self.claim, self.region, asked, companions)
         out = []
         for t in done:
             counted = count and t.outcome.in_scope
             if counted:
                 counted = self.ledger.add(self._entry(t))
             if counted:
-                self._count(t.phase, t.configuration.text, t.outcome.ok)
+                self._count(t.phase, t.configuration, t.outcome.ok)
             t = replace(t, counted=counted)
+            cell = cell_of(t.phase)
             self.calls += t.calls
             self.seconds += t.seconds
+            self._cpu[cell] += t.cpu_seconds
             if not t.outcome.in_scope:
                 self.outside += 1
+                self._outside[cell] += 1
                 self.first_outside = self.first_outside or t
             if t.failed:
                 self.failures.append(t)
@@ -297,51 +373,89 @@ class Examination:
             return t.outcome.margin if t.outcome.in_scope else math.inf
 
         number = self.budget.explore
-        search.explore(self.strategy, number, search.seed_of("explore", str(self.seed)), margin)
+        search.explore(self._strategy(BASE), number, search.seed_of("explore", str(self.seed)), margin)
         for t in [t for t in self.failures if t.phase == phase]:
             self.tally.press(t.configuration.text)
+
+    def _strategy(self, cell: str) -> SearchStrategy[Configuration]:
+        found = self.cells[cell].configurations
+        assert found is not None
+        return found
 
     def _witnessed(self, t: Trial) -> None:
         """Count a counterexample found outside the decide phase: for an Always claim one is enough."""
         if self.ledger.add(self._entry(t)):
-            self._count(t.phase, t.configuration.text, False)
+            self._count(t.phase, t.configuration, False)
 
-    def _decided(self) -> bool:
-        verdict = self.tally.verdict
-        if verdict is Verdict.CONFIRMED:
-            return self.tally.trials >= self.budget.least
-        return verdict is Verdict.REFUTED
+    def _open(self, cell: str) -> bool:
+        """Whether a cell still wants trials."""
+        stratum = self.tally.strata[cell]
+        new = stratum.trials - self._before[cell]
+        if stratum.skipped or new >= self.budget.most:
+            return False
+        if not stratum.trials and self._outside[cell] >= _ENOUGH_OUTSIDE:
+            return False
+        if cell and self._cpu[cell] > 2 * self.budget.cell_seconds:
+            return False
+        if self.tally.verdict_of(cell) is Verdict.CONFIRMED:
+            return cell == BASE and self.tally.trials < self.budget.least
+        return True
 
     def decide(self) -> None:
-        """Fresh configurations and pressed ones, until the evidence or the budget decides."""
-        pool, press = self._phase("decide"), self._phase("press")
-        drawn: list[Configuration] = []
-        used = 0
-        while not self._decided() and self.tally.trials - self.resumed < self.budget.most:
-            if used + BATCH > len(drawn):
-                # The first block suffices for a clear AtLeast, the second for an Always; Hypothesis cannot continue a
-                # stream, so each block has a seed of its own.
-                asked_for = 5 * BATCH if not drawn else max(4 * BATCH, len(drawn) // 2)
-                # No claim name: claims with the same strategy are tried on the same data and share answers.
-                key = ("decide", str(self.seed), str(self.round), str(len(drawn)))
-                drawn += search.propose(self.strategy, asked_for, search.seed_of(*key))
-            slots = self.tally.undecided_slots
-            fresh = BATCH if not slots else BATCH // 2
-            if slots and self.tally.pool.best_confirm >= -math.log(self.tally.beta):
-                fresh = 0  # only the pressed ones are still open
-            asked = [self._next(pool, c) for c in drawn[used : used + fresh]]
-            used += fresh
-            asked += [
-                self._next(press, Configuration.parse(slots[i % len(slots)]))
-                for i in range(BATCH - fresh if slots else 0)
-            ]
-            done = self._run(asked, count=True)
-            for t in done:
-                if t.failed and t.phase == pool:
-                    self.tally.press(t.configuration.text)
-            self.progress(self.tally, "decide", self.tally.trials)
-            if not self.tally.trials and self.outside >= _ENOUGH_OUTSIDE:
-                return
+        """Fresh configurations and pressed ones, a batch in every open cell in turn, until evidence or budget decides."""
+        while self.tally.verdict is not Verdict.REFUTED:
+            opened = [cell for cell in self.cells if self._open(cell)]
+            if not opened:
+                break
+            for cell in opened:
+                self._batch(cell)
+                if self.tally.verdict is Verdict.REFUTED:
+                    return
+        for cell, stratum in self.tally.strata.items():
+            if not stratum.trials and self._outside[cell] and not stratum.skipped:
+                self.tally.leave_out(cell, "every problem drawn lay outside the region")
+
+    def _batch(self, cell: str) -> None:
+        """The next trials of a cell."""
+        if cell in self.bench.slow:
+            self.tally.skip(cell, self.bench.slow[cell])
+            return
+        pool, press = self._phase("decide", cell), self._phase("press", cell)
+        drawn, stratum = self._drawn[cell], self.tally.strata[cell]
+        # The first trial of a ladder's cell shows what the others are going to cost.
+        first = bool(cell) and not stratum.trials and not self._outside[cell]
+        size = 1 if first else BATCH
+        if self._used[cell] + BATCH > len(drawn):
+            # The first block suffices for a clear AtLeast, the second for an Always; Hypothesis cannot continue a
+            # stream, so each block has a seed of its own.
+            asked_for = 5 * BATCH if not drawn else max(4 * BATCH, len(drawn) // 2)
+            # No claim name: claims with the same strategy are tried on the same data and share answers.
+            key = ("decide", str(self.seed), str(self.round), str(len(drawn)), *([cell] if cell else []))
+            drawn += search.propose(self._strategy(cell), asked_for, search.seed_of(*key))
+        slots = self.tally.undecided_slots(cell)
+        fresh = size if not slots else size // 2
+        if slots and stratum.pool.best_confirm >= -math.log(self.tally.beta):
+            fresh = 0  # only the pressed ones are still open
+        used = self._used[cell]
+        asked = [self._next(pool, c) for c in drawn[used : used + fresh]]
+        self._used[cell] += fresh
+        asked += [
+            self._next(press, Configuration.parse(slots[i % len(slots)])) for i in range(size - fresh if slots else 0)
+        ]
+        (first_trial, *_) = self._run(asked, count=True, companions=self.companions if cell else ())
+        self.progress(self.tally, "decide", self.tally.trials)
+        if first and first_trial.cpu_seconds * self._needed() > self.budget.cell_seconds:
+            self.bench.slow[cell] = f"{first_trial.cpu_seconds:.2g} s a call"
+            self.tally.skip(cell, self.bench.slow[cell])
+
+    def _needed(self) -> int:
+        """Trials without failure that confirm a cell, roughly."""
+        return math.ceil(math.log(self.tally.beta) / math.log(self.claim.kind.p1)) + BATCH
+
+    def _failing_cell(self) -> str:
+        """Where most of the evidence against the claim comes from."""
+        strata = self.tally.strata
+        return max(strata, key=lambda cell: (strata[cell].best_refute, sum(c.failures for c in strata[cell].counts)))
 
     def _fails(self, configuration: Configuration) -> bool:
         """Whether most of up to three fresh trials fail (for an Always claim: whether one does)."""
@@ -360,7 +474,7 @@ class Examination:
         if not self.budget.shrink:
             return None
         seed = search.seed_of("shrink", str(self.seed))
-        return search.shrink(self.strategy, self.budget.shrink, seed, self._fails)
+        return search.shrink(self._strategy(self._failing_cell()), self.budget.shrink, seed, self._fails)
 
     def confirm(self, shrunk: Configuration | None) -> Witness | None:
         """Try candidates on fresh data, smallest first, and keep the most damning."""
@@ -386,24 +500,47 @@ class Examination:
                 (shown,) = self._run([(seen.phase, seen.configuration, seen.replicate, seen.nonce)], count=False)
                 if not shown.failed:
                     continue
-            witness = Witness(shown, len(failed), len(done))
+            witness = Witness(shown, len(failed), len(done), self.claim)
             if best is None or witness.damning < best.damning:
                 best = witness
             if 2 * len(failed) > len(done) or (failed and self.tally.at_once):
                 break
         return best
 
-    def run(self) -> Result:
-        """All phases; raises KeyboardInterrupt after the trials so far were recorded."""
+    def _same_cause(self, causes: Sequence[Witness]) -> Witness | None:
+        """The first of these counterexamples to other claims that breaks this one too: one instance, one cause."""
+        for cause in causes:
+            t, other = cause.trial, cause.claim
+            if t.outcome.fault is not None:
+                if any(f.outcome.fault is t.outcome.fault for f in self.failures):
+                    return cause
+                continue
+            own, theirs = self.claim, other
+            alike = own.ladder is theirs.ladder if own.ladder else own.configurations is theirs.configurations
+            if alike and any(f.phase == t.phase for f in self.failures):
+                (again,) = self._run([(t.phase, t.configuration, t.replicate, t.nonce)], count=False)
+                if again.failed:
+                    return replace(cause, trial=again, claim=other)
+        return None
+
+    def run(self, causes: Sequence[Witness] = ()) -> Result:
+        """All phases; raises KeyboardInterrupt after the trials so far were recorded.
+
+        A claim that a counterexample of ``causes`` breaks as well gets that one for its witness.
+        """
         start = time.perf_counter()
-        why, witness = "", None
+        why, witness, cause = "", None, ""
         verdict: Verdict | None = None
         try:
-            if not self._decided() and not self.resumed:
+            if not self.resumed:
                 self.explore()
             self.decide()
             if self.tally.verdict is Verdict.REFUTED:
-                witness = self.confirm(self.shrink())
+                witness = self._same_cause(causes)
+                if witness is not None:
+                    cause = witness.claim.name
+                else:
+                    witness = self.confirm(self.shrink())
         except _CheckFailed as error:
             verdict, why = Verdict.INCONCLUSIVE, str(error)
         if verdict is None:
@@ -411,17 +548,26 @@ class Examination:
             if verdict is Verdict.INCONCLUSIVE and not self.tally.trials and self.outside:
                 verdict, why = Verdict.OUT_OF_SCOPE, self._outside_sentence()
             elif verdict is Verdict.INCONCLUSIVE:
-                why = f"the budget of {self.budget.most} trials was spent; run again with the same ledger to go on"
+                why = self._open_sentence()
             elif verdict is Verdict.REFUTED and witness is not None and witness.trial.outcome.note:
                 why = witness.trial.outcome.note
-        return self.result(verdict, why, witness, time.perf_counter() - start)
+        return self.result(verdict, why, witness, time.perf_counter() - start, cause)
 
     def _outside_sentence(self) -> str:
         assert self.first_outside is not None
         binding = self.first_outside.depth.binding
         return f"all {self.outside} problems lay outside the region {self.region.name}, the first by its {binding}"
 
-    def result(self, verdict: Verdict, why: str, witness: Witness | None, seconds: float) -> Result:
+    def _open_sentence(self) -> str:
+        strata = self.tally.strata
+        skipped = {cell: s for cell, s in strata.items() if s.skipped and not s.outside}
+        if 2 * len(skipped) > len(strata):
+            return f"{len(skipped)} of {len(strata)} cells are too slow to be examined in this budget"
+        open_ = [c or "small problems" for c in strata if self.tally.verdict_of(c) is Verdict.INCONCLUSIVE]
+        where = f" in {', '.join(c for c in open_ if c not in skipped)}" if len(strata) > 1 else ""
+        return f"the budget was spent{where}; run again with the same ledger to go on"
+
+    def result(self, verdict: Verdict, why: str, witness: Witness | None, seconds: float, cause: str = "") -> Result:
         return Result(
             self.claim,
             verdict,
@@ -435,7 +581,21 @@ class Examination:
             seconds,
             self.calls,
             tuple(self.examples),
+            self.extent,
+            self.out_of_scope,
+            cause,
+            self.tables,
         )
+
+
+def _sizes(region: Region, configuration: Configuration) -> dict[str, float]:
+    """The sizes of a problem that a verdict names the range of: what the region says, or the family's sizes."""
+    own = getattr(region, "extent", None)
+    if own is not None:
+        return dict(own(configuration))
+    parameters = load_family(configuration.family).parameters
+    values = configuration.spec.to_dict()
+    return {n: float(values[n]) for n, p in parameters.items() if p.size and isinstance(values.get(n), int | float)}
 
 
 def _nothing(*_: Any) -> None:
@@ -475,6 +635,7 @@ def examine(
     earlier: dict[str, Verdict] | None = None,
     until_refuted: bool = False,
     nonce: str | None = None,
+    promised: Mapping[str, Region] | None = None,
 ) -> list[Result]:
     """Every chosen claim on one solver, each after those it rests on; time is measured last.
 
@@ -489,7 +650,8 @@ def examine(
         Where configurations come from instead; those outside ``region`` are OUT_OF_SCOPE.
     budget : str or Budget
     alpha, beta : float
-        Bounds, per claim, on the probability of a false REFUTED and of a false CONFIRMED.
+        Bounds, for all claims of the run together, on the probability of a false REFUTED and of a false CONFIRMED; each
+        claim that applies has an equal share of both.
     seed : int
         Of the suite: another one draws other configurations and other data.
     ledger : Ledger, optional
@@ -500,6 +662,8 @@ def examine(
         Told after every batch, and of every trial.
     earlier : mapping of name to Verdict, optional
         Verdicts known already (of claims that are not in ``chosen``); added to.
+    promised : mapping of str to Region, optional
+        Regions of theorems by name: what lies in them is counted in tables of its own for the claims that they promise.
     until_refuted : bool
         Try the claims exactly in the order given and end with the first that is refuted.
 
@@ -518,8 +682,20 @@ def examine(
     in_time_order = (
         list(chosen) if until_refuted else sorted(chosen, key=lambda c: bool(getattr(c.kind, "alone", False)))
     )
+    applicable = [c for c in in_time_order if not c.missing_traits(bench.traits)]
+    each = max(len(applicable), 1)  # Bonferroni: the rates are those of the whole run
+    alpha, beta = alpha / each, beta / each
+    causes: list[Witness] = []
+
+    @cache
+    def answers_plainly() -> bool:
+        return _answers_plainly(bench, where, by_name[ANSWERS], seed, nonce)
+
+    by_name = {c.name: c for c in in_time_order}
     for position, claim in enumerate(in_time_order):
         blocking = [n for n in claim.requires if verdicts.get(n) in (Verdict.REFUTED, Verdict.BLOCKED)]
+        if ANSWERS in blocking and ANSWERS in by_name and answers_plainly():
+            blocking.remove(ANSWERS)  # a corner without an answer is a failure there, and hides nothing else
         missing = claim.missing_traits(bench.traits)
         if bench.broken is not None:
             result = _unloadable(claim, bench.broken, alpha, beta)
@@ -549,9 +725,11 @@ def examine(
                 record=record,
                 drawn_from=drawn_from,
                 nonce=nonce,
+                companions=[c for c in applicable[applicable.index(claim) + 1 :] if _shares_ladder(c, claim)],
+                promised=promised,
             )
             try:
-                result = examination.run()
+                result = examination.run(causes)
             except KeyboardInterrupt:
                 results.append(examination.result(examination.tally.verdict, "interrupted", None, 0.0))
                 rest = in_time_order[position + 1 :]
@@ -559,9 +737,25 @@ def examine(
                 raise Interrupted(results) from None
         verdicts[claim.name] = result.verdict
         results.append(result)
+        if result.witness is not None and not result.cause:
+            causes.append(result.witness)
         if until_refuted and result.verdict is Verdict.REFUTED:
             break
     return results
+
+
+def _shares_ladder(claim: Claim, other: Claim) -> bool:
+    return claim.ladder is not None and claim.ladder is other.ladder
+
+
+def _answers_plainly(bench: Bench, region: Region, answers: Claim, seed: int, nonce: str | None) -> bool:
+    """Whether the solver answers three problems of the plain model (of a region without one: any three)."""
+    draw = getattr(region, "plain", region.draw)
+    try:
+        plain = search.propose(draw(), 3, search.seed_of("plain", str(seed)))
+    except InvalidInput:
+        return False  # a region that cannot draw
+    return not any(bench.trial(answers, region, f"plain/{seed}", c, i, nonce).failed for i, c in enumerate(plain))
 
 
 def _unloadable(claim: Claim, fault: SolverFault, alpha: float, beta: float) -> Result:

@@ -5,8 +5,9 @@ They test the tests: `property_tests.benchmarks.verdict_frequencies` counts how 
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ class NoSolver(Bench):
     def __init__(self, hash: str = "synthetic") -> None:
         self.subject, self.jobs, self.conduct = Subject("synthetic"), 1, Conduct()
         self.family, self.broken, self.traits, self.hash = load_family(), None, traits_of(None), hash
+        self._lock, self._made, self.slow = threading.Lock(), {}, {}
         self.seen: Counter[tuple[str, str, str, int]] = Counter()
 
     def trial(
@@ -36,9 +38,10 @@ class NoSolver(Bench):
         configuration: Configuration,
         replicate: int,
         nonce: str | None = None,
+        companions: Sequence[Claim] = (),
     ) -> Trial:
         self.seen[(claim.name, phase, configuration.text, replicate)] += 1
-        return super().trial(claim, region, phase, configuration, replicate, nonce)
+        return super().trial(claim, region, phase, configuration, replicate, nonce, companions)
 
 
 def configurations(region: Region | None = None) -> st.SearchStrategy[Configuration]:

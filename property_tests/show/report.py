@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lrs.core.errors import InvalidInput
+from property_tests.examine import statement
 from property_tests.examine.bench import Trial
 from property_tests.examine.claim import Kind, Verdict
 from property_tests.examine.engine import Result
@@ -31,7 +32,7 @@ pre{background:var(--card);border:1px solid var(--line);border-radius:6px;paddin
 table{border-collapse:collapse;width:100%;font-size:.92rem}th,td{text-align:left;vertical-align:top;padding:.45rem .6rem .45rem 0;border-bottom:1px solid var(--line)}
 th{color:var(--dim);font-weight:600}.n{font-variant-numeric:tabular-nums;white-space:nowrap}.dim{color:var(--dim)}
 .v{font-weight:700;font-size:.8rem;letter-spacing:.02em;white-space:nowrap}.CONFIRMED{color:var(--good)}.REFUTED{color:var(--bad)}.INCONCLUSIVE{color:var(--open)}
-.NOT_APPLICABLE,.BLOCKED,.OUT_OF_SCOPE{color:var(--dim)}
+.NOT_APPLICABLE,.BLOCKED,.OUT_OF_SCOPE,.NOT_EXAMINED{color:var(--dim)}
 .card{border:1px solid var(--line);border-left:4px solid var(--bad);border-radius:6px;padding:.2rem 1rem .8rem;margin:1rem 0}
 .bar{display:block;width:7rem;height:.45rem;border-radius:3px;background:var(--line);margin:.35rem 0 .1rem;overflow:hidden}.bar i{display:block;height:100%;background:var(--blue)}
 .bar.REFUTED i{background:var(--bad)}.bar.CONFIRMED i{background:var(--good)}
@@ -124,8 +125,8 @@ def _evidence(report: Report, r: Result) -> str:
     if r.tally is None or not r.ran:
         return ""
     sides = {
-        Verdict.CONFIRMED: ("for", r.tally.log_e_confirm, -math.log(report.beta)),
-        Verdict.REFUTED: ("against", max(r.tally.log_e_refute, r.tally.best_refute), -math.log(report.alpha)),
+        Verdict.CONFIRMED: ("for", r.tally.log_e_confirm, -math.log(r.tally.beta)),
+        Verdict.REFUTED: ("against", max(r.tally.log_e_refute, r.tally.best_refute), -math.log(r.tally.alpha)),
     }
     out = []
     for verdict, (name, value, threshold) in sides.items():
@@ -158,6 +159,12 @@ def _trials(r: Result) -> str:
 def _row(report: Report, r: Result) -> str:
     expected = report.expectation(r)
     why = f'<br><span class="dim">{escape(r.why)}</span>' if r.why else ""
+    if found := statement.numbers(r):
+        why += f"<br><strong>{escape(found[0].upper() + found[1:])}</strong>"
+    if where := statement.examined(r):
+        why += f'<br><span class="dim">examined: {escape(where)}</span>'
+    if r.cause:
+        why += f'<br><span class="dim">broken by the counterexample to {escape(r.cause)}</span>'
     if expected is not None:
         why += f'<br><span class="dim">expected: {escape(expected.reason)}</span>'
     return (
@@ -168,10 +175,7 @@ def _row(report: Report, r: Result) -> str:
 
 
 def _table(report: Report) -> str:
-    order = list(Verdict)
-    order.remove(Verdict.REFUTED)
-    order = [Verdict.REFUTED, Verdict.INCONCLUSIVE, *[v for v in order if v is not Verdict.INCONCLUSIVE]]
-    shown = sorted((r for r in report.results if r.ran), key=lambda r: (order.index(r.verdict), r.claim.name))
+    shown = [r for r in report.in_order() if r.ran]
     rows = "".join(_row(report, r) for r in shown)
     return (
         '<table class="claims"><thead><tr><th>verdict<th>claim<th>trials<th>evidence (of its threshold)</thead>'
@@ -179,10 +183,42 @@ def _table(report: Report) -> str:
     )
 
 
+def _cells(report: Report) -> str:
+    """The ladder of the headline claim, the measured region's table and the theorem's, which are never mixed."""
+    r = report.headline
+    if r is None or r.tally is None:
+        return ""
+    tables = [(f"region {report.region}: {report.region_label}", statement.table(r.tally, r.out_of_scope))]
+    tables += [
+        (f"of these, the problems inside the region of {name}", statement.promised_table(t, r.out_of_scope))
+        for name, t in r.tables.items()
+    ]
+    out = [f"<h2>Where: <code>{escape(r.claim.name)}</code></h2>"]
+    for title, rows in tables:
+        out.append(
+            f'<h3>{escape(title)}</h3><div class="scroll"><table class="claims"><thead><tr><th>cell<th>verdict<th>kept'
+            "<th>probability at least<th></thead><tbody>"
+        )
+        for row in rows:
+            verdict = str(row["verdict"])
+            sign = _SIGN.get(Verdict(verdict), "") if verdict in Verdict.__members__ else "○"
+            low = statement.figure(row["at_least"]) if row["trials"] else "–"
+            kept = f"{row['successes']} of {row['trials']}" if row["trials"] else ""
+            out.append(
+                f'<tr><td>{escape(row["cell"])}</td><td><span class="v {verdict}">{sign} {verdict.replace("_", " ")}</span></td>'
+                f'<td class="n">{kept}</td><td class="n">{low}</td><td class="dim">{escape(row["why"])}</td></tr>'
+            )
+        out.append("</tbody></table></div>")
+    out += [f"<p>Region of {escape(n)}: NOT CERTIFIED, {escape(why)}</p>" for n, why in report.uncertified.items()]
+    return "".join(out)
+
+
 def _witness(report: Report, r: Result) -> str:
     assert r.witness is not None
     t = r.witness.trial
     pairs = [("configuration", str(t.configuration))]
+    if len(others := report.causes.get(r.claim.name, [])) > 1:
+        pairs.append(("breaks also", ", ".join(others[1:])))
     if r.witness.repeats:
         pairs.append(("on fresh data", f"fails in {r.witness.failures} of {r.witness.repeats} trials"))
     if math.isfinite(t.depth.margin):
@@ -253,6 +289,7 @@ def _run(report: Report) -> str:
     calls = sum(r.calls for r in report.results)
     pairs = [
         ("budget", f"{report.budget.name}; suite seed {report.seed}"),
+        ("error rates", report.rates),
         ("region", f"{report.region}: {report.region_label}" if report.region_label else report.region),
         ("theorem", report.theorem or "all"),
         ("family", report.family.title),
@@ -267,7 +304,7 @@ def _run(report: Report) -> str:
 
 
 def _solver(report: Report, heading: bool) -> str:
-    refuted = [r for r in report.with_verdict(Verdict.REFUTED) if r.witness is not None]
+    refuted = [r for r in report.with_verdict(Verdict.REFUTED) if r.witness is not None and not r.cause]
     witnesses = f"<h2>Counterexamples</h2>{''.join(_witness(report, r) for r in refuted)}" if refuted else ""
     return (
         (
@@ -275,6 +312,8 @@ def _solver(report: Report, heading: bool) -> str:
             if heading
             else f'<h2 id="{escape(report.solver)}">{escape(report.sentence)}</h2>'
         )
+        + "".join(f"<p>{escape(text)}</p>" for text in (report.range,) if text)
+        + _cells(report)
         + _table(report)
         + witnesses
         + _curves(report)
@@ -338,7 +377,7 @@ def html(reports: Sequence[Report]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}<h2>The words</h2>{meanings}"
-        '<p class="dim">α bounds, claim by claim, the probability of a false REFUTED, β that of a false CONFIRMED; both hold '
+        '<p class="dim">α bounds the probability of any false REFUTED of the run, β that of any false CONFIRMED; both hold '
         "however often the evidence is looked at. Evidence is an e-value: the factor by which a bet against the opposite "
         f"has grown.</p><h2>Environment</h2>{where}</body></html>\n"
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import enum
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -388,6 +389,74 @@ def confidence_sequence(
             in_, out = np.where(ok, middle, in_), np.where(ok, out, middle)
         bounds.append(np.where(reached, end, out))
     return bounds[0], bounds[1]
+
+
+@lru_cache(maxsize=100_000)
+def lower_bound(s: int, f: int, beta: float) -> float:
+    """Lower bound for the success probability that may be looked at after every trial, at confidence 1 − ``beta``.
+
+    The smallest x that `BinomialTest` does not exclude: E_confirm for p₁ = x stays below 1/β. So a claim is CONFIRMED
+    exactly when this bound reaches its p₁, and P(bound > p at any time) ≤ P(E_confirm for p₁ = p ever ≥ 1/β) ≤ β.
+
+    Parameters
+    ----------
+    s, f : int
+        Successes and failures.
+    beta : float
+
+    Examples
+    --------
+    >>> lower_bound(37, 0, 1e-3) >= 0.8 > lower_bound(36, 0, 1e-3)
+    True
+    """
+    probability("beta", beta)
+
+    def excluded(x: float) -> bool:
+        return bool(BinomialTest(p0=(1 + x) / 2, p1=x, beta=beta).log_e_confirm(s, f) >= -math.log(beta))
+
+    return _first_crossing(excluded, 0.0, 1.0)
+
+
+@lru_cache(maxsize=100_000)
+def upper_bound(s: int, f: int, alpha: float) -> float:
+    """Upper bound for the success probability, as `lower_bound`: REFUTED when it falls below a claim's p₀."""
+    probability("alpha", alpha)
+
+    def excluded(x: float) -> bool:
+        return bool(BinomialTest(p0=x, p1=x / 2, alpha=alpha).log_e_refute(s, f) >= -math.log(alpha))
+
+    return _first_crossing(excluded, 1.0, 0.0)
+
+
+def _first_crossing(excluded: Callable[[float], bool], start: float, end: float) -> float:
+    """Where exclusion ends, going from ``start``; to 1e-6, rounded towards ``start``."""
+    steps = np.linspace(start, end, 33)[1:-1]
+    last = start
+    for x in steps:  # the excluded set may have holes further on: only what is connected with the start counts
+        if not excluded(float(x)):
+            break
+        last = float(x)
+    low, high = last, last + (end - start) / 32
+    while abs(high - low) > 1e-6:
+        middle = (low + high) / 2
+        low, high = (middle, high) if excluded(middle) else (low, middle)
+    return low
+
+
+def unseen_share(n: int, beta: float, seen: int = 0) -> float:
+    """Share q of the configurations such that one that never works, at a share ≥ q, had shown itself in n, at 1 − β.
+
+    With none seen q = 1 − β^{1/n}: a share s is missed by the first n(s) = ln β / ln(1 − s) draws with probability
+    (1 − s)^{n(s)} = β, and whenever one stops, q ≤ s needs n ≥ n(s). With some seen, `lower_bound` of the rest.
+
+    Examples
+    --------
+    >>> round(unseen_share(688, 1e-3), 4)
+    0.01
+    """
+    if n <= 0:
+        return 1.0
+    return 1 - lower_bound(n - seen, seen, beta) if seen else -math.expm1(math.log(beta) / n)
 
 
 def e_bh(log_e: Any, alpha: float = 0.05) -> Bool[np.ndarray, " n"]:

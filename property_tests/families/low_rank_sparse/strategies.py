@@ -108,6 +108,17 @@ class SampleRegion:
         parts = {**found.parts, **broken}
         return Depth(min(parts.values()), parts)
 
+    def extent(self, configuration: Configuration) -> dict[str, float]:
+        """The sizes that a verdict names the range of."""
+        s = configuration.spec
+        if configuration.structure.startswith("fixture:"):  # has sizes of its own
+            return {}
+        return {"d": s.d, "t": s.t, "r": s.r, "k": s.k, "m/d": s.m / s.d}
+
+    def plain(self) -> st.SearchStrategy[Configuration]:
+        """Small problems of the plain model, well inside."""
+        return self.draw(corners=("plain",), slacks=(0.8,))
+
     def draw(
         self,
         *,

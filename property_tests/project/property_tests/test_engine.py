@@ -35,7 +35,7 @@ def verdicts(probability, runs, *, alpha, beta, most=600, press=True):
         for i in range(most):
             if tally.verdict is not Verdict.INCONCLUSIVE:
                 break
-            slots = tally.undecided_slots
+            slots = tally.undecided_slots()
             if slots and i % 2:
                 tally.add(bool(rng.random() < probability), pressed=slots[i // 2 % len(slots)])
             else:
@@ -141,7 +141,7 @@ def test_the_number_of_processes_changes_nothing():
     """Batches are fixed, so the order of trials is too."""
 
     class Backwards(NoSolver):
-        def trials(self, claim, region, asked):
+        def trials(self, claim, region, asked, companions=()):
             return [self.trial(claim, region, *a) for a in reversed(asked)][::-1]
 
     first, second = one(bernoulli(0.9)), one(bernoulli(0.9), bench=Backwards())

@@ -8,6 +8,7 @@ from lrs.families.low_rank_sparse import metrics
 from property_tests.examine.claim import AtLeast, Claim, Context, Outcome, Rate, register
 from property_tests.families.low_rank_sparse import strategies
 from property_tests.families.low_rank_sparse.claims.recovery import THEOREM
+from property_tests.families.low_rank_sparse.ladder import ladder
 from theory.statistics.rates import RateVerdict, certify, envelope_rate
 
 #: e_ℓ ≤ C ρ^ℓ e_0. Both are this toolkit's: the theorem promises a geometric decay, not its numbers.
@@ -81,6 +82,7 @@ register(
         cite=f"geometric decay in Theorem 1 [M], nearly linear time of the {THEOREM}; numbers chosen here",
         kind=Rate(0.95, 0.80, rho=RHO, C=CONSTANT),
         configurations=strategies.inside,
+        ladder=ladder,
         check=_envelope,
         theorems=("amht-informal",),
         traits=("exact", "trace", "low_rank", "sparse"),

@@ -15,6 +15,7 @@ from lrs.families.low_rank_sparse import metrics
 from property_tests.examine.claim import AtLeast, Claim, Context, Outcome, register
 from property_tests.examine.configuration import Configuration, Region
 from property_tests.families.low_rank_sparse import strategies
+from property_tests.families.low_rank_sparse.ladder import ladder
 from property_tests.families.low_rank_sparse.structures import short_tasks
 
 THEOREM = "informal theorem of Pal et al., AISTATS 2024 (arXiv 2210.03505) [S]; region calibrated"
@@ -71,6 +72,7 @@ register(
         cite=THEOREM,
         kind=AtLeast(0.95, 0.80),
         configurations=strategies.inside,
+        ladder=ladder,
         check=_recovers,
         theorems=("amht-informal",),
         traits=("exact", "low_rank", "sparse"),
@@ -83,6 +85,7 @@ register(
         cite=THEOREM,
         kind=AtLeast(0.95, 0.80),
         configurations=strategies.inside,
+        ladder=ladder,
         check=_subspace,
         theorems=("amht-informal",),
         traits=("exact", "low_rank", "sparse"),
@@ -107,6 +110,7 @@ register(
         cite="‘exactly’ of the informal theorem [S], read as the limit of the iteration; tolerance chosen here",
         kind=AtLeast(0.95, 0.80),
         configurations=strategies.inside,
+        ladder=ladder,
         check=_to_rounding,
         theorems=("amht-informal",),
         traits=("exact", "low_rank", "sparse"),
@@ -120,6 +124,7 @@ register(
         cite=THEOREM,
         kind=AtLeast(0.95, 0.80),
         configurations=strategies.inside,
+        ladder=ladder,
         check=_support,
         theorems=("amht-informal",),
         traits=("exact", "low_rank", "sparse"),

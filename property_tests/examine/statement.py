@@ -1,0 +1,131 @@
+"""What a result says in words: the number before the word, where it was examined, and what was tested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from property_tests.examine.claim import Quantifier, Verdict, quantifier_of
+from property_tests.examine.engine import Result
+from property_tests.examine.tally import BASE, Tally
+
+#: What the cell of small problems is called.
+SMALL = "small problems"
+
+
+def named(cell: str) -> str:
+    """A cell as people read it."""
+    return cell if cell != BASE else SMALL
+
+
+def figure(value: float) -> str:
+    """A probability, rounded so that it promises no more: .931 → 0.93."""
+    return f"{int(value * 1000) / 1000:.3f}".rstrip("0").rstrip(".") if value < 1 else "1"
+
+
+def percent(value: float) -> str:
+    """A share in per cent, rounded up: it bounds something from above."""
+    shown = -int(-value * 1e4 // 1) / 100
+    return f"{shown:g} %"
+
+
+def confidence(error: float) -> str:
+    """1 − error in per cent, with as many nines as it has."""
+    return f"{100 * (1 - error):.6f}".rstrip("0").rstrip(".") + " %"
+
+
+def extent(sizes: Mapping[str, tuple[float, float]]) -> str:
+    """The range examined: “d 12–140, t 60–600, r 1–5, k 1–8, m/d 0.14–1.9”."""
+
+    def number(value: float) -> str:
+        return f"{value:.0f}" if value == int(value) else f"{value:.2g}"
+
+    parts = [f"{n} {number(a)}" + (f"–{number(b)}" if b > a else "") for n, (a, b) in sizes.items()]
+    return ", ".join(parts)
+
+
+def not_examined(tally: Tally) -> dict[str, str]:
+    """Cells that were too slow to try, and why."""
+    return {named(c): s.skipped for c, s in tally.strata.items() if s.skipped and not s.outside}
+
+
+def numbers(result: Result) -> str:
+    """The bound that a verdict is short for, and what it does not exclude."""
+    tally = result.tally
+    if tally is None or not tally.pool.trials:
+        return ""
+    if quantifier_of(result.claim.kind) is Quantifier.ALWAYS:
+        if tally.counterexamples:
+            return f"broken in {tally.counterexamples} of {tally.trials} trials"
+        return f"never broken in {tally.trials} trials: less often than in {percent(tally.unseen)} of them"
+    worst = tally.worst
+    low, high = tally.bounds(worst)
+    if result.verdict is Verdict.REFUTED:
+        cell = next((c for c in tally.cells if tally.verdict_of(c) is Verdict.REFUTED), worst)
+        pressed = [c for c in tally.strata[cell].pressed.values() if c.trials]
+        count = max([tally.strata[cell].pool, *pressed], key=lambda c: (c.failures / max(c.trials, 1), c.trials))
+        where = f" in {named(cell)}" if len(tally.cells) > 1 else ""
+        which = "of one configuration" if count is not tally.strata[cell].pool else "of the configurations"
+        return f"at most {figure(count.high(tally.alpha) + 5e-4)} {which}{where} ({count.failures} of {count.trials} failed)"
+    text = f"at least {figure(low)}"
+    if len(tally.cells) > 1:
+        text += f" in the worst of {len(tally.examined)} cells ({named(worst)}), {figure(tally.overall[0])} over all"
+    if quantifier_of(result.claim.kind) is Quantifier.EVERY:
+        text += f"; a corner that never works has a share below {percent(tally.unseen)}"
+    return text
+
+
+def examined(result: Result) -> str:
+    """Where it was examined, and where not."""
+    text = extent(result.extent)
+    if result.tally is not None and (slow := not_examined(result.tally)):
+        text += "; not examined: " + ", ".join(f"{cell} ({why})" for cell, why in slow.items())
+    return text
+
+
+def hypothesis(result: Result) -> str:
+    """What was tested, in words."""
+    return quantifier_of(result.claim.kind).hypothesis(result.claim.kind)
+
+
+def table(tally: Tally, out_of_scope: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One row per cell: name, verdict, trials, successes, bounds, why."""
+    rows = []
+    for cell, stratum in tally.strata.items():
+        low, high = tally.bounds(cell)
+        verdict = "NOT_EXAMINED" if stratum.skipped and not stratum.outside else tally.verdict_of(cell).value
+        rows.append(
+            {
+                "cell": named(cell),
+                "verdict": verdict,
+                "trials": stratum.trials,
+                "successes": stratum.successes,
+                "at_least": low,
+                "at_most": high,
+                "pressed_configurations": len(stratum.pressed),
+                "why": stratum.skipped,
+            }
+        )
+    rows += [
+        {
+            "cell": cell,
+            "verdict": Verdict.OUT_OF_SCOPE.value,
+            "trials": 0,
+            "successes": 0,
+            "at_least": 0.0,
+            "at_most": 1.0,
+            "pressed_configurations": 0,
+            "why": why,
+        }
+        for cell, why in out_of_scope.items()
+    ]
+    return rows
+
+
+def promised_table(tally: Tally, out_of_scope: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows of a theorem's own region, from the trials that happened to lie in it."""
+    rows = table(tally, out_of_scope)
+    for row in rows:
+        if not row["trials"] and not row["why"]:
+            row["verdict"], row["why"] = Verdict.OUT_OF_SCOPE.value, "no problem drawn here lay inside"
+    return rows
