@@ -59,7 +59,7 @@ def numbers(result: Result) -> str:
             return f"broken in {tally.counterexamples} of {tally.trials} trials"
         return f"never broken in {tally.trials} trials: less often than in {percent(tally.unseen)} of them"
     worst = tally.worst
-    low, high = tally.bounds(worst)
+    low = tally.bounds(worst)[0]
     if result.verdict is Verdict.REFUTED:
         cell = next((c for c in tally.cells if tally.verdict_of(c) is Verdict.REFUTED), worst)
         pressed = [c for c in tally.strata[cell].pressed.values() if c.trials]

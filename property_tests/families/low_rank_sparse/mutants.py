@@ -20,6 +20,7 @@ from lrs.amht.driver import State
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, Problem
 from lrs.solver import Callback, Solution, Status, Traits, traits_of
+from property_tests.families.low_rank_sparse.dead_zones import DEAD_ZONES
 from property_tests.families.low_rank_sparse.textbook import (
     THRESHOLDING,
     Batch,
@@ -434,3 +435,8 @@ mutant(
 def threshold_misreported(batch, state):
     state = Falling()(batch, state)
     return updated(state, threshold=state.fit.threshold / 10)
+
+
+# ---------------------------------------------------------------------------------------------- dead zones
+for _name, _zone in DEAD_ZONES.items():
+    mutant(_name, _zone.why, "recovery/exact", Around(_zone, PRACTICAL, traits_of(PRACTICAL), "practical"))
