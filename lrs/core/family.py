@@ -177,6 +177,9 @@ class Family(Protocol):
     regions : str, optional
         ``module:attribute`` of the region where its solvers are held to their claims, or of a function
         ``(solver, theorem) -> region``; without it `lrs verify` has nowhere to draw problems.
+    tried : str, optional
+        ``module:attribute`` of a function ``(region, *, inside) -> strategy``: the configurations, inside the region or of
+        any kind, that claims about every family are tried on; without it they are what the region draws.
     claims : sequence of str, optional
         Modules that register claims about it, besides those of the entry-point group ``lrs.claims``.
     """
