@@ -41,6 +41,7 @@ from lrs.core.run import (
     blamed_on_solver,
 )
 from lrs.core.solver import Iterate, Solution, Status, Traits, is_own
+from lrs.isolation.wall import close_memory, concealed
 
 #: How much longer a call may take by the clock than in processor time.
 PATIENCE = 5.0
@@ -49,7 +50,7 @@ ASLEEP = 0.01
 _START_SECONDS = 120.0  # importing a solver's packages on a busy machine
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from lrs.isolation.worker import main;"
-    " main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])"
+    " main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))"
 )
 
 
@@ -96,9 +97,19 @@ class Sandbox:
         self._scratch = os.fdopen(handle, "rb")
         environment = {**os.environ, **ONE_THREAD}
         path = json.dumps(list(dict.fromkeys([*sys.path, str(Path.cwd())])))
+        close_memory()
         with theirs, open(scratch, "wb") as words:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid()), scratch],
+                [
+                    sys.executable,
+                    "-c",
+                    _BOOT,
+                    path,
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    scratch,
+                    json.dumps(concealed()),
+                ],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
