@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Unpack
 
 from lrs.core import ONE_THREAD, wire
 from lrs.core.errors import InvalidInput
@@ -32,11 +32,11 @@ from lrs.core.run import (
     Key,
     Limits,
     Loaded,
+    Options,
     Run,
     Settings,
     SolverFault,
     Subject,
-    Watch,
     audited,
     blamed_on_solver,
 )
@@ -298,19 +298,10 @@ class Isolated:
         """Start the solver's process and load it there."""
         return self._box(solver, family).start()
 
-    def __call__(
-        self,
-        solver: Subject,
-        family: Family,
-        problem: Any,
-        key: Key,
-        *,
-        trace: bool = False,
-        memory: bool = False,
-        watch: Watch | None = None,
-        settings: Settings | None = None,
-    ) -> Run[Any]:
+    def __call__(self, solver: Subject, family: Family, problem: Any, key: Key, **options: Unpack[Options]) -> Run[Any]:
         """As the protocol says; ``watch`` sees the iterates when the call is over."""
+        trace, watch = options.get("trace", False), options.get("watch")
+        memory, settings = options.get("memory", False), options.get("settings")
         box = self._box(solver, family)
         run = box(problem, key, trace=trace or watch is not None, memory=memory, settings=settings)
         if watch is not None:

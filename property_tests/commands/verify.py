@@ -443,6 +443,7 @@ def claims(
 def write(
     solver: Annotated[str, typer.Argument(metavar="MODULE:ATTR", help="Your solver.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write into.")] = Path("."),
+    family: FamilyName = None,
     budget: BudgetName = "quick",
     jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
@@ -454,7 +455,7 @@ def write(
 
     files = writer.paths(solver, out, force=force)
     with _progress_bar() as bar:
-        report = check_solver(solver, budget=budget, jobs=jobs, progress=bar)
+        report = check_solver(solver, family=family, budget=budget, jobs=jobs, progress=bar)
     writer.write(report, files)
     if as_json:
         print_json({"command": "write", "solver": solver, "files": list(files), "sentence": report.sentence})
