@@ -64,11 +64,11 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["lrs_nonce"] = _nonce(node.config)
 
 
-def _family(config: pytest.Config) -> Family:
+def _family(config: pytest.Config, family: str | None) -> Family:
     """Whose solvers the session checks."""
     from property_tests.verify import family_for
 
-    return family_for(config.getoption("--lrs-family"), config.getoption("--lrs-theorem"))
+    return family_for(family or config.getoption("--lrs-family"), config.getoption("--lrs-theorem"))
 
 
 class Examiner:
@@ -80,7 +80,7 @@ class Examiner:
         self.benches: dict[str, Bench] = {}
         self.results: dict[tuple[str, str], Result] = {}
 
-    def bench(self, solver: Any) -> Bench:
+    def bench(self, solver: Any, family: str | None = None) -> Bench:
         from lrs.core.run import Subject
         from property_tests.examine.bench import Bench, default_jobs
         from property_tests.examine.engine import budget_of
@@ -90,7 +90,7 @@ class Examiner:
             # Under xdist the workers are the parallelism.
             jobs = 1 if "PYTEST_XDIST_WORKER" in os.environ else default_jobs()
             limits = budget_of(self.config.getoption("--lrs-budget")).limits
-            self.benches[subject.name] = Bench(subject, limits, jobs, _family(self.config))
+            self.benches[subject.name] = Bench(subject, limits, jobs, _family(self.config, family))
         return self.benches[subject.name]
 
     def result(self, claim: Claim, solver: Any, region: Region) -> Result:
@@ -161,9 +161,11 @@ def _lrs_examiner(pytestconfig: pytest.Config) -> Iterator[Examiner]:
 def lrs_check(
     request: pytest.FixtureRequest, _lrs_examiner: Examiner, record_property: Callable[[str, object], None]
 ) -> Callable[..., None]:
-    """``lrs_check(claim, solver=…, expected=…)``: examine a claim and pass, fail, skip or xfail accordingly."""
+    """``lrs_check(claim, solver=…, expected=…, family=…)``: examine a claim and pass, fail, skip or xfail accordingly."""
 
-    def check(claim: Claim, solver: Any = None, expected: Sequence[Expected] | None = None) -> None:
+    def check(
+        claim: Claim, solver: Any = None, expected: Sequence[Expected] | None = None, family: str | None = None
+    ) -> None:
         from lrs.core.errors import InvalidInput
         from property_tests.verify import read_expected, region_of
 
@@ -172,7 +174,7 @@ def lrs_check(
         try:
             if expected is None:
                 expected = read_expected(option("--lrs-expected")) if option("--lrs-expected") else ()
-            region = region_of(_lrs_examiner.bench(solver), option("--lrs-theorem"))
+            region = region_of(_lrs_examiner.bench(solver, family), option("--lrs-theorem"))
             result = _lrs_examiner.result(claim, solver, region)
         except InvalidInput as error:
             pytest.fail(f"bad input: {error}", pytrace=False)

@@ -18,6 +18,7 @@ from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import Family, Success, load_family
 from lrs.core.trial import judged
+from lrs.core.validate import integer
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, Problem
 from lrs.isolation import executor_for
@@ -280,8 +281,7 @@ def _measured(
     progress: Progress | None,
     family: Family,
 ) -> Requirement:
-    if replicates < 1:
-        raise InvalidInput(f"replicates: expected at least 1, got {replicates}")
+    integer("replicates", replicates, least=1)
     success = Success().of(family)
     critical: list[float] = []
     subject, executor = executor_for(solver, family)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lrs.core.errors import InvalidInput
+from lrs.core.validate import integer
 from lrs.families.low_rank_sparse.model import TaskParameters, adapts
 from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.kernels.engine import Engine, Pass
@@ -37,9 +38,7 @@ def fit_task(U: Float[np.ndarray, "d r"], X: Any, y: Any, sparsity: int) -> Task
     d, r = U.shape
     if data.d != d:
         raise InvalidInput(f"X: {data.d} features, but U has d = {d} rows")
-    if isinstance(sparsity, bool) or not isinstance(sparsity, int | np.integer) or not 0 <= sparsity <= d:
-        raise InvalidInput(f"sparsity: expected an integer in 0 … d = {d}, got {sparsity!r}")
-    k = int(sparsity)
+    k = integer("sparsity", sparsity, least=0, most=d)
     rng = np.random.default_rng([data.n, d, r, k])  # fixed: the same task always gets the same answer
     with Engine(data, r, k, threads=1) as engine:
         U = np.asarray(U, dtype=np.float64)

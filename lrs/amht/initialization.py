@@ -13,6 +13,8 @@ from lrs.kernels.engine import Engine
 BLOCK = 4096
 #: The covariance is estimated from at most this many rows per dimension; it only preconditions.
 ROWS_PER_DIMENSION = 40
+#: Words for where it starts.
+STARTS = ("moments", "random")
 
 
 def random_subspace(d: int, r: int, rng: np.random.Generator) -> Float[np.ndarray, "d r"]:

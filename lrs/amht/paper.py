@@ -24,13 +24,14 @@ from scipy import sparse as scipy_sparse
 from lrs import kernels
 from lrs.amht.compression import Samples
 from lrs.amht.driver import Alternation, Run, State, View
-from lrs.amht.initialization import moments_subspace, random_subspace, residuals
+from lrs.amht.initialization import STARTS, moments_subspace, random_subspace, residuals
 from lrs.amht.parts import PlainFit, SparseStep, SubspaceStep, WeightStep, check_parts, described
 from lrs.amht.schedule import GeometricSchedule, OracleSchedule, Schedule
 from lrs.amht.subspace_step import LeastSquaresSubspace, orthonormalise
 from lrs.amht.thresholding import HardThresholding, task_rms
 from lrs.amht.weight_step import LeastSquaresWeights
 from lrs.core.errors import InvalidInput
+from lrs.core.validate import choice, integer
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.kernels.engine import Engine
@@ -140,14 +141,12 @@ class PaperAMHT:
     __repr__ = described
 
     def __post_init__(self) -> None:
-        if isinstance(self.max_iterations, bool) or not isinstance(self.max_iterations, int) or self.max_iterations < 1:
-            raise InvalidInput(f"max_iterations: expected a positive integer, got {self.max_iterations!r}")
+        integer("max_iterations", self.max_iterations, least=1)
         if self.schedule == "oracle" and self.truth is None:
             raise InvalidInput("truth: the oracle schedule takes the true errors; pass truth=instance.truth")
         if isinstance(self.schedule, str) and self.schedule not in ("data", "oracle"):
             raise InvalidInput(f"schedule: expected 'data', 'oracle' or a Schedule, got {self.schedule!r}")
-        if self.initialization not in ("moments", "random"):
-            raise InvalidInput(f"initialization: expected 'moments' or 'random', got {self.initialization!r}")
+        choice("initialization", self.initialization, STARTS)
         kernels.check_threads(self.threads)
         schedule = None if isinstance(self.schedule, str) else self.schedule
         check_parts(sparse=self._sparse, weights=self.weights, subspace=self.subspace, schedule=schedule)

@@ -30,7 +30,7 @@ from jaxtyping import Int
 from lrs import kernels
 from lrs.amht.compression import EXPLAINED, Samples
 from lrs.amht.driver import Alternation, Run, State, Step, View
-from lrs.amht.initialization import moments_subspace, random_subspace
+from lrs.amht.initialization import STARTS, moments_subspace, random_subspace
 from lrs.amht.matching import Matching
 from lrs.amht.paper import PaperAMHT, plain_alternation
 from lrs.amht.parts import PlainFit, Polish, Restarts, SparseStep, SubspaceStep, WeightStep, check_parts, described
@@ -40,6 +40,7 @@ from lrs.amht.schedule import Schedule
 from lrs.amht.shrinkage import borrow_strength
 from lrs.amht.subspace_step import GaussNewton, orthonormalise
 from lrs.core.errors import InvalidInput
+from lrs.core.validate import choice, integer
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Problem
 from lrs.kernels.engine import Engine, Pass
@@ -116,10 +117,8 @@ class AMHT:
             value = getattr(self, name)
             if name == "restarts" and callable(value):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InvalidInput(f"{name}: expected an integer of at least {least}, got {value!r}")
-        if self.initialization not in ("moments", "random"):
-            raise InvalidInput(f"initialization: expected 'moments' or 'random', got {self.initialization!r}")
+            integer(name, value, least=least)
+        choice("initialization", self.initialization, STARTS)
         kernels.check_threads(self.threads)
         exchanged = {name: getattr(self, name) for name in ("sparse", "weights", "subspace", "schedule", "polish")}
         exchanged["restarts"] = self.restarts if callable(self.restarts) else None

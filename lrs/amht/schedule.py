@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lrs.core.errors import InvalidInput
+from lrs.core.validate import real
 from lrs.families.low_rank_sparse.model import LRSModel
 
 
@@ -92,10 +93,8 @@ class GeometricSchedule:
     every_inner_step: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.decay < 1:
-            raise InvalidInput(f"decay: expected a factor in (0, 1), got {self.decay!r}")
-        if not self.floor >= 0:
-            raise InvalidInput(f"floor: expected at least 0, got {self.floor!r}")
+        real("decay", self.decay, above=0, below=1, what="a factor")
+        real("floor", self.floor, least=0)
 
     def __call__(self, progress: Progress) -> Bounds:
         size = np.maximum(progress.first_rms * self.decay**progress.iteration, self.floor * progress.rms)

@@ -13,7 +13,7 @@ from lrs.amht.driver import State
 from lrs.amht.initialization import residuals
 from lrs.amht.parts import PlainFit
 from lrs.amht.schedule import Bounds, GeometricSchedule, Progress, Schedule
-from lrs.core.errors import InvalidInput
+from lrs.core.validate import integer, real
 from lrs.kernels.arguments import Thresholds
 
 
@@ -35,12 +35,10 @@ class HardThresholding:
     works_on: ClassVar[type] = PlainFit
 
     def __post_init__(self) -> None:
-        if not 0 < self.c1 < 0.5:
-            raise InvalidInput(
-                f"c1: expected a number in (0, ½), got {self.c1!r}; the lemma needs the contraction 2c₁ < 1"
-            )
-        if isinstance(self.inner_steps, bool) or not isinstance(self.inner_steps, int) or self.inner_steps < 1:
-            raise InvalidInput(f"inner_steps: expected a positive integer, got {self.inner_steps!r}")
+        real(
+            "c1", self.c1, above=0, below=0.5, expected="a number in (0, ½), as the lemma needs the contraction 2c₁ < 1"
+        )
+        integer("inner_steps", self.inner_steps, least=1)
 
     def __call__(self, samples: Samples, state: State) -> State:
         engine, fit, B = samples.engine, state.fit, state.fit.B

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -14,11 +14,10 @@ from lrs.core.run import (
     Key,
     Limits,
     Loaded,
+    Options,
     Run,
-    Settings,
     SolverFault,
     Subject,
-    Watch,
     audited,
     blamed_on_solver,
 )
@@ -50,19 +49,9 @@ class Inline:
         """Forget the solvers."""
         self._solvers.clear()
 
-    def __call__(
-        self,
-        solver: Subject,
-        family: Family,
-        problem: Any,
-        key: Key,
-        *,
-        trace: bool = False,
-        memory: bool = False,
-        watch: Watch | None = None,
-        settings: Settings | None = None,
-    ) -> Run[Any]:
+    def __call__(self, solver: Subject, family: Family, problem: Any, key: Key, **options: Unpack[Options]) -> Run[Any]:
         """As the protocol says; ``memory`` is not measured."""
+        trace, watch, settings = options.get("trace", False), options.get("watch"), options.get("settings")
         function = self._solver(solver)
         check_family_of(function, family.name, solver.name)
         own = family.unpack(family.pack(problem))

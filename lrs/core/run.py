@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypedDict, Unpack, runtime_checkable
 
 import numpy as np
 
@@ -295,6 +295,19 @@ class Run(Generic[Answer]):
 Watch = Callable[[Iterate[Any]], None]
 
 
+class Options(TypedDict, total=False):
+    """What a caller may want besides the answer; each is left out where it is not wanted.
+
+    ``trace`` keeps the iterates; ``watch`` is shown each of them instead, as early as the executor can. ``memory`` asks for
+    the peak. ``settings`` are applied where the solver runs.
+    """
+
+    trace: bool
+    memory: bool
+    watch: Watch | None
+    settings: Settings | None
+
+
 @runtime_checkable
 class Executor(Protocol):
     """Where solvers are called. One object serves any number of them; close it when done."""
@@ -310,22 +323,8 @@ class Executor(Protocol):
             When it exists and cannot be loaded: a missing package, an exception or a crash at import.
         """
 
-    def __call__(
-        self,
-        solver: Subject,
-        family: Family,
-        problem: Any,
-        key: Key,
-        *,
-        trace: bool = False,
-        memory: bool = False,
-        watch: Watch | None = None,
-        settings: Settings | None = None,
-    ) -> Run[Any]:
+    def __call__(self, solver: Subject, family: Family, problem: Any, key: Key, **options: Unpack[Options]) -> Run[Any]:
         """Call the solver once, with arrays nobody else will see and the generator of ``key``.
-
-        ``trace`` keeps the iterates; ``watch`` is shown each of them instead, as early as the executor can. ``settings``
-        are applied where the solver runs.
 
         Raises
         ------

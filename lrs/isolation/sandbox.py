@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Unpack
 
 from lrs.core import ONE_THREAD, wire
 from lrs.core.errors import InvalidInput
@@ -32,15 +32,16 @@ from lrs.core.run import (
     Key,
     Limits,
     Loaded,
+    Options,
     Run,
     Settings,
     SolverFault,
     Subject,
-    Watch,
     audited,
     blamed_on_solver,
 )
 from lrs.core.solver import Iterate, Solution, Status, Traits, is_own
+from lrs.isolation.wall import close_memory, concealed
 
 #: How much longer a call may take by the clock than in processor time.
 PATIENCE = 5.0
@@ -49,7 +50,7 @@ ASLEEP = 0.01
 _START_SECONDS = 120.0  # importing a solver's packages on a busy machine
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from lrs.isolation.worker import main;"
-    " main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])"
+    " main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))"
 )
 
 
@@ -96,9 +97,19 @@ class Sandbox:
         self._scratch = os.fdopen(handle, "rb")
         environment = {**os.environ, **ONE_THREAD}
         path = json.dumps(list(dict.fromkeys([*sys.path, str(Path.cwd())])))
+        close_memory()
         with theirs, open(scratch, "wb") as words:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, path, str(theirs.fileno()), str(os.getpid()), scratch],
+                [
+                    sys.executable,
+                    "-c",
+                    _BOOT,
+                    path,
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    scratch,
+                    json.dumps(concealed()),
+                ],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -287,19 +298,10 @@ class Isolated:
         """Start the solver's process and load it there."""
         return self._box(solver, family).start()
 
-    def __call__(
-        self,
-        solver: Subject,
-        family: Family,
-        problem: Any,
-        key: Key,
-        *,
-        trace: bool = False,
-        memory: bool = False,
-        watch: Watch | None = None,
-        settings: Settings | None = None,
-    ) -> Run[Any]:
+    def __call__(self, solver: Subject, family: Family, problem: Any, key: Key, **options: Unpack[Options]) -> Run[Any]:
         """As the protocol says; ``watch`` sees the iterates when the call is over."""
+        trace, watch = options.get("trace", False), options.get("watch")
+        memory, settings = options.get("memory", False), options.get("settings")
         box = self._box(solver, family)
         run = box(problem, key, trace=trace or watch is not None, memory=memory, settings=settings)
         if watch is not None:

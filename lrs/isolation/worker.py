@@ -32,6 +32,7 @@ from lrs.core.identity import joint_digest
 from lrs.core.inline import check_solution
 from lrs.core.run import Fault, IterationLimit, Settings, SolverFault, Subject, fault_of, missing_package
 from lrs.core.solver import Iterate, check_family_of, traits_of
+from lrs.isolation.wall import shut_in
 
 #: Audit events that mean another process is started.
 _PROCESS_EVENTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
@@ -325,8 +326,9 @@ def _follow_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def main(descriptor: int, parent: int, scratch: str) -> None:
+def main(descriptor: int, parent: int, scratch: str, concealed: list[str]) -> None:
     """Entry point of the process."""
+    shut_in(concealed)
     os.set_inheritable(descriptor, False)
     warnings.simplefilter("ignore")
     _follow_parent(parent)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,7 +98,11 @@ def sweep(
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the experiment (0).")] = None,
     nonce: Annotated[
         str | None,
-        typer.Option("--nonce", metavar="HEX|secret", help="Key the data by a secret too; 'secret' draws one."),
+        typer.Option(
+            "--nonce",
+            metavar="HEX|secret|public",
+            help="Key the data by a secret too; drawn where a solver is isolated.",
+        ),
     ] = None,
     success: Annotated[
         str | None,
@@ -149,7 +153,8 @@ def sweep(
         raise InvalidInput(
             "out: name the folder of the sweep with --out DIR; running the same command again resumes it"
         )
-    chosen, calls = _specification(options, spec, out), calls_of(isolate, seconds)
+    calls = calls_of(isolate, seconds)
+    chosen = _specification(options, spec, out, calls, sharded=shard is not None)
     if dry_run:
         _dry_run(chosen, out, as_json, calls)
         return
@@ -177,7 +182,9 @@ def sweep(
     _print_summary(chosen, out, summary, as_json)
 
 
-def _specification(options: Mapping[str, Any], file: Path | None, out: Path) -> SweepSpec:
+def _specification(
+    options: Mapping[str, Any], file: Path | None, out: Path, calls: Calls, *, sharded: bool
+) -> SweepSpec:
     from phase_diagrams.sweeps import grid, journal
 
     settings: dict[str, Any] = grid.read_specification(file) if file is not None else {}
@@ -188,9 +195,14 @@ def _specification(options: Mapping[str, Any], file: Path | None, out: Path) -> 
     begun = (out / journal.SPECIFICATION).exists()
     if not settings and begun:
         return journal.read_spec(out)
-    if settings.get("nonce") == "secret":
-        settings["nonce"] = (journal.read_spec(out).nonce if begun else None) or streams.new_nonce()
-    return grid.build(settings)
+    said = settings.pop("nonce", None)
+    spec = grid.build({**settings, "nonce": None if said in ("secret", "public") else said})
+    if said == "secret" or (said is None and any(map(calls.isolated, spec.solvers))):
+        known = journal.read_spec(out).nonce if begun else None
+        # Shards with folders of their own could not agree on one that nobody said.
+        fresh = said == "secret" or not (begun or sharded)
+        spec = replace(spec, nonce=known or (streams.new_nonce() if fresh else None))
+    return spec
 
 
 def calls_of(isolate: bool | None, seconds: float | None = None) -> Calls:

@@ -30,6 +30,7 @@ import lrs
 from lrs.core.errors import InvalidInput
 from lrs.core.family import Family, load_family
 from lrs.core.identity import canonical, digest
+from lrs.isolation.wall import conceal
 from phase_diagrams.sweeps.grid import SweepSpec, differences
 from phase_diagrams.sweeps.trial import Row, columns, row_of, values
 
@@ -75,6 +76,7 @@ def cannot_write(path: Path, error: OSError) -> InvalidInput:
 def read_spec(folder: str | Path) -> SweepSpec:
     """The specification of a sweep folder."""
     path = Path(folder) / SPECIFICATION
+    conceal(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.get("format") != FORMAT:
@@ -118,6 +120,7 @@ def open_folder(folder: str | Path, spec: SweepSpec, *, extend: bool = False) ->
     folder = Path(folder)
     path = folder / SPECIFICATION
     spec.check_streams()
+    conceal(path)  # it may hold the nonce
     if path.exists():
         old = read_spec(folder)
         old.check_streams()

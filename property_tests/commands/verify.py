@@ -203,8 +203,10 @@ def _trial_file(folder: Path | None, *, resumed: bool) -> Iterator[Callable[[str
     if folder is None:
         yield None
         return
+    from lrs.isolation.wall import conceal
     from property_tests.verify import SCHEMA, trial_dict
 
+    conceal(folder / "trials.jsonl")  # its lines hold the nonce of the run
     with open(folder / "trials.jsonl", "a" if resumed else "w", encoding="utf-8") as stream:
 
         def of(solver: str) -> Callable[[Trial], None]:
@@ -486,6 +488,7 @@ def claims(
 def write(
     solver: Annotated[str, typer.Argument(metavar="MODULE:ATTR", help="Your solver.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write into.")] = Path("."),
+    family: FamilyName = None,
     budget: BudgetName = "quick",
     jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
@@ -497,7 +500,7 @@ def write(
 
     files = writer.paths(solver, out, force=force)
     with _progress_bar() as bar:
-        report = check_solver(solver, budget=budget, jobs=jobs, progress=bar)
+        report = check_solver(solver, family=family, budget=budget, jobs=jobs, progress=bar)
     writer.write(report, files)
     if as_json:
         print_json({"command": "write", "solver": solver, "files": list(files), "sentence": report.sentence})

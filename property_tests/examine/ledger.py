@@ -18,6 +18,7 @@ from typing import IO, Any
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.identity import canonical, digest
+from lrs.isolation.wall import conceal
 
 FORMAT = "lrs-ledger"
 #: What is written. The trials of version 1 were drawn with other random streams: they are read, and not added to.
@@ -104,6 +105,7 @@ class Ledger:
         if self.read_only:
             return
         streams.refuse_old(f"ledger: {self.path}", self.streams, "name another file; this one is left as it is")
+        conceal(self.path)  # it holds the nonce of the run
         try:
             self._stream = open(self.path, "ab")  # noqa: SIM115 - closed by close()
             if self.torn:

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 from lrs.core.errors import InvalidInput
+from lrs.core.family import LOW_RANK_SPARSE, reference
 from property_tests.examine.claim import Verdict
 from property_tests.show.report import prepare
 from property_tests.verify import Report
 
-_TEST = '''"""What {solver} promises, checked claim by claim (see `lrs claims`). Written by `lrs write {solver}`."""
+_TEST = '''"""What {solver} promises, checked claim by claim (see `lrs claims`). Written by `lrs write`."""
 
 from pathlib import Path
 
@@ -20,9 +21,9 @@ from property_tests.verify import parametrize_with_claims, read_expected
 EXPECTED = read_expected(Path(__file__).with_name("{expected}"))
 
 
-@parametrize_with_claims()
+@parametrize_with_claims({family})
 def test_{name}(claim, lrs_check):
-    lrs_check(claim, solver="{solver}", expected=EXPECTED)
+    lrs_check(claim, solver="{solver}", expected=EXPECTED{also})
 '''
 
 _HEAD = """# Claims that {solver} is known to break, and why that is accepted. A claim that is kept after all makes the test
@@ -60,7 +61,10 @@ def write(report: Report, files: tuple[Path, Path]) -> None:
     """Write the test file and the expected failures of a probing run."""
     test, expected = files
     name = _identifier(report.solver)
-    test.write_text(_TEST.format(solver=report.solver, name=name, expected=expected.name), encoding="utf-8")
+    family = "" if report.family.name == LOW_RANK_SPARSE else f'family="{reference(report.family)}"'
+    also = f", {family}" if family else ""
+    text = _TEST.format(solver=report.solver, name=name, expected=expected.name, family=family, also=also)
+    test.write_text(text, encoding="utf-8")
     date = time.strftime("%Y-%m-%d", time.gmtime())
     blocks = [_HEAD.format(solver=report.solver, date=date, sentence=report.sentence)]
     for r in report.with_verdict(Verdict.REFUTED):

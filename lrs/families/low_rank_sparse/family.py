@@ -164,6 +164,7 @@ class LowRankSparse:
         "private": "theory.yardsticks:private",
     }
     regions: ClassVar[str] = "property_tests.families.low_rank_sparse.strategies:region_for"
+    tried: ClassVar[str] = "property_tests.families.low_rank_sparse.strategies:tried"
 
     def spec(self, **values: Any) -> InstanceSpec:
         """As `InstanceSpec.from_dict`."""

@@ -21,6 +21,7 @@ from typing import Any
 from lrs.core.errors import InvalidInput
 from lrs.core.machine import one_thread_each, processors
 from lrs.core.validate import integer
+from lrs.isolation.wall import conceal, concealed
 from phase_diagrams.sweeps.engines import Event
 from phase_diagrams.sweeps.grid import SweepSpec
 from phase_diagrams.sweeps.trial import Calls, Row, Trial
@@ -31,10 +32,12 @@ START_FAILURES = 3
 STOP_SECONDS = 5.0
 
 
-def worker_main(pipe: Connection, specification: dict[str, Any], calls: Calls | None) -> None:
+def worker_main(pipe: Connection, specification: dict[str, Any], calls: Calls | None, secret: Sequence[str]) -> None:
     """Body of a worker: chunks in, rows out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    for file in secret:
+        conceal(file)
     from phase_diagrams.sweeps.trial import Runner
 
     try:
@@ -102,7 +105,8 @@ class LocalEngine:
         assert self._spec is not None
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=worker_main, args=(there, self._spec.to_dict(), self._calls), daemon=True)
+        arguments = (there, self._spec.to_dict(), self._calls, concealed())
+        process = context.Process(target=worker_main, args=arguments, daemon=True)
         with one_thread_each():
             process.start()
         there.close()  # so that the death of the worker closes the pipe

@@ -375,6 +375,28 @@ def shell(region: Region = PRACTICAL, **options: Any) -> st.SearchStrategy[Confi
     return inside(region, slacks=(0.0,), **options)
 
 
+@st.composite
+def _anything(draw: st.DrawFn) -> Configuration:
+    r, k = draw(st.integers(1, 3)), draw(st.integers(0, 3))
+    d = draw(st.integers(2 * (r + k), 24))
+    spec = InstanceSpec(
+        t=draw(st.integers(2 * r, 40)),
+        m=draw(st.integers(r + k + 2, d + 4)),
+        d=d,
+        r=r,
+        k=k,
+        noise=draw(st.sampled_from([0.0, 0.1])),
+    )
+    told = {"rank": draw(st.sampled_from([None, r + 1])), "sparsity": draw(st.sampled_from([None, k + 1]))}
+    return Configuration(spec=spec, told=told)
+
+
+def tried(region: Region, *, inside: bool) -> st.SearchStrategy[Configuration]:
+    """What claims about every family are tried on: small problems inside the region, noisy ones among them; or of any
+    kind with at least as many rows as parameters of a task, over-specified ones among them, whatever the region."""
+    return check_region(region).draw(sizes=TINY, noise=(0.0, 0.1)) if inside else _anything()
+
+
 #: Assumption of the region → what breaks it and nothing else.
 VIOLATIONS: dict[str, dict[str, object]] = {
     "samples per task": {"m": lambda g, t, d, r, k: max(1, r + k - 1)},

@@ -98,17 +98,3 @@ def test_any_trace_a_solver_shows_has_an_answer(trace, ok, linear):
 
     assert envelope_and_reached(trace).ok is ok
     assert linear_or_faster(trace).ok is linear
-
-
-def test_two_truths_share_their_responses():
-    """The second truth of honesty/no-peeking is another one, and no row can tell."""
-    from property_tests.examine.search import propose
-    from property_tests.families.low_rank_sparse.claims.honesty import two_truths
-    from property_tests.families.low_rank_sparse.strategies import inside
-
-    instance = propose(inside(corners=("plain",)), 1, 0)[0].instance("test", 0)
-    theta = instance.truth.theta
-    other = two_truths(instance.problem, theta)
-    assert instance.problem.data.counts.max() < instance.problem.d
-    assert abs(other - theta).max() > 0.1
-    assert max(abs(X @ (a - b)).max() for (X, _), a, b in zip(instance.problem.data, theta, other, strict=True)) < 1e-12

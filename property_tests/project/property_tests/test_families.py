@@ -14,12 +14,12 @@ from lrs.cli import run
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE
 from lrs.families.low_rank_sparse.generate import InstanceSpec
+from property_tests.claims.honesty import largest_difference
 from property_tests.examine.claim import Always, AtLeast, Claim, Outcome, Verdict, claims, register
 from property_tests.examine.configuration import Configuration, region_of
 from property_tests.examine.engine import Budget, examine
 from property_tests.examine.synthetic import NoSolver, bernoulli
 from property_tests.examine.tally import Tally
-from property_tests.families.low_rank_sparse.claims.honesty import largest_difference
 from property_tests.families.low_rank_sparse.strategies import PRACTICAL
 from property_tests.verify import check_solver, family_for
 
@@ -40,6 +40,7 @@ def test_a_solver_of_another_family_is_confirmed_and_another_refuted(tmp_path, c
     assert {c["claim"] for c in good["claims"]} == {
         *(f"conduct/{n}" for n in ("answers", "input-unmodified", "one-process", "own-randomness", "prints-nothing")),
         "honesty/deterministic",
+        "honesty/no-peeking",
         "robust/near",
     }
     assert {c["verdict"] for c in good["claims"]} == {"CONFIRMED"}
@@ -51,6 +52,21 @@ def test_a_solver_of_another_family_is_confirmed_and_another_refuted(tmp_path, c
     (line,) = [line for line in out.splitlines() if line.strip().startswith("lrs verify")]
     assert run(shlex.split(line)[1:]) == 1
     assert "robust/near is broken on d=" in capsys.readouterr().out
+
+
+def test_claims_about_every_family_refute_its_solvers_too(tmp_path, monkeypatch):
+    (tmp_path / "peeking_mean.py").write_text(
+        "import numpy as np\n"
+        "from lrs import Solution, Status\n"
+        "seen = []\n"
+        "def remembers(problem, *, rng, callback=None):\n"
+        "    seen.append(problem.samples.mean(axis=0))\n"
+        "    old = seen[-2] if len(seen) > 1 and seen[-2].shape == seen[-1].shape else seen[-1]\n"
+        "    return Solution(old, Status.CONVERGED, 1)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    report = check_solver("peeking_mean:remembers", family=FAMILY, claims_matching="honesty/no-peeking", jobs=1)
+    assert report["honesty/no-peeking"].verdict is Verdict.REFUTED
 
 
 def test_its_claims_are_listed(capsys):

@@ -1,18 +1,26 @@
 """A solver cannot draw the data it is judged on: not from its generator, and, with a nonce, not from the public code."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import peeking_solvers
 import pytest
 from hypothesis import strategies as st
 
 from lrs import InstanceSpec, InvalidInput
+from lrs.cli import run as cli
 from lrs.core import streams
 from lrs.core.run import Limits, Subject
 from lrs.families.low_rank_sparse.metrics import theta_error
+from phase_diagrams.analysis.table import load
 from phase_diagrams.sweeps.grid import Axis, SweepSpec
+from phase_diagrams.sweeps.journal import read_spec
 from phase_diagrams.sweeps.trial import Runner, Trial
 from property_tests.examine.bench import Bench
 from property_tests.examine.claim import AtLeast, Claim, Outcome, Verdict
@@ -53,7 +61,7 @@ def verified(name, **options):
     return report[IMPOSSIBLE.name]
 
 
-@pytest.mark.parametrize("name", ["reads_its_generator", "knows_the_suite"])
+@pytest.mark.parametrize("name", ["reads_its_generator", "knows_the_suite", "reads_everything"])
 def test_verify_tells_a_solver_nothing_about_its_data(name):
     result = verified(name)
     assert result.verdict is Verdict.REFUTED
@@ -78,6 +86,75 @@ def test_sweep_tells_a_solver_nothing_about_its_data():
     assert not any(recovered("reads_its_generator"))
     assert all(recovered("knows_the_sweep", seed=2))  # by seed alone a sweep is public, as its page says
     assert not any(recovered("knows_the_sweep", seed=2, nonce=NONCE))
+
+
+SWEEP = ["sweep", "--x", "m=2", "--fixed", "t=4,d=6,r=1,k=1", "--replicates", "2", "--workers", "0"]
+PEEKING = ["--solver", "peeking_solvers:knows_the_sweep", "--solver", "peeking_solvers:reads_everything"]
+
+
+def test_an_isolated_sweep_has_a_secret_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("LRS_PEEK", str(tmp_path))
+    command = [*SWEEP, *PEEKING, "--out", str(tmp_path / "s")]
+    assert cli(command) == 0
+    nonce = read_spec(tmp_path / "s").nonce
+    assert streams.check_nonce(nonce)
+    assert not load(tmp_path / "s").frame["success"].any()
+    assert cli(command) == 0  # the same command goes on with it
+    assert read_spec(tmp_path / "s").nonce == nonce
+    assert cli([*SWEEP, *PEEKING, "--nonce", "public", "--no-isolate", "--out", str(tmp_path / "p")]) == 0
+    assert load(tmp_path / "p").frame["success"].all()
+    assert read_spec(tmp_path / "p").nonce is None
+
+
+def test_shards_in_folders_of_their_own_have_no_secret_unless_told(tmp_path):
+    for folder, options, secret in (("a", ["--shard", "1/2"], False), ("b", [], True), ("b", ["--shard", "2/2"], True)):
+        assert cli([*SWEEP, "--isolate", *options, "--out", str(tmp_path / folder)]) == 0
+        assert (read_spec(tmp_path / folder).nonce is not None) is secret
+
+
+#: A judging process that holds a nonce in its memory, in a file it has open and in one that is concealed; then the same
+#: without the wall on either side.
+_JUDGE = """
+import json, os, sys, tempfile
+sys.path[:0] = json.loads(sys.argv[1])
+from lrs import InstanceSpec, generate
+from lrs.core import run, streams
+from lrs.isolation import sandbox, wall
+from phase_diagrams.sweeps import identity
+spec = InstanceSpec(t=4, m=2, d=6, r=1, k=1)
+found = []
+for guarded in (True, False):
+    if not guarded:
+        wall._LIBC.prctl(wall._SET_DUMPABLE, 1, 0, 0, 0)
+        sandbox._BOOT = sandbox._BOOT.replace("from", "import lrs.isolation.wall as w; w._LIBC = None; from", 1)
+        wall._LIBC = None
+    nonce = streams.new_nonce()
+    instance = generate(spec, identity.instance_key(0, spec.to_dict(), 0, nonce))
+    path = os.path.join(os.environ["LRS_PEEK"], "nonce")
+    open(path, "w").write(nonce)
+    opened = tempfile.TemporaryFile()
+    opened.write(nonce.encode()), opened.flush()
+    wall.conceal(path)
+    with sandbox.Sandbox(run.Subject.of("peeking_solvers:reads_everything")) as box:
+        found.append(dict(box(instance.problem, (1,)).solution.info))
+print(json.dumps(found))
+"""
+
+
+def python(script, *arguments, **environment):
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **environment}).stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the wall is made of Linux")
+def test_what_the_judging_process_knows_is_behind_a_wall(tmp_path):
+    paths = json.dumps([str(Path(__file__).parent), *sys.path])
+    guarded, bare = json.loads(python(_JUDGE, paths, LRS_PEEK=str(tmp_path)))
+    inside = {"arguments": False, "own memory": False}
+    assert bare == {"memory": True, "descriptors": True, "files": True, **inside}  # each attack is one
+    # Files need namespaces, which a system may forbid; the memory is closed on any Linux.
+    namespaces = "True" in python("from lrs.isolation.wall import _own_mounts; print(_own_mounts())")
+    assert guarded == {"memory": False, "descriptors": False, "files": not namespaces, **inside}
 
 
 def test_calibration_tells_a_solver_nothing_about_its_data():

@@ -1,5 +1,9 @@
 """`lrs write`: what it writes runs, and its list of expected failures is accepted as it stands."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from lrs.cli import run
@@ -28,6 +32,16 @@ def test_what_is_written_compiles_and_lists_what_was_refuted(report, tmp_path):
     (listed,) = read_expected(expected)
     assert listed.claim == "made/broken"
     assert "drawn as a failure" in listed.reason
+
+
+def test_what_is_written_for_another_family_runs(tmp_path, monkeypatch):
+    """In a process of its own, with the plugin: every claim of the family, expected failures as they are."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "toy"))
+    solver = ["heavy_mean:mean", "--family", "heavy_mean:FAMILY"]
+    assert run(["write", *solver, "--out", str(tmp_path), "--jobs", "1"]) == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "7 passed, 1 xfailed" in done.stdout, done.stdout
 
 
 def test_reasons_survive_quotes_and_line_breaks(report, tmp_path):
