@@ -276,8 +276,15 @@ def _print_report(report: Report) -> None:
         console.print(Text(report.range), soft_wrap=True)
     console.print(Text(f"recovered: {report.criterion}", style="dim"), soft_wrap=True)
     console.print(Text(report.rates, style="dim"), soft_wrap=True)
-    claim = Column("claim", no_wrap=True)  # a name cut short cannot be passed to --claims
-    table = Table("verdict", claim, "trials", "what was found", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    # A name cut short cannot be passed to --claims.
+    columns = (
+        "verdict",
+        Column("claim", no_wrap=True),
+        "trials",
+        Column("P ≥", no_wrap=True),
+        Column("q <", no_wrap=True),
+    )
+    table = Table(*columns, "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for r in report.in_order():
         why = [r.why] if r.why else []
         if r.verdict is Verdict.CONFIRMED and report.expectation(r) is not None:
@@ -286,16 +293,24 @@ def _print_report(report: Report) -> None:
             why = [f"expected: {expectation.reason}"]
         if r.cause:
             why = [f"as {r.cause}"]
-        if r.ran and (found := statement.numbers(r)):
+        if r.verdict is Verdict.REFUTED and (found := statement.numbers(r)):
             why.append(found)
+        if r.tally is not None and (slow := statement.not_examined(r.tally)):
+            why.append(f"not examined in {len(slow)} of {len(r.tally.cells)} cells")
         if r.resumed:
             why.append(f"{r.resumed} trials from the ledger")
         if r.outdated and not r.resumed:
             why.append(f"the solver or the code of the claim changed: {r.outdated} earlier trials not counted")
         trials = str(r.tally.trials) if r.tally is not None and r.ran else ""
         style = _STYLE.get(r.verdict.value, "dim")
-        table.add_row(Text(r.verdict.value.replace("_", " "), style=style), r.claim.name, trials, Text("; ".join(why)))
+        word = Text(r.verdict.value.replace("_", " "), style=style)
+        table.add_row(word, r.claim.name, trials, *statement.columns(r), Text("; ".join(why)))
     console.print(table)
+    legend = (
+        "P: success probability in the worst cell, at least; q: a corner that never works may still have this share of the "
+        "configurations at most"
+    )
+    console.print(Text(legend, style="dim"), soft_wrap=True)
     _print_cells(report)
     for r in report.with_verdict(Verdict.REFUTED):
         if r.witness is None or r.cause:
@@ -315,7 +330,7 @@ def _print_report(report: Report) -> None:
 
 def _print_cells(report: Report) -> None:
     """The cells of the headline claim: what the region asks for, and what a theorem promises, in two tables."""
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from property_tests.examine import statement
@@ -335,12 +350,14 @@ def _print_cells(report: Report) -> None:
     ]
     for title, rows in tables:
         stdout().print(Text(f"\n{title}", style="bold"))
-        table = Table("cell", "verdict", "trials", "at least", "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        cell = Column("cell", no_wrap=True)
+        table = Table(cell, "verdict", "kept", "P ≥", "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for row in rows:
             verdict = str(row["verdict"])
             at_least = statement.figure(row["at_least"]) if row["trials"] else ""
             words = Text(verdict.replace("_", " "), style=_STYLE.get(verdict, "dim"))
-            table.add_row(row["cell"], words, f"{row['successes']} of {row['trials']}", at_least, Text(row["why"]))
+            kept = f"{row['successes']} of {row['trials']}" if row["trials"] else ""
+            table.add_row(row["cell"], words, kept, at_least, Text(row["why"], style="dim"))
         stdout().print(table)
     for name, why in report.uncertified.items():
         stdout().print(Text(f"\n{r.claim.name}, region of {name}: NOT CERTIFIED, {why}", style="bold"), soft_wrap=True)

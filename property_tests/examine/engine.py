@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -250,7 +250,7 @@ class Examination:
         self._replicates: Counter[tuple[str, str]] = Counter()
         self._drawn: dict[str, list[Configuration]] = {name: [] for name in self.cells}
         self._used: Counter[str] = Counter()
-        self._cpu: Counter[str] = Counter()
+        self._cpu: defaultdict[str, float] = defaultdict(float)
         self._before: Counter[str] = Counter()
         self._outside: Counter[str] = Counter()
         self._resume()

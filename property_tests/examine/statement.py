@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,8 +26,7 @@ def figure(value: float) -> str:
 
 def percent(value: float) -> str:
     """A share in per cent, rounded up: it bounds something from above."""
-    shown = -int(-value * 1e4 // 1) / 100
-    return f"{shown:g} %"
+    return f"{math.ceil(value * 1000 - 1e-9) / 10:g} %"
 
 
 def confidence(error: float) -> str:
@@ -71,8 +71,18 @@ def numbers(result: Result) -> str:
     if len(tally.cells) > 1:
         text += f" in the worst of {len(tally.examined)} cells ({named(worst)}), {figure(tally.overall[0])} over all"
     if quantifier_of(result.claim.kind) is Quantifier.EVERY:
-        text += f"; a corner that never works has a share below {percent(tally.unseen)}"
+        text += f"; a corner that never works has a share < {percent(tally.unseen)}"
     return text
+
+
+def columns(result: Result) -> tuple[str, str]:
+    """P and q of a table: the lower bound in the worst cell, and the share that may still hide a corner that never works."""
+    tally = result.tally
+    if tally is None or not tally.pool.trials or result.verdict is Verdict.REFUTED:
+        return "", ""
+    q = "" if quantifier_of(result.claim.kind) is Quantifier.AVERAGE else percent(tally.unseen)
+    always = quantifier_of(result.claim.kind) is Quantifier.ALWAYS
+    return ("always" if always else figure(tally.bounds(tally.worst)[0])), q
 
 
 def examined(result: Result) -> str:

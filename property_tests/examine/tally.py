@@ -52,6 +52,8 @@ class Count:
     best_confirm: float = 0.0
     #: Counts at which the evidence for confirming was largest.
     best: tuple[int, int] = (0, 0)
+    #: Numbers of the trials that failed.
+    failed: list[int] = field(default_factory=list)
 
     @property
     def trials(self) -> int:
@@ -151,6 +153,8 @@ class Tally:
         """Count a trial of a cell's pool, or of a pressed configuration."""
         stratum = self.strata[cell]
         count = stratum.pool if pressed is None else stratum.pressed[pressed]
+        if not ok:
+            count.failed.append(count.trials)
         count.successes += ok
         count.failures += not ok
         self.counterexamples += not ok
@@ -276,11 +280,16 @@ class Tally:
 
     @property
     def overall(self) -> tuple[float, float]:
-        """Bounds of the mean over the cells that count, each cell with the same weight; their errors are split."""
-        found = [s.pool for s in self.examined.values()]
-        share = max(len(found), 1)
-        low = sum(p.low(self.beta / share) for p in found) / share
-        return low, (sum(p.high(self.alpha / share) for p in found) / share if found else 1.0)
+        """Bounds of the mean over the cells that count, each with the same weight, from as many first trials of each.
+
+        With one trial of every cell a round, a round's factor of the bets is at most that of the mean (the geometric mean
+        is at most the arithmetic one), so the bounds hold at the end of every round.
+        """
+        pools = [s.pool for s in self.examined.values()]
+        rounds = min((p.trials for p in pools), default=0)
+        failures = sum(i < rounds for p in pools for i in p.failed)
+        successes = rounds * len(pools) - failures
+        return lower_bound(successes, failures, self.beta), upper_bound(successes, failures, self.alpha)
 
     @property
     def unseen(self) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -54,7 +54,7 @@ A, B, C, D = (Band("m/d ≤ ¼", 0, 1), Band("¼ < m/d ≤ ½", 1, 2), Band("½ 
 BANDS = (A, B, C, D)
 SMALL = Size((24, 40), (40, 320), 12_000_000)
 MEDIUM = Size((48, 80), (200, 400), 12_000_000)
-LARGE = Size((100, 140), (400, 600), 12_000_000)
+LARGE = Size((100, 140), (400, 600), 6_000_000)
 HUGE = Size((160, 200), (800, 1000), 24_000_000)
 FEW = Size((90, 110), (10, 40), 12_000_000, few=True)
 #: Values of t tried in a range.
@@ -260,14 +260,14 @@ def boxes(budget: str) -> tuple[Box, ...]:
     return STANDARD if budget in ("standard", "exhaustive") else QUICK
 
 
-@cache
-def ladder(region: SampleRegion, budget: str = "quick") -> tuple[Cell, ...]:
+def ladder(region: Any, budget: str = "quick") -> tuple[Cell, ...]:
     """The cells on which claims are decided inside a region.
 
     Parameters
     ----------
     region : SampleRegion
-        Its bounds decide how many rows a problem has; ``largest`` is for claims that are not decided by cell.
+        Its bounds decide how many rows a problem has; ``largest`` is for claims that are not decided by cell. A region
+        of another kind draws its problems itself, and has no cells.
     budget : str
         Name of a budget; one that is not known is like ``quick``.
 
@@ -277,4 +277,9 @@ def ladder(region: SampleRegion, budget: str = "quick") -> tuple[Cell, ...]:
         In the order of `boxes`; where the region promises nothing a cell has no configurations and says why. The ranges in
         a name are those inside the region.
     """
+    return _cells(region, budget) if isinstance(region, SampleRegion) else ()
+
+
+@cache
+def _cells(region: SampleRegion, budget: str) -> tuple[Cell, ...]:
     return tuple(_cell(region, box) for box in boxes(budget))
