@@ -42,7 +42,10 @@ class Band:
 
 @dataclass(frozen=True)
 class Size:
-    """Ranges of d and t, and the most numbers t m d that the X of a trial may have: they bound its cost."""
+    """Ranges of d and t, and the most numbers t m d that the X of a trial may have: they bound its cost.
+
+    ``few`` says that there are few tasks for so many coordinates; the name of a cell then tells t.
+    """
 
     d: tuple[int, int]
     t: tuple[int, int]
@@ -57,6 +60,8 @@ MEDIUM = Size((48, 80), (200, 400), 12_000_000)
 LARGE = Size((100, 140), (400, 600), 6_000_000)
 HUGE = Size((160, 200), (800, 1000), 24_000_000)
 FEW = Size((90, 110), (10, 40), 12_000_000, few=True)
+#: Where the rows that `paper` asks for, 12 (r + k) ln(d t), are fewer than d.
+WIDE = Size((280, 320), (60, 80), 12_000_000, few=True)
 #: Values of t tried in a range.
 TASKS = 9
 #: Classes of r, and of k.
@@ -112,6 +117,7 @@ STANDARD = (
     Box(D, HUGE, ONE, ONE, (SIGNS, REPEATED)),
     Box(A, FEW, ONE, ONE, (TINY, SPIKY)),
     Box(D, FEW, MANY, MANY, (INCOHERENT, CONDITION)),
+    Box(C, WIDE, ONE, ONE, (MIXED, SIGNS)),
 )
 
 #: Logarithmic depths below the first row of the cell; half of the draws have the fewest rows.

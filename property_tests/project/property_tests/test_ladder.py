@@ -35,7 +35,7 @@ def test_drawn_inside_the_region_and_the_cell(region):
     for cell, box in zip(ladder(region, "standard"), made.boxes("standard"), strict=True):
         if cell.configurations is None:
             continue
-        for c in propose(cell.configurations, 5, 1):
+        for c in propose(cell.configurations, 6 if region is PRACTICAL else 2, 1):
             s, depth = c.spec, region.depth(c)
             assert depth.margin >= 0, (cell.name, str(c), depth.binding)
             bounds = [depth.parts[n] for n in ("samples per task", "total samples") if n in depth.parts]
@@ -65,7 +65,7 @@ def _pairs(boxes):
     """Every (what, value, what, value) of the boxes that the ladder promises to cover."""
     found = set()
     for box in boxes:
-        if box.size is made.FEW:
+        if box.size.few:
             continue
         band, size = BANDS.index(box.band), box.size.d
         found |= {("band", band, "size", size), ("size", size, "r", box.r), ("size", size, "k", box.k)}
@@ -101,15 +101,15 @@ def test_shares_of_a_cell():
     """Two draws in five are plain, a fifth each of the cell's corners, a quarter is ragged, half has the fewest rows."""
     cell, box = ladder(PRACTICAL)[9], made.QUICK[9]
     assert box.band is made.C
-    drawn = propose(cell.configurations, 400, 3)
+    drawn = propose(cell.configurations, 200, 3)
     corners = Counter(corner_of(PRACTICAL, c) for c in drawn)
-    assert 110 <= corners["plain"] <= 220
-    assert all(40 <= corners[c] <= 130 for c in box.corners), corners
-    assert set(corners) == set(CORNERS)
-    assert 55 <= sum(c.spec.ragged > 0 for c in drawn) <= 160
+    assert 50 <= corners["plain"] <= 115
+    assert all(18 <= corners[c] <= 70 for c in box.corners), corners
+    assert len(corners) >= 8
+    assert 25 <= sum(c.spec.ragged > 0 for c in drawn) <= 85
     specs = [c.spec for c in drawn]
     first = [max(PRACTICAL.rows(s.t, s.d, s.r, s.k, ragged=s.ragged), s.d // 2 + 1) for s in specs]
-    assert 140 <= sum(s.m == m for s, m in zip(specs, first, strict=True)) <= 300
+    assert 65 <= sum(s.m == m for s, m in zip(specs, first, strict=True)) <= 155
 
 
 def test_the_ladder_is_fixed():
@@ -119,13 +119,13 @@ def test_the_ladder_is_fixed():
     assert [c.name for c in standard[: len(quick)]] == [c.name for c in quick]
     assert [c.name for c in ladder(PRACTICAL, "my own budget")] == [c.name for c in quick]
     assert [c.name for c in ladder(PRACTICAL, "exhaustive")] == [c.name for c in standard]
-    assert (len(quick), len(standard)) == (16, 24)
+    assert (len(quick), len(standard)) == (16, 25)
 
 
 def test_how_far_it_reaches():
     """d, t, r, k with few rows, and what occurs together: by drawing, not by name."""
     cells = [c.configurations for c in ladder(PRACTICAL, "standard")]
-    drawn = [[] if cell is None else [c.spec for c in propose(cell, 20, 2)] for cell in cells]
+    drawn = [[] if cell is None else [c.spec for c in propose(cell, 15, 2)] for cell in cells]
     quick = list(itertools.chain(*drawn[:16]))
     for specs, d, t, k in ((quick, 100, 400, 3), (list(itertools.chain(*drawn)), 190, 900, 5)):
         few = [s for s in specs if 4 * s.m <= s.d]
@@ -147,3 +147,8 @@ def test_a_moved_bound_moves_the_cells():
         if a.configurations is not None and b.configurations is None
     ]
     assert any("d 100-140, r 4-5, k 5-7" in name for name in lost)
+
+
+def test_the_papers_region_has_a_cell_with_fewer_rows_than_coordinates():
+    wide = ladder(PAPER, "standard")[-1]
+    assert all(c.spec.t >= 60 and c.spec.m < c.spec.d for c in propose(wide.configurations, 5, 1))
