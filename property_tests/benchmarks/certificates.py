@@ -417,7 +417,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             certificate = local_identifiability(case.problem, case.answer)
             p = case.problem
             if not certificate:
-                print(f"t={p.t} d={p.d} r={p.rank} k={p.sparsity}: {certificate.sentence}", flush=True)
+                print(f"{replicate}: t={p.t} d={p.d} r={p.rank} k={p.sparsity}: {certificate.sentence}", flush=True)
             reasons["certified" if certificate else certificate.verdict.name] += 1
         print(dict(reasons))
     else:

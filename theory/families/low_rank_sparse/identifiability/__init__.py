@@ -5,5 +5,12 @@ from theory.families.low_rank_sparse.identifiability.certificate import (
     IdentifiabilityVerdict,
     local_identifiability,
 )
+from theory.families.low_rank_sparse.identifiability.proof import IdentifiabilityProof, prove_identifiability
 
-__all__ = ["IdentifiabilityCertificate", "IdentifiabilityVerdict", "local_identifiability"]
+__all__ = [
+    "IdentifiabilityCertificate",
+    "IdentifiabilityProof",
+    "IdentifiabilityVerdict",
+    "local_identifiability",
+    "prove_identifiability",
+]

@@ -174,7 +174,17 @@ class IdentifiabilityCertificate:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is not finite is None."""
-        names = ("rank", "sparsity", "residual", "accuracy", "equations", "unknowns", "surplus", "needed", "margin")
+        names: tuple[str, ...] = (
+            "rank",
+            "sparsity",
+            "residual",
+            "accuracy",
+            "equations",
+            "unknowns",
+            "surplus",
+            "needed",
+            "margin",
+        )
         names += ("relative_margin", "task_margin", "subspace_determined", "subspace_certified", "method")
         lists = ("levels", "local_tasks", "why", "support", "deficient_tasks", "reasons")
         values: dict[str, Any] = {"verdict": self.verdict.name, "certified": bool(self), "sentence": self.sentence}
@@ -352,7 +362,7 @@ def local_identifiability(
         verdict = IdentifiabilityVerdict.UNIQUE if third.all() else IdentifiabilityVerdict.LOCAL
     if verdict in (IdentifiabilityVerdict.LOCAL, IdentifiabilityVerdict.DETERMINED) or not (reasons or third.all()):
         for mask, text in causes:
-            concerned = [i for i in np.flatnonzero(mask) if why[i] == text(i)]
+            concerned = [i for i in range(data.t) if mask[i] and why[i] == text(i)]
             if concerned:
                 where = f"{len(concerned)} task(s), first {data.task_names[concerned[0]]!r}: "
                 reasons.append(("" if len(concerned) == data.t else where) + why[concerned[0]])

@@ -351,7 +351,7 @@ def contact(tied: Tied, U: Float[np.ndarray, "d r"], solve: _Solve) -> Contact:
             weights = np.repeat(tied.W[groups], tied.counts[groups], axis=0)
             for c in range(_NORMALS):
                 q[span, c] -= np.einsum("nd,da,na->n", Z, delta[:, :, c].T, weights, optimize=True)
-    error = np.linalg.norm(_weighted_sum(tied, q)) / max(scale * np.linalg.norm(q), 1e-300)
+    error = float(np.linalg.norm(_weighted_sum(tied, q))) / max(scale * float(np.linalg.norm(q)), 1e-300)
     G = np.zeros((g, d, _NORMALS))
     free = np.zeros(g, dtype=bool)
     for groups, span, Z in tied.blocks(d):
