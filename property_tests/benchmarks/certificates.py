@@ -423,9 +423,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         for k, rows in ((5, 30), (5, 12)):
             instance = generate(InstanceSpec(t=10_000, m=rows, d=100, r=3, k=k), 1)
-            started = time.perf_counter()
+            started = time.process_time()
             certificate = local_identifiability(instance.problem, instance.truth)
-            print(f"m={rows}: {certificate.verdict.name}, {time.perf_counter() - started:.1f} s")
+            print(f"m={rows}: {certificate.verdict.name}, {time.process_time() - started:.1f} s of processor time")
 
 
 if __name__ == "__main__":
