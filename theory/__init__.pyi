@@ -2,8 +2,10 @@ from theory.families.low_rank_sparse.assumptions import NECESSARY as NECESSARY
 from theory.families.low_rank_sparse.fixtures import FIXTURES as FIXTURES
 from theory.families.low_rank_sparse.fixtures import Fixture as Fixture
 from theory.families.low_rank_sparse.identifiability import IdentifiabilityCertificate as IdentifiabilityCertificate
+from theory.families.low_rank_sparse.identifiability import IdentifiabilityProof as IdentifiabilityProof
 from theory.families.low_rank_sparse.identifiability import IdentifiabilityVerdict as IdentifiabilityVerdict
 from theory.families.low_rank_sparse.identifiability import local_identifiability as local_identifiability
+from theory.families.low_rank_sparse.identifiability import prove_identifiability as prove_identifiability
 from theory.families.low_rank_sparse.limits import counting_limit as counting_limit
 from theory.families.low_rank_sparse.limits import counting_tasks as counting_tasks
 from theory.families.low_rank_sparse.limits import donoho_tanner as donoho_tanner

@@ -113,6 +113,9 @@ def _check_model(
         int | None, typer.Option("--sparsity", help="Non-zeros k per task; default: the instance's or the model's.")
     ] = None,
     delta: Annotated[float, typer.Option("--delta", help="Failure probability δ in logarithms.")] = 0.05,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="With --model: prove uniqueness near it with error bounds (small problems).")
+    ] = False,
     as_json: Json = False,
     family: FamilyName = None,
 ) -> None:
@@ -138,11 +141,14 @@ def _check_model(
         "derived",
         assumptions.counting.status,
     ).report(measured)
-    certificate = None
+    certificate = proof = None
+    if exact and fitted is None:
+        raise InvalidInput("exact: proves something of an answer; pass it with --model")
     if fitted is not None:
-        from theory.families.low_rank_sparse.identifiability import local_identifiability
+        from theory.families.low_rank_sparse.identifiability import local_identifiability, prove_identifiability
 
         certificate = local_identifiability(problem, fitted)
+        proof = prove_identifiability(problem, fitted) if exact else None
     yardsticks = _yardsticks(problem)
     missing = {name: why for name, why in measured.unknown.items() if name in _wanted(report, necessary)}
     if as_json:
@@ -158,6 +164,7 @@ def _check_model(
                 "necessary": necessary.to_dict(),
                 "rows_needed": yardsticks,
                 "identifiability": None if certificate is None else certificate.to_dict(),
+                "proof": None if proof is None else proof.to_dict(),
             }
         )
         return
@@ -171,6 +178,8 @@ def _check_model(
     console.print(f"Rows per task needed with t = {problem.t} tasks: {rows}; here m = {measured['m']}.")
     if certificate is not None:
         console.print(f"Identifiability: {certificate.sentence}", soft_wrap=True)
+    if proof is not None:
+        console.print(proof.sentence, soft_wrap=True)
     for why in dict.fromkeys(missing.values()):
         names = ", ".join(name for name, reason in missing.items() if reason == why)
         console.print(f"Cannot be known here: {names} ({why}).", soft_wrap=True, style="yellow")

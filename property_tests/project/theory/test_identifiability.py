@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -14,11 +15,17 @@ from scipy import sparse
 from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
 from lrs.families.low_rank_sparse.model import LRSModel
-from lrs.families.low_rank_sparse.problem import MultiTaskData
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
+from property_tests.benchmarks import certificates
 from theory.families.low_rank_sparse.identifiability import IdentifiabilityVerdict, local_identifiability
+from theory.families.low_rank_sparse.identifiability.tasks import rival_support
 from theory.families.low_rank_sparse.limits import counting_limit
 
-UNIQUE, AMBIGUOUS = IdentifiabilityVerdict.UNIQUE, IdentifiabilityVerdict.AMBIGUOUS
+UNIQUE, LOCAL, AMBIGUOUS = (
+    IdentifiabilityVerdict.UNIQUE,
+    IdentifiabilityVerdict.LOCAL,
+    IdentifiabilityVerdict.AMBIGUOUS,
+)
 
 
 def jacobian(data, model):
@@ -54,6 +61,20 @@ def brute_margin(data, model):
     return np.linalg.svd(outer @ np.kron(np.eye(r), perp), compute_uv=False)[-1]
 
 
+def in_units_of_the_tasks(data, model):
+    """Rows of length one, and every task divided by the root mean square of the larger of its two parts and of y."""
+    lengths = np.linalg.norm(data.X, axis=1)
+    shared = np.einsum("nr,nr->n", data.X @ model.U, model.W[data.groups]) / lengths
+    y = data.y / lengths
+    scale = [
+        max(np.sqrt(np.mean(part[data.offsets[i] : data.offsets[i + 1]] ** 2)) for part in (shared, y - shared, y))
+        for i in range(data.t)
+    ]
+    scale = np.where(np.array(scale) > 0, scale, 1)[:, None]
+    scaled = MultiTaskData(data.X / lengths[:, None], y / scale[data.groups, 0], data.offsets)
+    return scaled, LRSModel(model.U, model.W / scale, sparse.csr_array(model.B.toarray() / scale))
+
+
 @given(
     d=st.integers(5, 11),
     r=st.integers(1, 3),
@@ -82,11 +103,14 @@ def test_verdict_is_the_rank_of_the_jacobian(d, r, k, t, slack, ragged, full_ran
     instance = generate(spec, seed=seed)
     data, truth = instance.problem.data, instance.truth
     certificate = local_identifiability(data, truth)
-    assert certificate.verdict is (UNIQUE if brute_force(data, truth) else AMBIGUOUS)
-    assert bool(certificate) is (certificate.verdict is UNIQUE)
-    if certificate.verdict is UNIQUE:
-        assert certificate.margin == pytest.approx(brute_margin(data, truth), rel=1e-5)
+    assert (certificate.verdict in (UNIQUE, LOCAL)) is brute_force(data, truth)
+    assert bool(certificate) is (certificate.verdict is UNIQUE) is (set(certificate.levels) == {3})
+    if brute_force(data, truth):
+        assert certificate.margin == pytest.approx(brute_margin(*in_units_of_the_tasks(data, truth)), rel=1e-5)
         assert data.n >= certificate.unknowns
+        assert len(certificate.at_level(1)) == t
+    if certificate:
+        assert certificate.surplus > certificate.needed or r * (d - r) == 0
         assert certificate.reasons == ()
 
 
@@ -114,11 +138,14 @@ def test_degenerate_weights_are_seen_by_both_methods(method):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("d", "r", "k", "t"), [(20, 2, 2, 12), (15, 1, 3, 7), (12, 3, 0, 9)])
 def test_the_counting_limit_is_where_it_turns(d, r, k, t, seed):
-    """Generic answers are determined at the first whole number of rows above the counting limit and not below it."""
+    """Truths are locally determined from the counting limit on, the only ones above it, and neither below it."""
     limit = float(counting_limit(d=d, r=r, k=k, t=t))
     above, below = int(np.ceil(limit)), int(np.ceil(limit)) - 1
-    instance = generate(InstanceSpec(t=t, m=above, d=d, r=r, k=k), seed=seed)
+    instance = generate(InstanceSpec(t=t, m=above + 1, d=d, r=r, k=k), seed=seed)
     assert local_identifiability(instance.problem, instance.truth).verdict is UNIQUE
+    at = instance.prefix(above)
+    expected = LOCAL if limit == above else UNIQUE
+    assert local_identifiability(at.problem, at.truth).verdict is expected
     short = instance.prefix(below)
     certificate = local_identifiability(short.problem, short.truth)
     assert certificate.verdict is AMBIGUOUS
@@ -133,8 +160,8 @@ def instance():
 
 def test_margin_is_what_it_says(instance):
     """Moving U by the worst direction and re-fitting every task changes the predictions by the margin, to first order."""
-    data, truth = instance.problem.data, instance.truth
-    certificate = local_identifiability(data, truth)
+    certificate = local_identifiability(instance.problem, instance.truth)
+    data, truth = in_units_of_the_tasks(instance.problem.data, instance.truth)
     assert np.linalg.norm(certificate.direction) == pytest.approx(1)
     assert np.abs(truth.U.T @ certificate.direction).max() < 1e-12
     step = 1e-6
@@ -226,6 +253,109 @@ def test_no_subspace_to_determine():
     assert json.loads(json.dumps(certificate.to_dict(), allow_nan=False))["margin"] is None
     everything = generate(InstanceSpec(t=4, m=6, d=3, r=3, k=0), seed=2)
     assert local_identifiability(everything.problem, everything.truth).verdict is UNIQUE
+
+
+# ---------------------------------------------------------------------------------------------- levels
+@pytest.mark.parametrize("make", certificates.WRONG, ids=lambda make: make.__name__)
+def test_no_wrong_answer_without_residual_is_certified(make):
+    case = make(np.random.default_rng([7, certificates.WRONG.index(make)]))
+    if case.exact:
+        assert certificates.residual(case) < 1e-9
+    assert not local_identifiability(case.problem, case.answer)
+
+
+def test_the_levels_are_told_task_by_task():
+    """30 tasks with r + k rows and wrong supports among 60: the others, and U, are certified all the same."""
+    case = certificates.square(np.random.default_rng(1))
+    certificate = local_identifiability(case.problem, case.answer)
+    assert certificate.verdict is LOCAL
+    assert certificate.levels == (1,) * 30 + (3,) * 30
+    assert certificate.at_level(1) == tuple(range(60))
+    assert certificate.subspace_certified
+    assert all("5 independent rows for r + k = 5 unknowns and its support" in why for why in certificate.why[:30])
+    assert not any(certificate.why[30:])
+    assert "Tasks certified at level (i) 60, (ii) 30, (iii) 30, of 60." in certificate.sentence
+    assert "30 task(s), first 0: 5 independent rows" in certificate.sentence
+    told = json.loads(json.dumps(certificate.to_dict(), allow_nan=False))
+    assert (told["certified"], told["levels"][0], told["levels"][-1]) == (False, 1, 3)
+
+
+def test_a_task_of_another_size_changes_nothing(instance):
+    """One task times 10⁷ and one over 10⁷; rows of one task times 10³."""
+    data, truth = instance.problem.data, instance.truth
+    certificate = local_identifiability(instance.problem, truth)
+    assert certificate
+    factors = np.ones((20, 1))
+    factors[3], factors[4] = 1e7, 1e-7
+    model = LRSModel(truth.U, truth.W * factors, sparse.csr_array(truth.B.toarray() * factors))
+    rows = np.where(data.groups == 5, 1e3, 1.0)
+    scaled = MultiTaskData(data.X * rows[:, None], data.y * factors[data.groups, 0] * rows, data.offsets)
+    other = local_identifiability(Problem(scaled, 2, 2), model)
+    assert other
+    assert other.margin == pytest.approx(certificate.margin, rel=1e-9)
+    assert other.task_margin == pytest.approx(certificate.task_margin, rel=1e-9)
+
+
+def test_rank_and_sparsity_are_the_declared_ones(instance):
+    data, truth = instance.problem.data, instance.truth
+    assert local_identifiability(data, truth)
+    assert local_identifiability(data, truth, rank=2, sparsity=3)  # k may be over-specified
+    denser = local_identifiability(data, truth, rank=2, sparsity=1)
+    assert not denser
+    assert denser.levels == (1,) * 20
+    assert "2 non-zeros, declared are at most k = 1" in denser.sentence
+    higher = local_identifiability(Problem(data, 3, 2), truth)
+    assert not higher
+    assert "The answer has rank 2, declared is r = 3" in higher.sentence
+    short = local_identifiability(data, truth, rank=2, sparsity=10)
+    assert short.levels == (1,) * 20  # 12 rows are not more than r + k
+
+
+def test_a_planted_support_is_found_and_named():
+    case = certificates.planted(np.random.default_rng(3))
+    certificate = local_identifiability(case.problem, case.answer)
+    own = [tuple(map(int, np.flatnonzero(row))) for row in case.truth.B.toarray()]
+    for i in range(5):
+        assert certificate.support[i] == "none"
+        assert certificate.why[i] == f"the support {own[i]} fits as well"
+    unsearched = local_identifiability(case.problem, case.answer, search=0)
+    assert unsearched.support[:5] == ("almost every b",) * 5  # and this b is one of the few others
+    assert "unique for almost every b in 5" in unsearched.sentence
+
+
+@pytest.mark.parametrize(("k", "m"), [(1, 4), (2, 6), (3, 6), (4, 8)])
+def test_the_search_finds_what_plain_enumeration_finds(k, m):
+    """All supports by least squares, on a y that two of them fit."""
+    rng = np.random.default_rng([k, m])
+    d, r = 9, 2
+    X, U = rng.standard_normal((m, d)), np.linalg.qr(rng.standard_normal((d, r)))[0]
+    own, rival = [0, *range(5, 4 + k)], sorted(rng.choice(d, k, replace=False))
+    columns = np.concatenate([X @ U, X[:, own], X[:, rival]], axis=1)
+    kernel = np.linalg.svd(columns)[2][-1] if m < r + 2 * k else np.zeros(r + 2 * k)
+    y = columns[:, : r + k] @ (kernel[: r + k] if kernel.any() else rng.standard_normal(r + k))
+    fitting = set()
+    for support in itertools.combinations(range(d), k):
+        A = np.concatenate([X @ U, X[:, support]], axis=1)
+        if np.linalg.norm(y - A @ np.linalg.lstsq(A, y, rcond=None)[0]) < 1e-9 * np.linalg.norm(y):
+            fitting.add(support)
+    others = {s for s in fitting if not set(own) <= set(s)}
+    found = rival_support(X, y, U, np.array(own), k, tolerance=1e-8)
+    assert (found is None and not others) or found in others
+    assert bool(others) is (m < r + 2 * k)
+
+
+def test_a_repeated_user_is_counted_once():
+    """Twice the equations that just suffice are not more than suffice."""
+    case = certificates.repeated_tasks(np.random.default_rng(0))
+    certificate = local_identifiability(case.problem, case.truth)
+    assert (certificate.surplus, certificate.needed) == (4, 4)
+    assert certificate.levels == (2,) * 8
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_right_answers_are_certified(seed):
+    case = certificates.right(np.random.default_rng([11, seed]), largest=30)
+    assert local_identifiability(case.problem, case.answer)
 
 
 @pytest.mark.slow
