@@ -517,7 +517,7 @@ class Examination:
                 continue
             own, theirs = self.claim, other
             alike = own.ladder is theirs.ladder if own.ladder else own.configurations is theirs.configurations
-            if alike and any(f.phase == t.phase for f in self.failures):
+            if alike:
                 (again,) = self._run([(t.phase, t.configuration, t.replicate, t.nonce)], count=False)
                 if again.failed:
                     return replace(cause, trial=again, claim=other)
@@ -532,7 +532,7 @@ class Examination:
         why, witness, cause = "", None, ""
         verdict: Verdict | None = None
         try:
-            if not self.resumed:
+            if self.budget.explore and not self.resumed:
                 self.explore()
             self.decide()
             if self.tally.verdict is Verdict.REFUTED:

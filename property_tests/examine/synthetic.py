@@ -6,7 +6,7 @@ They test the tests: `property_tests.benchmarks.verdict_frequencies` counts how 
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,7 +27,7 @@ class NoSolver(Bench):
     def __init__(self, hash: str = "synthetic") -> None:
         self.subject, self.jobs, self.conduct = Subject("synthetic"), 1, Conduct()
         self.family, self.broken, self.traits, self.hash = load_family(), None, traits_of(None), hash
-        self._lock, self._made, self.slow = threading.Lock(), {}, {}
+        self._lock, self._made, self._answers, self.slow = threading.Lock(), {}, OrderedDict(), {}
         self.seen: Counter[tuple[str, str, str, int]] = Counter()
 
     def trial(
