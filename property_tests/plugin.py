@@ -117,6 +117,11 @@ class Examiner:
             seed=option("--lrs-seed"),
             earlier=verdicts,
             nonce=nonce,
+            later=[
+                c
+                for c in manifest
+                if c.ladder and c not in todo and c.name not in verdicts and not c.missing_traits(bench.traits)
+            ],
         ):
             self.results[(name, r.claim.name)] = r
         return self.results[(name, claim.name)]
@@ -287,7 +292,7 @@ class _Verdicts:
             confirmed = sum(c["verdict"] == "CONFIRMED" for c in rows)
             terminalreporter.section(f"claims about {solver}")
             terminalreporter.line(
-                f"{confirmed} of {len(applicable)} claims confirmed at α = {rate_text(rows[0]['alpha'])}, β = {rate_text(rows[0]['beta'])}"
+                f"{confirmed} of {len(applicable)} claims confirmed at α = {rate_text(rows[0]['alpha'])}, β = {rate_text(rows[0]['beta'])} each"
             )
             for c in rows:
                 trials = f"{c['trials']} trials, {c['failures']} failed" if c["trials"] else ""

@@ -636,6 +636,7 @@ def examine(
     until_refuted: bool = False,
     nonce: str | None = None,
     promised: Mapping[str, Region] | None = None,
+    later: Sequence[Claim] = (),
 ) -> list[Result]:
     """Every chosen claim on one solver, each after those it rests on; time is measured last.
 
@@ -664,6 +665,8 @@ def examine(
         Verdicts known already (of claims that are not in ``chosen``); added to.
     promised : mapping of str to Region, optional
         Regions of theorems by name: what lies in them is counted in tables of its own for the claims that they promise.
+    later : sequence of Claim
+        Claims that further calls will try on this bench: those with the ladder of one of ``chosen`` judge its trials now.
     until_refuted : bool
         Try the claims exactly in the order given and end with the first that is refuted.
 
@@ -725,7 +728,9 @@ def examine(
                 record=record,
                 drawn_from=drawn_from,
                 nonce=nonce,
-                companions=[c for c in applicable[applicable.index(claim) + 1 :] if _shares_ladder(c, claim)],
+                companions=[
+                    c for c in [*applicable[applicable.index(claim) + 1 :], *later] if _shares_ladder(c, claim)
+                ],
                 promised=promised,
             )
             try:
