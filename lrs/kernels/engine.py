@@ -54,6 +54,7 @@ class Engine:
         self.threads = check_threads(threads)
         self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
         self.all_tasks = np.arange(t)
+        self._rows = Rows(data.X, data.y, data.offsets)
         self.square, self.correlation = np.empty((t, d)), np.empty((t, d))
         self._run("first_pass", self.all_tasks, lambda _: (self.square, self.correlation))
         self.energy = np.add.reduceat(data.y**2, data.offsets[:-1])
@@ -70,22 +71,23 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, name: str, tasks: Int[np.ndarray, " n"], arguments: Callable[[int], tuple[Any, ...]]) -> int:
+    def _run(self, name: str, tasks: Int[np.ndarray, " n"], arguments: Callable[[int], tuple[Any, ...]]) -> None:
         """Call the kernel on every range of ``tasks``; ``arguments(index)`` completes the call of one range."""
         function = kernel(name)
-        ranges = max(1, min(RANGES, len(tasks) // TASKS_PER_RANGE))
+        ranges = min(RANGES, len(tasks) // TASKS_PER_RANGE)
+        if ranges <= 1:
+            function(self._rows, tasks, 0, len(tasks), *arguments(0))
+            return
         # Cut by rows, not by tasks: ragged tasks would leave one thread waiting for another.
         rows = np.concatenate([[0], np.cumsum(self.data.counts[tasks])])
         cuts = np.searchsorted(rows, np.arange(ranges + 1) * rows[-1] // ranges).tolist()
-        head = (Rows(self.data.X, self.data.y, self.data.offsets), tasks)
-        calls = [(lo, hi, arguments(index)) for index, (lo, hi) in enumerate(pairwise(cuts))]
-        if self._pool is None or ranges == 1:
-            for lo, hi, rest in calls:
-                function(*head, lo, hi, *rest)
+        calls = [(self._rows, tasks, lo, hi, *arguments(index)) for index, (lo, hi) in enumerate(pairwise(cuts))]
+        if self._pool is None:
+            for call in calls:
+                function(*call)
         else:
-            for future in [self._pool.submit(function, *head, lo, hi, *rest) for lo, hi, rest in calls]:
+            for future in [self._pool.submit(function, *call) for call in calls]:
                 future.result()
-        return ranges
 
     # ------------------------------------------------------------------ the passes
     def fit(self, U: Float[np.ndarray, "d r"], *passes: Pass, fit: Fit | None = None) -> Fit:

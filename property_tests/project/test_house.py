@@ -65,7 +65,7 @@ def test_the_family_that_breaks_the_protocol_is_refused_with_the_member(here: Pa
 
     class Unpaired(type(family)):
         def unpack(self, packed):
-            return super().unpack({name: value for name, value in packed.items() if name != "truth"})
+            return super().unpack({name: value for name, value in packed.items() if name != "answer"})
 
     with pytest.raises(InvalidInput, match="'location' is refused: unpack: pack → unpack → pack changes a truth"):
         check_family(Unpaired())

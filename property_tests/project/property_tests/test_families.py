@@ -47,7 +47,7 @@ def test_a_solver_of_another_family_is_confirmed_and_another_refuted(tmp_path, c
     assert [c["claim"] for c in bad["claims"] if c["verdict"] == "REFUTED"] == ["robust/near"]
     assert good["family"] == "heavy-mean"
     sentence = "‖μ̂ − μ‖₂/√d ≤ 1e-06"
-    assert good["recovered"] == {"criterion": "mean", "tolerance": 1e-6, "sentence": sentence}
+    assert good["recovered"] == {"criterion": "error", "tolerance": 1e-6, "sentence": sentence}
     assert sentence in (tmp_path / "report.html").read_text()
     (line,) = [line for line in out.splitlines() if line.strip().startswith("lrs verify")]
     assert run(shlex.split(line)[1:]) == 1

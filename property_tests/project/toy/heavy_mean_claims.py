@@ -7,7 +7,7 @@ from heavy_mean import Spec
 from hypothesis import strategies as st
 
 from lrs.core.family import Success
-from property_tests.examine.claim import AtLeast, Claim, register
+from property_tests import AtLeast, Claim, register
 from property_tests.examine.configuration import Configuration, Depth
 
 
@@ -15,20 +15,15 @@ from property_tests.examine.configuration import Configuration, Depth
 class Contaminated:
     name: str = "a tenth"
     family: str = "heavy-mean"
-    share: float = 0.1
 
     def depth(self, configuration):
         spec = configuration.spec
-        margin = math.log(self.share * spec.m / spec.k) if spec.k else math.inf
+        margin = math.log(0.1 * spec.m / spec.k) if spec.k else math.inf
         return Depth(margin, {"few outliers": margin})
 
     def draw(self):
-        return st.builds(
-            lambda d, m, k: Configuration(family=self.family, spec=Spec(d=d, m=max(10 * k, m), k=k)),
-            st.integers(1, 4),
-            st.integers(40, 120),
-            st.integers(0, 10),
-        )
+        sizes = {"d": st.integers(1, 4), "m": st.integers(40, 120), "k": st.integers(0, 4)}
+        return st.builds(Spec, **sizes).map(lambda spec: Configuration(family=self.family, spec=spec))
 
 
 REGION = Contaminated()
@@ -39,7 +34,7 @@ register(
         cite="trimming removes the outliers [D]; the tolerance is chosen here",
         kind=AtLeast(0.95, 0.80),
         families=("heavy-mean",),
-        configurations=lambda region: region.draw(),
+        configurations=Contaminated.draw,
         check=lambda context: context.recovered(success=Success(tolerance=0.5)),
     )
 )

@@ -60,7 +60,7 @@ def test_the_table_has_the_family_s_columns(folder, tmp_path):
 
 def test_boundary_and_duel(folder, capsys):
     found = document(capsys, "boundary", folder)
-    assert (found["axis"], found["nested"], found["criterion"]) == ("m", True, "mean")
+    assert (found["axis"], found["nested"], found["criterion"]) == ("m", True, "error")
     fought = document(capsys, "duel", "heavy_mean:Trimmed", "heavy_mean:mean", "--in", folder, "--timing", "2")
     assert fought["wins_a"] > fought["wins_b"] == 0
     assert fought["timing"]["instances"] >= 1
@@ -106,7 +106,7 @@ def test_a_setting_of_the_solver_is_an_axis(tmp_path, capsys):
     ("arguments", "words"),
     [
         (["--x", "r=1,2"], "no parameter named 'r' in the family heavy-mean"),
-        (["--x", "m=9", "--success", "subspace"], "success: 'subspace' is none of mean, worst"),
+        (["--x", "m=9", "--success", "subspace"], "success: 'subspace' is none of error, worst"),
         (["--x", "m=9", "--solver", "amht"], "'amht' solves problems of the family low-rank-sparse"),
         (["--x", "m=9", "--nested", "k"], "only m"),
         (["--x", "trim=0.1", "--fixed", "m=9", "--solver", "heavy_mean:mean"], "trim: none of the solvers"),
