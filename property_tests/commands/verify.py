@@ -276,36 +276,42 @@ def _print_report(report: Report) -> None:
         console.print(Text(report.range), soft_wrap=True)
     console.print(Text(f"recovered: {report.criterion}", style="dim"), soft_wrap=True)
     console.print(Text(report.rates, style="dim"), soft_wrap=True)
-    # A name cut short cannot be passed to --claims.
-    columns = (
-        "verdict",
-        Column("claim", no_wrap=True),
-        "trials",
-        Column("P ≥", no_wrap=True),
-        Column("q <", no_wrap=True),
-    )
-    table = Table(*columns, "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    # A name cut short cannot be passed to --claims; what is long stands below the table.
+    columns = [Column(name, no_wrap=True) for name in ("verdict", "claim", "trials", "P ≥", "q <")]
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    notes: list[tuple[str, str]] = []
     for r in report.in_order():
+        if not r.ran:
+            continue
         why = [r.why] if r.why else []
         if r.verdict is Verdict.CONFIRMED and report.expectation(r) is not None:
             why = ["listed as an expected failure; remove it from the list"]
         elif (expectation := report.expectation(r)) is not None and r.verdict is Verdict.REFUTED:
             why = [f"expected: {expectation.reason}"]
         if r.cause:
-            why = [f"as {r.cause}"]
+            why = [f"broken by the counterexample to {r.cause}"]
         if r.verdict is Verdict.REFUTED and (found := statement.numbers(r)):
-            why.append(found)
+            why.append(f"success probability {found}" if r.claim.kind.p0 < 1 else found)
         if r.tally is not None and (slow := statement.not_examined(r.tally)):
             why.append(f"not examined in {len(slow)} of {len(r.tally.cells)} cells")
         if r.resumed:
             why.append(f"{r.resumed} trials from the ledger")
         if r.outdated and not r.resumed:
             why.append(f"the solver or the code of the claim changed: {r.outdated} earlier trials not counted")
-        trials = str(r.tally.trials) if r.tally is not None and r.ran else ""
-        style = _STYLE.get(r.verdict.value, "dim")
-        word = Text(r.verdict.value.replace("_", " "), style=style)
-        table.add_row(word, r.claim.name, trials, *statement.columns(r), Text("; ".join(why)))
+        if why:
+            notes.append((r.claim.name, "; ".join(why)))
+        trials = str(r.tally.trials) if r.tally is not None else ""
+        word = Text(r.verdict.value, style=_STYLE.get(r.verdict.value, "dim"))
+        table.add_row(word, r.claim.name, trials, *statement.columns(r))
     console.print(table)
+    for name, note in notes:
+        console.print(Text(f"{name}: {note}"), soft_wrap=True)
+    rest: dict[tuple[str, str], list[str]] = {}
+    for r in report.in_order():
+        if not r.ran:
+            rest.setdefault((r.verdict.value.replace("_", " "), r.why), []).append(r.claim.name)
+    for (verdict, reason), names in rest.items():
+        console.print(Text(f"{verdict} ({reason}): {', '.join(names)}", style="dim"), soft_wrap=True)
     legend = (
         "P: success probability in the worst cell, at least; q: a corner that never works may still have this share of the "
         "configurations at most"
@@ -334,6 +340,7 @@ def _print_cells(report: Report) -> None:
     from rich.text import Text
 
     from property_tests.examine import statement
+    from property_tests.examine.claim import Verdict
 
     r = report.headline
     if r is None or r.tally is None:
@@ -349,16 +356,22 @@ def _print_cells(report: Report) -> None:
         for name, t in r.tables.items()
     ]
     for title, rows in tables:
-        stdout().print(Text(f"\n{title}", style="bold"))
-        cell = Column("cell", no_wrap=True)
-        table = Table(cell, "verdict", "kept", "P ≥", "", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        stdout().print(Text(f"\n{title}", style="bold"), soft_wrap=True)
+        columns = [Column(name, no_wrap=True) for name in ("cell", "verdict", "kept", "P ≥")]
+        table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        outside: dict[str, list[str]] = {}
         for row in rows:
             verdict = str(row["verdict"])
-            at_least = statement.figure(row["at_least"]) if row["trials"] else ""
+            if verdict == Verdict.OUT_OF_SCOPE.value:
+                outside.setdefault(row["why"], []).append(row["cell"])
+                continue
+            low = statement.figure(row["at_least"]) if row["trials"] else row["why"]
             words = Text(verdict.replace("_", " "), style=_STYLE.get(verdict, "dim"))
-            kept = f"{row['successes']} of {row['trials']}" if row["trials"] else ""
-            table.add_row(row["cell"], words, kept, at_least, Text(row["why"], style="dim"))
+            table.add_row(row["cell"], words, f"{row['successes']} of {row['trials']}", low)
         stdout().print(table)
+        for why, cells in outside.items():
+            text = f"OUT OF SCOPE ({why}): {'; '.join(cells)}"
+            stdout().print(Text(text, style="dim"), soft_wrap=True)
     for name, why in report.uncertified.items():
         stdout().print(Text(f"\n{r.claim.name}, region of {name}: NOT CERTIFIED, {why}", style="bold"), soft_wrap=True)
 

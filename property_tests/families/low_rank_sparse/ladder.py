@@ -57,7 +57,7 @@ A, B, C, D = (Band("m/d ≤ ¼", 0, 1), Band("¼ < m/d ≤ ½", 1, 2), Band("½ 
 BANDS = (A, B, C, D)
 SMALL = Size((24, 40), (40, 320), 12_000_000)
 MEDIUM = Size((48, 80), (200, 400), 12_000_000)
-LARGE = Size((100, 140), (400, 600), 6_000_000)
+LARGE = Size((100, 128), (400, 480), 5_000_000)
 HUGE = Size((160, 200), (800, 1000), 24_000_000)
 FEW = Size((90, 110), (10, 40), 12_000_000, few=True)
 #: Where the rows that `paper` asks for, 12 (r + k) ln(d t), are fewer than d.
