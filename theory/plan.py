@@ -118,7 +118,10 @@ def frozen_laws() -> dict[str, LawCalibration]:
 
 
 def _constants_text(constants: Mapping[str, Constant]) -> str:
-    return ", ".join(f"{name} = {c.value:.3g} ({c.status})" for name, c in sorted(constants.items()))
+    return ", ".join(
+        f"{name} = {c.value:.3g} ({c.source if c.status == 'free' else c.status})"
+        for name, c in sorted(constants.items())
+    )
 
 
 def _theorem_sources() -> dict[str, dict[str, Constant]]:
@@ -128,7 +131,9 @@ def _theorem_sources() -> dict[str, dict[str, Constant]]:
         wanted = ("C_task", "C_total")
         return {f"theorem, {name}": {c: values[c] for c in wanted} for name, values in calibrated.items()}
     unit = (c for c in load_theorem(THEOREM).constants if c.value is None)
-    return {"theorem, constants 1": {c.name: Constant(c.name, c.direction, 1.0, "free", "NOT CERTIFIED") for c in unit}}
+    return {
+        "theorem, constants 1": {c.name: Constant(c.name, c.direction, 1.0, "free", "none is certified") for c in unit}
+    }
 
 
 def _law_says(name: str, law: LawCalibration, sizes: Mapping[str, int]) -> Requirement:
@@ -192,12 +197,17 @@ def plan_rows(*, d: int, r: int, k: int, t: int) -> tuple[Requirement, ...]:
     InvalidInput
         When a size is not a whole number in its range.
     """
-    _validate(d=d, r=r, k=k, t=t)
-    sizes = {"d": d, "r": r, "k": k, "t": t}
+    return _rows({"d": d, "r": r, "k": k, "t": t}, _theorem_sources(), frozen_laws())
+
+
+def _rows(
+    sizes: Mapping[str, int], theorem: Mapping[str, Mapping[str, Constant]], laws: Mapping[str, LawCalibration]
+) -> tuple[Requirement, ...]:
+    _validate(**sizes)
     out = _limits(load_family(), sizes)
-    for name, constants in _theorem_sources().items():
+    for name, constants in theorem.items():
         out.append(Requirement(name, float(_region(constants).rows(**sizes)), "theorem", _constants_text(constants)))
-    return (*out, *(_law_says(name, law, sizes) for name, law in frozen_laws().items()))
+    return (*out, *(_law_says(name, law, sizes) for name, law in laws.items()))
 
 
 def plan_tasks(*, d: int, r: int, k: int, m: int) -> tuple[Requirement, ...]:
@@ -429,8 +439,9 @@ def _measured(
 def table(tasks: Sequence[int], *, d: int, r: int, k: int) -> dict[str, list[float]]:
     """Rows per task by source, one column per number of tasks; NaN where a law is not certified."""
     out: dict[str, list[float]] = {}
+    theorem, laws = _theorem_sources(), frozen_laws()
     for t in tasks:
-        for q in plan_rows(d=d, r=r, k=k, t=t):
+        for q in _rows({"d": d, "r": r, "k": k, "t": t}, theorem, laws):
             out.setdefault(q.source, []).append(math.nan if q.kind == "NOT CERTIFIED" else q.amount)
     return {source: amounts for source, amounts in out.items() if not all(math.isnan(a) for a in amounts)}
 

@@ -49,7 +49,11 @@ def calibrate(
         bool, typer.Option("--laws", help="Measure rows per task, choose a law on a hold-out and certify it by (r, k).")
     ] = False,
     study: Annotated[
-        str, typer.Option(metavar="full|small", help="Sizes of --laws; small: for a solver that needs many rows.")
+        str,
+        typer.Option(
+            metavar="full|every|small",
+            help="Sizes of --laws; every: all r ≤ 5 and k ≤ 8; small: for a solver that needs many rows.",
+        ),
     ] = "full",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
 ) -> int:

@@ -311,4 +311,4 @@ def test_calibrate_laws(calibrated, monkeypatch, capsys, tmp_path):
     assert cli.run([*arguments, "--force", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["law"]["cells"][0]["certified"] is False
     assert cli.run(["calibrate", "--laws", "--study", "tiny"]) == 2
-    assert "study: expected one of full, small" in capsys.readouterr().err
+    assert "study: expected one of full, every, small" in capsys.readouterr().err
