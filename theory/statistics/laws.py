@@ -168,12 +168,12 @@ def fit(law: str, measured: Sequence[Rows]) -> Candidate:
         fitted = np.maximum(compiled.function(*constants, ds, ks, rs, ts), rs + ks + 1)
         return rows / (np.minimum(fitted, ds) if capped else fitted)
 
-    starts = np.exp(np.random.default_rng(0).normal(size=(24, len(compiled.constants))))  # a maximum has kinks
+    starts = np.exp(np.random.default_rng(0).normal(size=(6, len(compiled.constants))))  # a maximum has kinks
     found = [least_squares(lambda p: np.log(ratio(p))[free], start, bounds=(1e-6, np.inf)) for start in starts]
     best = min(found, key=lambda f: f.cost)
     margin = max(1.0, float(ratio(best.x).max()))
     constants = {n: round(float(v) * margin, 4) for n, v in zip(compiled.constants, best.x, strict=True)}
-    return Candidate(law, constants, margin, capped, float(np.sqrt(2 * best.cost / free.sum())))
+    return Candidate(law, constants, round(margin, 4), capped, round(math.sqrt(2 * best.cost / free.sum()), 4))
 
 
 def judge(candidate: Candidate, held_out: Sequence[Rows]) -> Candidate:

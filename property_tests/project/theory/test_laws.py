@@ -175,6 +175,10 @@ def test_the_shipped_laws_belong_to_the_present_solvers():
         found = calibration.law(name, SHIPPED)
         assert (found.criterion, found.tolerance) == ("all", 1e-6)
         assert found.chosen.within == max(c.within for c in found.candidates)
+        for c in found.candidates:
+            assert laws.judge(laws.fit(c.law, found.training), found.held_out).constants == pytest.approx(
+                c.constants, abs=1e-3
+            )
         for cell in found.cells:
             assert cell.certified == (
                 found.test.verdict(cell.successes, cell.trials - cell.successes).name == "CONFIRMED"
