@@ -1,6 +1,7 @@
-"""How many rows or tasks are needed: the counting limit, the stable scale, ℓ₁, the theorem, and the measured solver.
+"""How many rows or tasks are needed: the counting limit, the stable scale, ℓ₁, the theorem, a solver's law, the solver.
 
 Every figure comes from the expression that `lrs check` evaluates: a theorem's bounds are solved for m or t symbolically.
+What is planned rests on trials at the very sizes; a law that is certified there (`theory.statistics.laws`) may raise it.
 """
 
 from __future__ import annotations
@@ -31,8 +32,13 @@ from theory.theorems import load_theorem
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from theory.statistics.laws import LawCalibration
+
 #: Tasks at which `lrs plan` tabulates the rows when neither t nor m is given.
 DEFAULT_TASKS = (10, 30, 100, 300, 1000, 3000, 10_000)
+
+#: More tasks than these are as good as any number.
+MOST_TASKS = 10**7
 
 #: The theorem whose bounds are planned with.
 THEOREM = "amht-informal"
@@ -51,7 +57,7 @@ class Requirement:
     source : str
     amount : float
         Whole number of rows per task or of tasks; inf when no number is enough.
-    kind : {"limit", "yardstick", "theorem", "derived", "measured"}
+    kind : {"limit", "yardstick", "theorem", "derived", "calibrated", "NOT CERTIFIED", "measured", "plan"}
     note : str
         Formula, constants and what the figure means.
     """
@@ -83,29 +89,61 @@ def _region(constants: Mapping[str, Constant]) -> TheoremRegion:
 
 
 def frozen_constants() -> dict[str, dict[str, Constant]]:
-    """Calibrated constants by solver, from the shipped lock file; empty while there is none."""
+    """Certified constants of the theorem by solver, from the shipped lock file; empty while there are none."""
     from theory.statistics import calibration
 
-    if not calibration.LOCK_FILE.exists():
-        return {}
-    found = {name: calibration.constants(name) for name in calibration.read_lock()}
+    path = calibration.LOCK_FILE
+    found = {name: calibration.constants(name, path) for name in calibration.read_lock(path)} if path.exists() else {}
     return {name: values for name, values in found.items() if {"C_task", "C_total"} <= set(values)}
 
 
+def uncertified(solver: str) -> tuple[Constant, ...]:
+    """Constants of the theorem that were calibrated on a solver and failed; their source says how."""
+    from theory.statistics import calibration
+
+    path = calibration.LOCK_FILE
+    if not path.exists() or solver not in calibration.read_lock(path):
+        return ()
+    return tuple(
+        c for c in calibration.constants(solver, path, certified=False).values() if c.status == "NOT CERTIFIED"
+    )
+
+
+def frozen_laws() -> dict[str, LawCalibration]:
+    """Laws by solver, from the shipped lock file; empty while there are none."""
+    from theory.statistics import calibration
+
+    path = calibration.LOCK_FILE
+    found = {name: calibration.law(name, path) for name in calibration.read_laws(path)} if path.exists() else {}
+    return {name: law for name, law in found.items() if law is not None and law.chosen is not None}
+
+
 def _constants_text(constants: Mapping[str, Constant]) -> str:
-    return ", ".join(f"{name} = {c.value:.3g} ({c.status})" for name, c in sorted(constants.items()))
+    return ", ".join(
+        f"{name} = {c.value:.3g} ({c.source if c.status == 'free' else c.status})"
+        for name, c in sorted(constants.items())
+    )
 
 
 def _theorem_sources() -> dict[str, dict[str, Constant]]:
-    """What to call the theorem with which constants: each calibrated solver's, or 1 while none is calibrated."""
+    """What to call the theorem with which constants: each calibrated solver's, or 1 while none is certified."""
     calibrated = frozen_constants()
     if calibrated:
         wanted = ("C_task", "C_total")
         return {f"theorem, {name}": {c: values[c] for c in wanted} for name, values in calibrated.items()}
     unit = (c for c in load_theorem(THEOREM).constants if c.value is None)
     return {
-        "theorem, constants 1": {c.name: Constant(c.name, c.direction, 1.0, "free", "not calibrated") for c in unit}
+        "theorem, constants 1": {c.name: Constant(c.name, c.direction, 1.0, "free", "none is certified") for c in unit}
     }
+
+
+def _law_says(name: str, law: LawCalibration, sizes: Mapping[str, int]) -> Requirement:
+    advice = law.advice(**sizes)
+    assert advice is not None
+    assert law.chosen is not None
+    status = "calibrated" if advice.certified else "NOT CERTIFIED"
+    said = "calibrated law says" if advice.certified else "the law would say"
+    return Requirement(f"law of {name}", float(advice.rows), status, f"{said} m ≥ {law.chosen.formula}; {advice.why}")
 
 
 def _limits(family: Family, quantities: Mapping[str, float]) -> list[Requirement]:
@@ -160,18 +198,24 @@ def plan_rows(*, d: int, r: int, k: int, t: int) -> tuple[Requirement, ...]:
     InvalidInput
         When a size is not a whole number in its range.
     """
-    _validate(d=d, r=r, k=k, t=t)
-    sizes = {"d": d, "r": r, "k": k, "t": t}
+    return _rows({"d": d, "r": r, "k": k, "t": t}, _theorem_sources(), frozen_laws())
+
+
+def _rows(
+    sizes: Mapping[str, int], theorem: Mapping[str, Mapping[str, Constant]], laws: Mapping[str, LawCalibration]
+) -> tuple[Requirement, ...]:
+    _validate(**sizes)
     out = _limits(load_family(), sizes)
-    for name, constants in _theorem_sources().items():
+    for name, constants in theorem.items():
         out.append(Requirement(name, float(_region(constants).rows(**sizes)), "theorem", _constants_text(constants)))
-    return tuple(out)
+    return (*out, *(_law_says(name, law, sizes) for name, law in laws.items()))
 
 
 def plan_tasks(*, d: int, r: int, k: int, m: int) -> tuple[Requirement, ...]:
     """Tasks that each source asks for with m rows per task; inf where no number of tasks is enough."""
     _validate(d=d, r=r, k=k, m=m)
-    counting = max(1.0, float(whole(limits.counting_tasks(d=d, r=r, k=k, m=m))))
+    # d rows determine a task's θ by themselves.
+    counting = 1.0 if m >= d else max(1.0, float(whole(limits.counting_tasks(d=d, r=r, k=k, m=m))))
     # n₀ ≤ m t with n₀ = d r + t s: t ≥ d r/(m − s), s the share of a task.
     share = float(limits.stable_scale(d=d, r=r, k=k, t=1)) - d * r
     stable = max(1.0, float(whole(d * r / (m - share)))) if m > share else math.inf
@@ -184,12 +228,33 @@ def plan_tasks(*, d: int, r: int, k: int, m: int) -> tuple[Requirement, ...]:
     for name, constants in _theorem_sources().items():
         tasks = float(_region(constants).tasks(d=d, r=r, k=k, m=m))
         out.append(Requirement(name, tasks, "theorem", _constants_text(constants)))
+    for name, law in frozen_laws().items():
+        tasks = _fewest_tasks(law, m, {"d": d, "r": r, "k": k})
+        at = _law_says(name, law, {"d": d, "r": r, "k": k, "t": int(min(tasks, MOST_TASKS))})
+        out.append(Requirement(at.source, tasks, at.kind, at.note))
     return tuple(out)
 
 
+def _fewest_tasks(law: LawCalibration, m: int, sizes: Mapping[str, int]) -> float:
+    """The fewest tasks at which a law asks for no more than m rows; its rows fall with t."""
+    assert law.chosen is not None
+    fails, works = 0, MOST_TASKS
+    if law.chosen.rows(t=works, **sizes) > m:
+        return math.inf
+    while fails + 1 < works:
+        middle = (fails + works) // 2
+        fails, works = (fails, middle) if law.chosen.rows(t=middle, **sizes) <= m else (middle, works)
+    return float(works)
+
+
 # ---------------------------------------------------------------------------------------------- the measured solver
-#: The search starts from this multiple of the stable scale and stops at four times that.
+#: The search ends at this multiple of the stable scale.
 SEARCH_FACTOR = 4
+#: Share of the measured rows, and rows, that a plan adds to the most that any replicate needed: the share of instances
+#: that need more than the worst of three is not small.
+RESERVE, RESERVE_ROWS = 0.1, 0.5
+#: A law raises a plan up to this multiple of what was measured.
+MOST_RAISED = 1.35
 
 
 def measured_rows(
@@ -198,14 +263,55 @@ def measured_rows(
     """The fewest rows per task at which the solver recovers every one of ``replicates`` noiseless Gaussian instances.
 
     For each replicate the data at m rows are the first rows of those at more, and its critical m is found by bisection
-    between the counting limit and four times the stable scale.
+    between the counting limit of Θ, which is never above d, and four times the stable scale, from what the solver's law
+    says; without one from the stable scale.
     """
     _validate(d=d, r=r, k=k, t=t)
-    low = max(1, int(limits.ROWS["counting limit"](d=d, r=r, k=k, t=t))) - 1
-    high = SEARCH_FACTOR * max(int(limits.ROWS["stable scale"](d=d, r=r, k=k, t=t)), low + 1)
+    sizes = {"d": d, "r": r, "k": k, "t": t}
+    low = max(1, int(limits.ROWS["counting limit"](**sizes))) - 1
+    stable = int(limits.ROWS["stable scale"](**sizes))
+    high = SEARCH_FACTOR * max(stable, low + 1)
+    law = frozen_laws().get(solver) if isinstance(solver, str) else None
+    start = min(stable + k, max(d, low + 1))
+    if law is not None and law.chosen is not None:
+        start = int(law.chosen.rows(**sizes))
+    return _measured_nested(load_family(), sizes, low, high, solver, replicates, "rows per task", progress, start)
 
-    values = {"t": t, "d": d, "r": r, "k": k}
-    return _measured_nested(load_family(), values, low, high, solver, replicates, "rows per task", progress)
+
+def planned_rows(measured: Requirement, *, d: int, r: int, k: int, t: int, solver: Any = "amht") -> Requirement:
+    """How many rows per task to take: what was measured with a reserve, raised by the solver's law within reason.
+
+    Parameters
+    ----------
+    measured : Requirement
+        Of `measured_rows` at the same sizes.
+    """
+    if not math.isfinite(measured.amount):
+        return Requirement("plan", math.inf, "plan", "the solver failed wherever it was tried")
+    amount = math.ceil((1 + RESERVE) * measured.amount + RESERVE_ROWS)
+    note = f"measured {measured.amount:g}, and a reserve of {RESERVE:.0%}"
+    law = frozen_laws().get(solver) if isinstance(solver, str) else None
+    advice = law.advice(d=d, r=r, k=k, t=t) if law is not None else None
+    if advice is not None and law is not None and law.chosen is not None:
+        if amount < advice.rows:
+            amount = max(amount, min(advice.rows, math.floor(MOST_RAISED * measured.amount)))
+            word = "calibrated law" if advice.certified else "law, NOT CERTIFIED here,"
+            note += f"; raised by the {word} ({advice.rows})"
+        if law.chosen.capped and measured.amount <= d < amount:
+            amount, note = d, f"{note}; d rows are enough for a task by itself"
+    return Requirement("plan", float(amount), "plan", note)
+
+
+def against_trials(needs: Sequence[Requirement], measured: Requirement, solver: str) -> list[Requirement]:
+    """The same, but a law is not calibrated where its own solver needed more than it says."""
+    return [
+        Requirement(
+            q.source, q.amount, "NOT CERTIFIED", f"NOT CERTIFIED here: {solver} needed {measured.amount:g}; {q.note}"
+        )
+        if q.source == f"law of {solver}" and q.amount < measured.amount
+        else q
+        for q in needs
+    ]
 
 
 def measured_nested(
@@ -220,7 +326,9 @@ def measured_nested(
         raise InvalidInput(f"family: {family.title} has no limit between which to search")
     unit, low = nested_parameter(family), max(1, int(amounts[0])) - 1
     high = SEARCH_FACTOR * max(int(max(amounts)), low + 1)
-    return _measured_nested(family, values, low, high, solver, replicates, unit, progress)
+    return _measured_nested(
+        family, values, low, high, solver, replicates, unit, progress, (low + high) // SEARCH_FACTOR
+    )
 
 
 def _measured_nested(
@@ -232,14 +340,15 @@ def _measured_nested(
     replicates: int,
     unit: str,
     progress: Progress | None,
+    start: int,
 ) -> Requirement:
     name = nested_parameter(family)
 
     def instances(replicate: int) -> Callable[[int], Any]:
-        whole = family.draw(family.spec(**values, **{name: high}), (streams.key("plan/rows", replicate),))
-        return lambda amount: family.restrict(whole, name, amount)
+        key = (streams.key("plan/rows", replicate),)
+        return lambda amount: family.draw(family.spec(**values, **{name: amount}), key)  # nested: the first of more
 
-    return _measured(solver, instances, low, high, replicates, unit, progress, family)
+    return _measured(solver, instances, low, high, replicates, unit, progress, family, start)
 
 
 def measured_tasks(
@@ -261,7 +370,8 @@ def measured_tasks(
         return lambda tasks: _first_tasks(whole, tasks)
 
     family = load_family()
-    return _measured(solver, instances, low, high, replicates, "tasks", progress, family)
+    start = (low + high) // SEARCH_FACTOR
+    return _measured(solver, instances, low, high, replicates, "tasks", progress, family, start)
 
 
 def _first_tasks(instance: Instance, tasks: int) -> Instance:
@@ -280,6 +390,7 @@ def _measured(
     unit: str,
     progress: Progress | None,
     family: Family,
+    start: int,
 ) -> Requirement:
     integer("replicates", replicates, least=1)
     success = Success().of(family)
@@ -289,7 +400,8 @@ def _measured(
         for replicate in range(replicates):
             at, key = instances(replicate), [streams.key("solver", replicate)]
             fails, works = low, math.inf
-            candidate = min(high, max(low + 1, (low + high) // SEARCH_FACTOR))
+            candidate = min(high, max(low + 1, start))
+            step = max(1, candidate // 8)
             while fails + 1 < works:
                 try:
                     instance = at(candidate)
@@ -306,8 +418,14 @@ def _measured(
                     fails = candidate
                 if fails >= high:
                     break
-                candidate = min(high, 2 * candidate) if math.isinf(works) else (fails + int(works)) // 2
+                if math.isinf(works):
+                    candidate = min(high, candidate + step)
+                else:  # down from the first that works, in steps that grow, until one fails
+                    below = (fails + int(works)) // 2
+                    candidate = max(below, int(works) - step) if fails == low else below
+                step *= 2
             critical.append(works)
+            start = start if math.isinf(works) else int(works)
     name = solver if isinstance(solver, str) else type(solver).__name__
     spread = f"{min(critical):g} … {max(critical):g}" if len(critical) > 1 else f"{critical[0]:g}"
     note = (
@@ -319,12 +437,13 @@ def _measured(
 
 # ---------------------------------------------------------------------------------------------- tables and pictures
 def table(tasks: Sequence[int], *, d: int, r: int, k: int) -> dict[str, list[float]]:
-    """Rows per task by source, one column per number of tasks."""
+    """Rows per task by source, one column per number of tasks; NaN where a law is not certified."""
     out: dict[str, list[float]] = {}
+    theorem, laws = _theorem_sources(), frozen_laws()
     for t in tasks:
-        for requirement in plan_rows(d=d, r=r, k=k, t=t):
-            out.setdefault(requirement.source, []).append(requirement.amount)
-    return out
+        for q in _rows({"d": d, "r": r, "k": k, "t": t}, theorem, laws):
+            out.setdefault(q.source, []).append(math.nan if q.kind == "NOT CERTIFIED" else q.amount)
+    return {source: amounts for source, amounts in out.items() if not all(math.isnan(a) for a in amounts)}
 
 
 #: Colour (Okabe–Ito, colour-blind safe) and dash of each kind of curve.
@@ -363,7 +482,7 @@ def draw(
         axes.plot(tasks, rows, dash, color=colour, label=name, linewidth=2)
     bottom = np.asarray(curves["counting limit"])
     axes.set(xscale="log", yscale="log", xlabel="tasks t", ylabel="rows per task m", xlim=(tasks[0], tasks[-1]))
-    top = max(np.max(rows) for rows in curves.values())
+    top = max(np.nanmax(rows) for rows in curves.values())
     floor = 0.7 * bottom.min()
     axes.fill_between(tasks, floor, bottom, color="#999999", alpha=0.35, linewidth=0, label="impossible")
     axes.set_ylim(floor, 1.3 * top)

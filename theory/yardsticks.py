@@ -20,7 +20,7 @@ Sizes = np.ndarray
 
 def counting(*, d: Sizes, r: Sizes, k: Sizes, t: Sizes, **_: Sizes) -> np.ndarray:
     """counting limit: below it no solver can be right"""
-    return np.asarray(limits.counting_limit(d=d, r=np.minimum(r, d), k=np.minimum(k, d), t=t))
+    return np.asarray(limits.counting_theta(d=d, r=np.minimum(r, d), k=np.minimum(k, d), t=t))
 
 
 def donoho_tanner(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:

@@ -85,7 +85,9 @@ def region_constants(solver: str, given: Mapping[str, float] | None = None) -> R
     if given:
         return RegionConstants(given, "given")
     try:
-        frozen = {n: c.value for n, c in calibration.calibrations(solver).items() if c.value is not None}
+        frozen = {
+            n: c.value for n, c in calibration.calibrations(solver).items() if c.certified and c.value is not None
+        }
     except InvalidInput as error:
         return RegionConstants(None, str(error))
     if set(frozen) != {"C_total", "C_task"}:

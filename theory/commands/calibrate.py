@@ -14,6 +14,7 @@ from lrs.core.validate import real
 
 if TYPE_CHECKING:
     from theory.statistics.calibration import Calibration, Efficiency, ShellResult
+    from theory.statistics.laws import LawCalibration
 
 
 def register(app: typer.Typer) -> None:
@@ -44,16 +45,29 @@ def calibrate(
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Lock file to add to.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace constants of this solver in the lock file.")] = False,
+    laws: Annotated[
+        bool, typer.Option("--laws", help="Measure rows per task, choose a law on a hold-out and certify it by (r, k).")
+    ] = False,
+    study: Annotated[
+        str,
+        typer.Option(
+            metavar="full|every|small",
+            help="Sizes of --laws; every: all r ≤ 5 and k ≤ 8; small: for a solver that needs many rows.",
+        ),
+    ] = "full",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
 ) -> int:
-    """Measure the constants of the theorem's sample bounds for a solver.
+    """Measure the constants of the theorem's sample bounds for a solver, or (--laws) what law its rows follow.
 
     For a constant C that descends on a grid, instances are drawn with exactly as many samples as the bound asks for, and
-    the success probability is certified; the last certified C counts. Exits with 1 when a constant cannot be certified.
+    the success probability is certified; the last certified C counts. Exits with 1 when a constant cannot be certified:
+    when there is none, it is an end of its grid, or its hold-out fails; with --laws, when no pair (r, k) is certified.
     """
     from theory.statistics import calibration as cal
     from theory.statistics.evidence import BinomialTest
 
+    if laws:
+        return _measure_laws(solver, study, seed, output, force, as_json)
     real("top", top, above=0)
     grid = cal.octave_grid(top, steps)
     test = BinomialTest(p0, p1, alpha, beta)
@@ -73,6 +87,7 @@ def calibrate(
     )
     ratios = {} if frozen is None else {c.name: cal.efficiency(frozen[c.name], c) for c in found if c.name in frozen}
     complete = len(found) == 2 and all(c.value is not None for c in found)
+    certified = complete and all(c.certified for c in found)
     if output is not None and complete:
         cal.write_lock(output, {solver: found}, overwrite=force)
     if as_json:
@@ -93,7 +108,45 @@ def calibrate(
             stdout().print(
                 f"wrote {output}" if complete else f"{output} not written: a constant could not be certified"
             )
-    return 0 if complete else 1
+    return 0 if certified else 1
+
+
+def _measure_laws(solver: str, study: str, seed: int, output: Path | None, force: bool, as_json: bool) -> int:
+    from theory.statistics import calibration as cal
+    from theory.statistics import laws
+
+    if study not in laws.STUDIES:
+        raise InvalidInput(f"study: expected one of {', '.join(laws.STUDIES)}, got {study!r}")
+    if output is not None and output.exists() and solver in cal.read_laws(output) and not force:
+        raise InvalidInput(f"{output}: holds the law of {solver!r} already; --force replaces it")
+    found = laws.calibrate_law(solver, study=laws.STUDIES[study], seed=seed, progress=stderr().print)
+    if output is not None:
+        cal.write_lock(output, {solver: found}, overwrite=force)
+    if as_json:
+        print_json({"command": "calibrate", "law": found.to_dict(), "lock_file": output})
+    else:
+        _print_laws(found)
+        if output is not None:
+            stdout().print(f"wrote {output}")
+    return 0 if found.certified else 1
+
+
+def _print_laws(found: LawCalibration) -> None:
+    console = stdout()
+    table = Table(title=f"laws of {found.solver}, recovered by the criterion {found.criterion!r}", title_justify="left")
+    for heading in ("law", "rows per task", "raised by", "hold-out sizes kept", "asked/measured there"):
+        table.add_column(heading)
+    for c in found.candidates:
+        share = f"{c.within} of {c.held_out}" + ("" if c.passes else ", FAILED")
+        table.add_row(c.law, c.formula, f"{c.margin:.2f}", share, f"{c.low:.2f} … {c.high:.2f}")
+    console.print(table)
+    if found.chosen is None:
+        console.print("No law: the solver failed at a training size wherever it was tried.")
+        return
+    console.print(f"The hold-out chooses {found.chosen.law!r}.")
+    for cell in found.cells:
+        word = "certified" if cell.certified else "NOT CERTIFIED"
+        console.print(f"r = {cell.r}, k = {cell.k}: {word}, {cell.successes} of {cell.trials} recovered; {cell.range}")
 
 
 def _print(found: tuple[Calibration, ...], ratios: dict[str, Efficiency], reference: str | None) -> None:
@@ -109,7 +162,11 @@ def _print(found: tuple[Calibration, ...], ratios: dict[str, Efficiency], refere
         row = [
             c.name,
             c.bound,
-            "none" if c.value is None else f"{c.value:g}",
+            "none"
+            if c.value is None
+            else f"{c.value:g}"
+            if c.certified
+            else f"{c.value:g}: NOT CERTIFIED, {'; '.join(c.doubts)}",
             "none" if c.refuted is None else f"{c.refuted:g}",
             str(sum(s.successes + s.failures for s in c.shells)),
             "–"

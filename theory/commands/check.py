@@ -150,6 +150,7 @@ def _check_model(
         certificate = local_identifiability(problem, fitted)
         proof = prove_identifiability(problem, fitted) if exact else None
     yardsticks = _yardsticks(problem)
+    laws = _laws_say(measured)
     missing = {name: why for name, why in measured.unknown.items() if name in _wanted(report, necessary)}
     if as_json:
         print_json(
@@ -163,6 +164,7 @@ def _check_model(
                 "report": report.to_dict(),
                 "necessary": necessary.to_dict(),
                 "rows_needed": yardsticks,
+                "laws": laws,
                 "identifiability": None if certificate is None else certificate.to_dict(),
                 "proof": None if proof is None else proof.to_dict(),
             }
@@ -176,6 +178,10 @@ def _check_model(
     console.print(_verdict_lines(necessary))
     rows = ", ".join(f"{name} {amount:g}" for name, amount in yardsticks.items())
     console.print(f"Rows per task needed with t = {problem.t} tasks: {rows}; here m = {measured['m']}.")
+    for found in laws:
+        word = "Calibrated law" if found["certified"] else "Law"
+        asks = f"{word} of {found['solver']}: m ≥ {found['rows']}; here m = {measured['m']}: {found['says']}"
+        console.print(f"{asks} ({found['why'].removeprefix('NOT CERTIFIED: ')}).", soft_wrap=True)
     if certificate is not None:
         console.print(f"Identifiability: {certificate.sentence}", soft_wrap=True)
     if proof is not None:
@@ -238,12 +244,30 @@ def _subject(
 
 
 def _calibrated(theorem: Any) -> Any:
-    """The theorem with the reference solver's frozen constants where there are any."""
-    from theory.plan import frozen_constants
+    """The theorem with the reference solver's certified constants; one that is not certified stays free, and says why."""
+    from theory.language.symbols import Constant
+    from theory.plan import frozen_constants, uncertified
 
     frozen = frozen_constants().get("amht", {})
-    known = {c.name for c in theorem.constants}
-    return theorem.with_constants(*(c for name, c in frozen.items() if name in known))
+    free = {c.name: Constant(c.name, c.direction, source=c.source) for c in uncertified("amht")}
+    known = {c.name for c in theorem.constants if c.value is None}
+    return theorem.with_constants(*(c for name, c in {**free, **frozen}.items() if name in known))
+
+
+def _laws_say(measured: Measured) -> list[dict[str, Any]]:
+    """What every solver's law says of these sizes."""
+    from theory.plan import frozen_laws
+
+    sizes = {name: int(measured[name]) for name in ("d", "r", "k", "t")}
+    out = []
+    for name, law in frozen_laws().items():
+        advice = law.advice(**sizes)
+        assert advice is not None
+        says = "NOT CERTIFIED" if not advice.certified else "HOLDS" if measured["m"] >= advice.rows else "FAILS"
+        out.append(
+            {"solver": name, "rows": advice.rows, "certified": advice.certified, "why": advice.why, "says": says}
+        )
+    return out
 
 
 def _yardsticks(problem: Problem) -> dict[str, float]:
@@ -523,9 +547,13 @@ def _plan_model(
     if t is None and m is None:
         grid = planning.DEFAULT_TASKS
         found = planning.table(grid, d=d, r=r, k=k)
-        document: dict[str, Any] = {"tasks": list(grid), "rows": found}
+        without = {name: [None if a != a else a for a in amounts] for name, amounts in found.items()}  # NaN
+        document: dict[str, Any] = {"tasks": list(grid), "rows": without}
         columns = ("rows per task needed by", *(f"t = {tasks}" for tasks in grid))
-        rows = [(name, *(f"{amount:.0f}" for amount in amounts)) for name, amounts in found.items()]
+        rows = [
+            (name, *("–" if amount is None else f"{amount:.0f}" for amount in amounts))
+            for name, amounts in without.items()
+        ]
     else:
         if t is not None:
             needs = list(planning.plan_rows(d=d, r=r, k=k, t=t))
@@ -540,7 +568,9 @@ def _plan_model(
                 else:
                     assert m is not None
                     measured = planning.measured_tasks(d=d, r=r, k=k, m=m, **run)
-            needs.append(measured)
+            needs = [*planning.against_trials(needs, measured, solver), measured]
+            if t is not None:
+                needs.append(planning.planned_rows(measured, d=d, r=r, k=k, t=t, solver=solver))
         document = {"t": t, "m": m, "unit": unit, "needs": [need.to_dict() for need in needs]}
         columns = ("source", f"{unit} needed", "what it says")
         rows = [(q.source, f"{q.amount:.0f}" if q.amount < float("inf") else "∞", q.note) for q in needs]
@@ -560,7 +590,8 @@ def _plan_model(
     console.print(table)
     if not planning.frozen_constants():
         console.print(
-            "The theorem's constants are hidden in its Ω(·) and not calibrated here: its line is for constants 1.",
+            "The theorem's constants are hidden in its Ω(·); those that were calibrated are NOT CERTIFIED, so its line is "
+            "for constants 1.",
             soft_wrap=True,
         )
     console.print(

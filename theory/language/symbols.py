@@ -132,7 +132,7 @@ def quantities() -> dict[str, Quantity]:
     return dict(_DECLARED)
 
 
-ConstantStatus = Literal["free", "cited", "calibrated", "measured"]
+ConstantStatus = Literal["free", "cited", "calibrated", "measured", "NOT CERTIFIED"]
 Direction = Literal["larger-is-stronger", "smaller-is-stronger"]
 
 
@@ -148,10 +148,11 @@ class Constant:
         Whether a larger value asks for more (m ≥ C g) or for less (ζ ≤ c g).
     value : float or None
         None while free.
-    status : {"free", "cited", "calibrated", "measured"}
-        Calibrated values come from the frozen lock file; cited ones from a paper; measured ones from trials by hand.
+    status : {"free", "cited", "calibrated", "measured", "NOT CERTIFIED"}
+        Calibrated values come from the frozen lock file; those of it that failed are NOT CERTIFIED; cited ones come from
+        a paper; measured ones from trials by hand.
     source : str
-        Citation, or the entry of the lock file.
+        Citation, or the entry of the lock file. Of a free constant: why it has no value.
     """
 
     name: str

@@ -173,7 +173,7 @@ class Theorem:
             free = [name for name in missing if symbols.quantity(name).kind == "constant"]
             only_free = free == list(missing)
             why = (
-                f"{', '.join(free)} free: hidden in the Ω(·) and not calibrated"
+                "; ".join(dict.fromkeys(_why_free(c) for c in part.constants if c.name in free))
                 if only_free
                 else _reasons([name for name in missing if name not in free], measured)
             )
@@ -212,6 +212,10 @@ class Theorem:
 
 def _escape(text: str) -> str:
     return text.replace("&", r"\&").replace("_", r"\_").replace("%", r"\%")
+
+
+def _why_free(constant: Constant) -> str:
+    return f"{constant.name} free: {constant.source or 'hidden in the Ω(·) and not calibrated'}"
 
 
 def _missing(statement: Statement, measured: Mapping[str, Any]) -> list[str]:

@@ -1,1 +1,1 @@
-"""What trials say: evidence, rates, calibrated constants."""
+"""What trials say: evidence, rates, calibrated constants, laws of rows."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,14 +36,15 @@ from lrs.core.trial import Ended, trial
 from lrs.core.validate import integer
 from lrs.families.low_rank_sparse.generate import InstanceSpec
 from lrs.isolation import executor_for
-from lrs.solver import load_solver
 from theory.families.low_rank_sparse import assumptions
 from theory.language.symbols import Constant
 from theory.statistics.evidence import BinomialTest, EvidenceVerdict
+from theory.statistics.laws import LawCalibration, identity
 
-#: Version 2 says of every calibration by which criterion its trials were judged and with which random streams they were
-#: drawn; those of version 1 were judged by `FIRST_CRITERION` and drawn with the first streams.
-FORMAT, VERSION, READABLE = "lrs-toolkit constants", 2, (1, 2)
+#: Version 3 also holds laws (`theory.statistics.laws`) and says of every calibration whether it is certified. Version 2
+#: says by which criterion its trials were judged and with which random streams they were drawn; those of version 1 were
+#: judged by `FIRST_CRITERION` and drawn with the first streams.
+FORMAT, VERSION, READABLE = "lrs-toolkit constants", 3, (1, 2, 3)
 FIRST_CRITERION = "theta"
 #: The constants shipped with the package.
 LOCK_FILE = Path(__file__).parents[1] / "constants.lock.json"
@@ -123,7 +125,8 @@ class Calibration:
     name, bound, solver : str
         Constant, its bound, and the identity of the solver.
     value : float or None
-        Smallest certified constant; None when not even the largest of the grid was.
+        Smallest constant whose shell was certified; None when not even the largest of the grid was. Whether the constant
+        is certified is said by ``doubts``.
     refuted : float or None
         Largest constant on whose shell fewer than p₁ succeed; the critical constant lies between the two.
     grid : tuple of float
@@ -165,14 +168,47 @@ class Calibration:
     criterion: str | float = ""
     tolerance: float = Success.tolerance
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the constant is not certified; empty when it is.
+
+        Where the grid ends nothing says that the descent would not have gone on, or that the shell above succeeds too.
+        """
+        if self.value is None:
+            return ("no shell of its grid was certified",)
+        out = []
+        if self.value in (self.grid[0], self.grid[-1]):
+            out.append(f"{self.value:g} is the {'top' if self.value == self.grid[0] else 'end'} of its grid")
+        held = self.hold_out
+        if held is None:
+            out.append("it has no hold-out")
+        elif not held.certified:
+            recovered = f"{held.successes} of {held.successes + held.failures} recovered"
+            out.append(f"its hold-out at {self.hold_out_scale} d failed ({recovered})")
+        return tuple(out)
+
+    @property
+    def certified(self) -> bool:
+        """Whether nothing speaks against the constant: inside its grid, and its hold-out was certified."""
+        return not self.doubts
+
     def to_constant(self) -> Constant:
-        """The constant as predicates use it."""
+        """The constant as predicates use it; NOT CERTIFIED, and why, where there are `doubts`.
+
+        Raises
+        ------
+        InvalidInput
+            When it has no value.
+        """
         source = f"calibrated on {self.solver}, recovered by the criterion {self.criterion!r} to {self.tolerance:g}"
-        return Constant(self.name, "larger-is-stronger", self.value, "calibrated", source)
+        if self.certified:
+            return Constant(self.name, "larger-is-stronger", self.value, "calibrated", source)
+        why = f"NOT CERTIFIED: {'; '.join(self.doubts)}"
+        return Constant(self.name, "larger-is-stronger", self.value, "NOT CERTIFIED", f"{why}; {source}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` is its inverse."""
-        return dataclasses.asdict(replace(self, fixed=dict(self.fixed)))
+        return {**dataclasses.asdict(replace(self, fixed=dict(self.fixed))), "certified": self.certified}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
@@ -182,7 +218,7 @@ class Calibration:
             **{
                 "streams": 1,  # of entries that do not say
                 "criterion": FIRST_CRITERION,
-                **values,
+                **{name: value for name, value in values.items() if name != "certified"},
                 "grid": tuple(values["grid"]),
                 "shells": tuple(ShellResult(**shell) for shell in values["shells"]),
                 "test": BinomialTest(**values["test"]),
@@ -192,22 +228,6 @@ class Calibration:
 
 
 # ------------------------------------------------------------------------------------------------ running
-def identity(solver: Any) -> str:
-    """What a solver is: where its class or function lives, and the parameters that differ from their defaults."""
-    solver = load_solver(solver)
-    target = solver if hasattr(solver, "__qualname__") else type(solver)
-    changed = []
-    if dataclasses.is_dataclass(solver) and not isinstance(solver, type):
-        for parameter in dataclasses.fields(solver):
-            default = parameter.default
-            if default is dataclasses.MISSING and parameter.default_factory is not dataclasses.MISSING:
-                default = parameter.default_factory()
-            value = getattr(solver, parameter.name)
-            if parameter.init and value != default:
-                changed.append(f"{parameter.name}={value!r}")
-    return f"{target.__module__}:{target.__qualname__}({', '.join(changed)})"
-
-
 def _trial(
     shells: Shells, solver: Subject, executor: Executor, constant: float, key: Sequence[int | str], scale: int
 ) -> bool:
@@ -505,51 +525,71 @@ def calibrate_theorem(
 
 
 # ------------------------------------------------------------------------------------------------ the lock file
+class Frozen(NamedTuple):
+    """What a lock file holds of one solver: constants of bounds, and its law (None: not measured)."""
+
+    calibrations: tuple[Calibration, ...] = ()
+    law: LawCalibration | None = None
+
+
+def _entry(name: str, frozen: Frozen) -> dict[str, Any]:
+    plain = json.loads(
+        json.dumps(
+            {
+                "calibrations": [c.to_dict() for c in frozen.calibrations],
+                "law": None if frozen.law is None else frozen.law.to_dict(),
+            }
+        )
+    )
+    return {
+        "constants": {c.name: c.value for c in frozen.calibrations},
+        **plain,
+        "hash": _hash({"solver": name, **plain}),
+    }
+
+
 def _hash(entry: Mapping[str, Any]) -> str:
     return digest(canonical(entry, ascii_only=False))
 
 
-def write_lock(path: str | Path, entries: Mapping[str, Sequence[Calibration]], *, overwrite: bool = False) -> Path:
+def write_lock(
+    path: str | Path, entries: Mapping[str, Sequence[Calibration] | LawCalibration], *, overwrite: bool = False
+) -> Path:
     """Freeze calibrations.
 
     Parameters
     ----------
     path : str or Path
     entries : mapping
-        Name under which a solver is asked for → its calibrations. Entries of other names in an existing file are kept.
+        Name under which a solver is asked for → its calibrations, or its law. What an existing file holds besides is
+        kept.
     overwrite : bool
-        Whether entries that exist already may be replaced.
+        Whether what exists already may be replaced.
     """
     path = Path(path)
-    kept = read_lock(path) if path.exists() else {}
-    for name in entries:
-        if name in kept and not overwrite:
+    merged = _read(path) if path.exists() else {}
+    for name, new in entries.items():
+        kept = merged.get(name, Frozen())
+        law = isinstance(new, LawCalibration)
+        if (kept.law if law else kept.calibrations) and not overwrite:
             raise InvalidInput(f"{path}: holds constants of {name!r} already; allow overwriting to replace them")
-    merged = {**kept, **{name: tuple(calibrations) for name, calibrations in entries.items()}}
-    document: dict[str, Any] = {"format": FORMAT, "version": VERSION, "solvers": {}}
-    for name in sorted(merged):
-        plain = [json.loads(json.dumps(c.to_dict())) for c in merged[name]]
-        document["solvers"][name] = {
-            "constants": {c.name: c.value for c in merged[name]},
-            "calibrations": plain,
-            "hash": _hash({"solver": name, "calibrations": plain}),
-        }
+        merged[name] = kept._replace(law=new) if law else kept._replace(calibrations=tuple(new))  # type: ignore[arg-type]
+    document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    document["solvers"] = {name: _entry(name, merged[name]) for name in sorted(merged)}
     try:
-        path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(_lines(document), encoding="utf-8")
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be written ({error.strerror or error})") from None
     return path
 
 
-def read_lock(path: str | Path = LOCK_FILE) -> dict[str, tuple[Calibration, ...]]:
-    """All calibrations of a lock file, by solver name.
+def _lines(document: Any) -> str:
+    """JSON with a line for every list of plain values."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\s*\n\s*", " ", m[0]), text) + "\n"
 
-    Raises
-    ------
-    InvalidInput
-        When the file is missing, not a lock file, of another version, or was edited by hand.
-    """
-    path = Path(path)
+
+def _read(path: Path) -> dict[str, Frozen]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -560,20 +600,65 @@ def read_lock(path: str | Path = LOCK_FILE) -> dict[str, tuple[Calibration, ...]
         raise InvalidInput(f"{path}: not a lock file of constants; make one with lrs calibrate")
     if document.get("version") not in READABLE:
         raise InvalidInput(f"{path}: version {document.get('version')!r}, this toolkit reads up to version {VERSION}")
+    measured = ("calibrations", "law") if document["version"] >= 3 else ("calibrations",)
     out = {}
     for name, entry in dict(document.get("solvers", {})).items():
         edited = InvalidInput(
             f"{path}: the constants of {name!r} were edited by hand; make them again with lrs calibrate"
         )
         try:
-            if entry["hash"] != _hash({"solver": name, "calibrations": entry["calibrations"]}):
+            if entry["hash"] != _hash({"solver": name, **{part: entry[part] for part in measured}}):
                 raise edited
-            out[name] = tuple(Calibration.from_dict(c) for c in entry["calibrations"])
-            if entry["constants"] != {c.name: c.value for c in out[name]}:
+            law = entry.get("law")
+            out[name] = Frozen(
+                tuple(Calibration.from_dict(c) for c in entry["calibrations"]),
+                None if law is None else LawCalibration.from_dict(law),
+            )
+            if entry["constants"] != {c.name: c.value for c in out[name].calibrations}:
                 raise edited
         except (KeyError, TypeError):
             raise edited from None
     return out
+
+
+def read_lock(path: str | Path = LOCK_FILE) -> dict[str, tuple[Calibration, ...]]:
+    """All calibrations of a lock file, by solver name.
+
+    Raises
+    ------
+    InvalidInput
+        When the file is missing, not a lock file, of another version, or was edited by hand.
+    """
+    return {name: frozen.calibrations for name, frozen in _read(Path(path)).items() if frozen.calibrations}
+
+
+def read_laws(path: str | Path = LOCK_FILE) -> dict[str, LawCalibration]:
+    """All laws of a lock file, by solver name; raises as `read_lock`."""
+    return {name: frozen.law for name, frozen in _read(Path(path)).items() if frozen.law is not None}
+
+
+def _present(name: str, made_by: str, path: str | Path) -> None:
+    """Refuse what another solver of that name made."""
+    present = identity(name)
+    if made_by != present:
+        raise InvalidInput(
+            f"{path}: the constants of {name!r} were made by another solver, {made_by}; "
+            f"{name!r} is {present} now: calibrate it again"
+        )
+
+
+def law(solver: str = "amht", path: str | Path = LOCK_FILE) -> LawCalibration | None:
+    """The frozen law of one solver, None where there is none.
+
+    Raises
+    ------
+    InvalidInput
+        When it was made by another solver of that name.
+    """
+    found = read_laws(path).get(solver)
+    if found is not None:
+        _present(solver, found.solver, path)
+    return found
 
 
 def calibrations(solver: str = "amht", path: str | Path = LOCK_FILE) -> dict[str, Calibration]:
@@ -590,16 +675,16 @@ def calibrations(solver: str = "amht", path: str | Path = LOCK_FILE) -> dict[str
             f"{path}: no constants of {solver!r}, it holds those of {', '.join(lock) or 'no solver'}; "
             f"make them with lrs calibrate --solver {solver}"
         )
-    present = identity(solver)
     for calibration in lock[solver]:
-        if calibration.solver != present:
-            raise InvalidInput(
-                f"{path}: the constants of {solver!r} were made by another solver, {calibration.solver}; "
-                f"{solver!r} is {present} now: calibrate it again"
-            )
+        _present(solver, calibration.solver, path)
     return {c.name: c for c in lock[solver]}
 
 
-def constants(solver: str = "amht", path: str | Path = LOCK_FILE) -> dict[str, Constant]:
-    """Frozen constants of one solver as predicates use them; those without a certified value are left out."""
-    return {name: c.to_constant() for name, c in calibrations(solver, path).items() if c.value is not None}
+def constants(solver: str = "amht", path: str | Path = LOCK_FILE, *, certified: bool = True) -> dict[str, Constant]:
+    """Frozen constants of one solver as predicates use them.
+
+    With ``certified`` only those that are; otherwise every one that has a value, with the status NOT CERTIFIED and the
+    reason where it failed.
+    """
+    found = {name: c for name, c in calibrations(solver, path).items() if c.value is not None}
+    return {name: c.to_constant() for name, c in found.items() if c.certified or not certified}

@@ -129,5 +129,5 @@ def test_theorem_and_region_override_what_is_carried():
 
 def test_whose_region_it_is_stands_in_the_report():
     assert check(region=PRACTICAL).to_dict()["region_label"] == "measured"
-    assert theorem_region().label == "the theorem's (quoted), calibrated constants, other bounds measured"
+    assert theorem_region().label == "the theorem's (quoted), NOT CERTIFIED constants, other bounds measured"
     assert "no noise" not in {p.name for p in theorem_region().bounds.assumptions}

@@ -99,7 +99,7 @@ def test_every_file_says_its_format_and_version(tmp_path, monkeypatch):
         "ledger": ("lrs-ledger", 2),
         "verdicts": ("lrs-verdicts", 2),
         "trial": (None, 2),  # a line of a file whose lines are added run by run
-        "constants": ("lrs-toolkit constants", 2),
+        "constants": ("lrs-toolkit constants", 3),
     }
 
 

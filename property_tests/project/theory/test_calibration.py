@@ -83,8 +83,37 @@ def test_descent_keeps_the_last_certified_constant(reference):
     for shell in reference.shells:
         test = QUICK.verdict(shell.successes, shell.failures)
         assert shell.certified == (test.name == "CONFIRMED")
-    assert reference.to_constant().status == "calibrated"
-    assert reference.to_constant().value == reference.value
+    assert reference.doubts == ("it has no hold-out",)
+
+
+def held(calibration, certified):
+    """The calibration with a hold-out of 230 of 250 trials, called certified or not."""
+    return replace(
+        calibration, hold_out=cal.ShellResult(calibration.value, 230, 20, certified, False), hold_out_scale=2
+    )
+
+
+def test_a_constant_is_certified_by_its_hold_out_and_inside_its_grid_only(reference, tmp_path):
+    good = held(reference, True)
+    assert (good.certified, good.doubts) == (True, ())
+    assert (good.to_constant().status, good.to_constant().value) == ("calibrated", reference.value)
+    failed = held(reference, False)
+    assert failed.doubts == ("its hold-out at 2 d failed (230 of 250 recovered)",)
+    for end, word in (("top", reference.grid[reference.grid.index(reference.value) :]), ("end", None)):
+        grid = word or reference.grid[: reference.grid.index(reference.value) + 1]
+        stuck = replace(good, grid=grid)
+        assert stuck.doubts == (f"{reference.value:g} is the {end} of its grid",)
+        assert stuck.to_constant().status == "NOT CERTIFIED"
+    constant = failed.to_constant()
+    assert (constant.status, constant.value) == ("NOT CERTIFIED", reference.value)
+    assert constant.source.startswith("NOT CERTIFIED: its hold-out at 2 d failed (230 of 250")
+    name = f"{__name__}:iht"
+    path = cal.write_lock(tmp_path / "lock.json", {name: [replace(failed, solver=cal.identity(name))]})
+    assert json.loads(path.read_text(encoding="utf-8"))["solvers"][name]["calibrations"][0]["certified"] is False
+    assert cal.constants(name, path) == {}
+    assert cal.constants(name, path, certified=False)["C_iht"].status == "NOT CERTIFIED"
+    cal.write_lock(path, {name: [replace(good, solver=cal.identity(name))]}, overwrite=True)
+    assert cal.constants(name, path)["C_iht"].status == "calibrated"
 
 
 def test_a_calibration_is_reproducible_and_seeded(reference):
@@ -199,7 +228,7 @@ def test_lock_is_added_to_and_not_replaced_in_silence(lock, reference):
     with pytest.raises(InvalidInput, match="holds constants of 'other' already"):
         cal.write_lock(lock, {"other": [reference]})
     cal.write_lock(lock, {"other": []}, overwrite=True)
-    assert cal.read_lock(lock)["other"] == ()
+    assert "other" not in cal.read_lock(lock)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +275,7 @@ def test_constants_of_another_solver_are_refused(tmp_path, reference):
         ("not json", "not a lock file of constants"),
         ("[1]", "not a lock file of constants"),
         ('{"format": "other"}', "not a lock file of constants"),
-        ('{"format": "lrs-toolkit constants", "version": 99}', "version 99, this toolkit reads up to version 2"),
+        ('{"format": "lrs-toolkit constants", "version": 99}', "version 99, this toolkit reads up to version 3"),
     ],
 )
 def test_other_files_are_refused(text, message, tmp_path):
@@ -290,8 +319,10 @@ def test_theorem_shells_name_their_bound():
 def test_shipped_constants_belong_to_the_reference_solver():
     frozen = cal.calibrations("amht")
     assert set(frozen) == {"C_task", "C_total"}
+    assert cal.constants("amht") == {}
     for name, calibration in frozen.items():
-        assert cal.constants("amht")[name].value == calibration.value
+        assert cal.constants("amht", certified=False)[name].value == calibration.value
+        assert not calibration.certified  # the paper's shape fails at twice the dimension
         shells = {shell.constant: shell for shell in calibration.shells}
         assert shells[calibration.value].certified
         assert calibration.hold_out is not None

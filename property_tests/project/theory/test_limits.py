@@ -140,6 +140,14 @@ def test_bad_input_is_named(call, message):
 
 def test_the_page_shows_the_formulas_of_the_code():
     page = (Path(__file__).parents[3] / "docs" / "theory" / "limits.md").read_text(encoding="utf-8")
-    for name in ("counting_limit", "counting_tasks", "stable_scale", "stable_rows", "oracle_risk", "noisy_floor"):
+    for name in (
+        "counting_limit",
+        "counting_theta",
+        "counting_tasks",
+        "stable_scale",
+        "stable_rows",
+        "oracle_risk",
+        "noisy_floor",
+    ):
         limit = getattr(limits, name)
         assert f"`theory.families.low_rank_sparse.limits.{name}` | ${limit.latex}$ | {limit.meaning} |" in page

@@ -109,12 +109,18 @@ _stable_scale = d * r + t * (r + k * sympy.log(d / sympy.Max(k, 1)))
 counting_limit = Limit(
     "counting limit",
     r + k + r * (d - r) / t,
-    "rows per task below which the equations are fewer than the unknowns, whatever the solver",
+    "rows per task below which the equations are fewer than the unknowns of U, W and B, whatever the solver; above d no "
+    "number of rows is enough for these",
+)
+counting_theta = Limit(
+    "counting limit for Θ",
+    sympy.Min(d, counting_limit.expression),
+    "the same for Θ alone: d rows determine a task's θ by themselves, whatever the others",
 )
 counting_tasks = Limit(
     "counting limit on tasks",
     r * (d - r) / (m - r - k),
-    "tasks below which the equations are fewer than the unknowns at m rows per task",
+    "tasks below which the equations are fewer than the unknowns of U, W and B at m rows per task",
     where=sympy.Gt(m, r + k),
 )
 stable_scale = Limit(
@@ -211,8 +217,8 @@ def donoho_tanner_rows(*, d: Any, r: Any, k: Any) -> Values:
 
 
 def counting_rows(*, d: Any, r: Any, k: Any, t: Any) -> Values:
-    """equations against unknowns; nothing works below"""
-    return np.ceil(counting_limit(d=d, r=r, k=k, t=t) - 1e-9)
+    """equations against unknowns of Θ; nothing works below"""
+    return np.ceil(counting_theta(d=d, r=r, k=k, t=t) - 1e-9)
 
 
 def ell_one_rows(*, d: Any, r: Any, k: Any, t: Any) -> Values:
