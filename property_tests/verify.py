@@ -132,6 +132,8 @@ class Report:
         Whose problems the solver was asked.
     uncertified : mapping of str to str
         Theorems of the claims that have no region of their own to count in, and why.
+    promised : mapping of str to str
+        Theorems with one, and whose it is: its label says when the constants are not certified.
     """
 
     solver: str
@@ -153,6 +155,7 @@ class Report:
     region_label: str = ""
     family: Family = field(default_factory=load_family)
     uncertified: Mapping[str, str] = field(default_factory=dict)
+    promised: Mapping[str, str] = field(default_factory=dict)
 
     # ------------------------------------------------------------------ reading
     def __getitem__(self, claim: str) -> Result:
@@ -292,6 +295,7 @@ class Report:
             "rates": self.rates,
             "causes": self.causes,
             "uncertified": dict(self.uncertified),
+            "promised": dict(self.promised),
             "exit_code": self.exit_code,
             "interrupted": self.interrupted,
             "alpha": self.alpha,
@@ -611,6 +615,7 @@ def check_solver(
         ledger=None if book.path is None else str(book.path),
         nonce=nonce,
         uncertified=uncertified,
+        promised={n: str(getattr(r, "label", "")) for n, r in promised.items()},
     )
 
 

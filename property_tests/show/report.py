@@ -190,7 +190,10 @@ def _cells(report: Report) -> str:
         return ""
     tables = [(f"region {report.region}: {report.region_label}", statement.table(r.tally, r.out_of_scope))]
     tables += [
-        (f"of these, the problems inside the region of {name}", statement.promised_table(t, r.out_of_scope))
+        (
+            f"of these, the problems inside the region of {name}: {report.promised.get(name, '')}",
+            statement.promised_table(t, r.out_of_scope),
+        )
         for name, t in r.tables.items()
     ]
     out = [f"<h2>Where: <code>{escape(r.claim.name)}</code></h2>"]

@@ -146,7 +146,7 @@ def test_a_moved_bound_moves_the_cells():
         for a, b in zip(ladder(PRACTICAL), ladder(more), strict=True)
         if a.configurations is not None and b.configurations is None
     ]
-    assert any("d 100-140, r 4-5, k 5-7" in name for name in lost)
+    assert any("d 100-128, r 4-5, k 5-" in name for name in lost)
 
 
 def test_the_papers_region_has_a_cell_with_fewer_rows_than_coordinates():
