@@ -14,6 +14,7 @@ import numpy as np
 from lrs.core.errors import InvalidInput
 from theory.families.low_rank_sparse import limits
 from theory.private_plan import PrivatePlan, plan_users
+from theory.statistics.exact_laws import EllOne
 
 Sizes = np.ndarray
 
@@ -23,12 +24,18 @@ def counting(*, d: Sizes, r: Sizes, k: Sizes, t: Sizes, **_: Sizes) -> np.ndarra
     return np.asarray(limits.counting_theta(d=d, r=np.minimum(r, d), k=np.minimum(k, d), t=t))
 
 
-def donoho_tanner(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:
-    """Donoho–Tanner: ℓ₁ with U known"""
-    # The rows depend on d and k by way of k/d but for rounding to an integer, which would draw the line as a staircase.
-    fine = 1000
-    rows = limits.donoho_tanner_rows(d=fine * d, r=0, k=fine * np.minimum(k, d))
-    return np.asarray(np.minimum(r, d) + rows / fine)
+def l1_known_u(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:
+    """ℓ₁ with U known: half of the tasks are found (exact law)"""
+    r, k = np.minimum(r, d), np.minimum(k, d)
+    low_d, low_k = np.floor(d).astype(int), np.floor(k).astype(int)
+    rows = np.zeros(np.shape(d))
+    for i in (0, 1):  # linear between the whole sizes around a point
+        for j in (0, 1):
+            share = np.abs(1 - i - (d - low_d)) * np.abs(1 - j - (k - low_k))
+            sizes = zip(np.ravel(low_d + i), np.ravel(low_k + j), strict=True)
+            found = [EllOne(max(int(a), 1), min(int(c), max(int(a), 1))).level(0.5) for a, c in sizes]
+            rows = rows + share * np.reshape(found, np.shape(d))
+    return np.asarray(r + rows)
 
 
 def identifiability(*, d: Sizes, r: Sizes, k: Sizes, t: Sizes, **_: Sizes) -> np.ndarray:

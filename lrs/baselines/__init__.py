@@ -4,6 +4,7 @@ from lrs.baselines.altmin import AltMin
 from lrs.baselines.altmin_gd import AltMinGD
 from lrs.baselines.altproj import AltProj
 from lrs.baselines.convex import Convex
+from lrs.baselines.ell_one import EllOne
 from lrs.baselines.global_model import GlobalModel
 from lrs.baselines.global_sparse import GlobalSparse
 from lrs.baselines.moments import MethodOfMoments
@@ -17,6 +18,7 @@ __all__ = [
     "AltMinGD",
     "AltProj",
     "Convex",
+    "EllOne",
     "GlobalModel",
     "GlobalSparse",
     "MethodOfMoments",

@@ -256,8 +256,11 @@ def _separate_shifts(trials: Trials, a: str, b: str, confidence: float) -> list[
         if line(p) not in theirs:
             continue
         x, y = p.fit, theirs[line(p)]
-        known = {ThresholdStatus.ESTIMATED, ThresholdStatus.SEPARATED}
-        if {x.status, y.status} <= known:
+        unresolved = {ThresholdStatus.SEPARATED, ThresholdStatus.BETWEEN}
+        if {x.status, y.status} & unresolved and {x.status, y.status} <= unresolved | {ThresholdStatus.ESTIMATED}:
+            # Between two levels every place is as good: no variances to combine, only the ends.
+            estimate, lower, upper = x.x50 - y.x50, x.lower - y.upper, x.upper - y.lower
+        elif x.status is y.status is ThresholdStatus.ESTIMATED:
             estimate = x.x50 - y.x50
             lower = estimate - np.hypot(x.x50 - x.lower, y.upper - y.x50)
             upper = estimate + np.hypot(x.upper - x.x50, y.x50 - y.lower)

@@ -60,6 +60,8 @@ class Exponent:
         flattest, steepest = min(bounds, default=np.nan), max(bounds, default=np.nan)
         if not np.isfinite([flattest, steepest]).all():
             return "the theorem says nothing"
+        if np.isinf([self.lower, self.upper]).all():
+            return "the data bound it on neither side"
         if self.lower > steepest:
             return f"grows faster than the theorem allows ({steepest:g})"
         if self.upper < flattest:
@@ -86,10 +88,12 @@ class ScalingFit:
     spread : float
         s, the width of the transition in ln m.
     lack_of_fit : float
-        P-value of the power law against one free m₅₀ per configuration (NaN when nothing is left to test).
+        P-value of the power law against one free m₅₀ per configuration; NaN when nothing is left to test, or when the
+        replicates of no configuration differ, so that nothing can be tested.
     inflation : float
         Deviance per degree of freedom of that test, at least 1; intervals are widened by its square root, so that a
-        law which is only roughly right does not claim to be precise.
+        law which is only roughly right does not claim to be precise. Where the replicates of no configuration differ,
+        their number per configuration: together they are one observation.
     replicates, configurations : int
     points : pandas.DataFrame
         Per configuration: the factors, ``x50, lower, upper`` of its own fit, and ``law``, the value of the law.
@@ -432,7 +436,11 @@ def _lack_of_fit(
     degrees = int(bounded.sum()) - parameters
     if degrees < 1:
         return float("nan"), 1.0
-    _, saturated = _Regression(lower[rows], upper[rows], dummies).maximise()
+    theta, saturated = _Regression(lower[rows], upper[rows], dummies).maximise()
+    if theta[0] * NARROWEST > 1 - 1e-6:
+        # Within a configuration the brackets overlap: nothing shows how far replicates scatter, so nothing says how much scatter
+        # about the law is too much, and the replicates of a configuration are one observation of it.
+        return float("nan"), max(1.0, len(lower) / count)
     deviance = max(0.0, 2 * (saturated - best))
     return float(stats.chi2.sf(deviance, degrees)), max(1.0, deviance / degrees)
 

@@ -200,7 +200,7 @@ def plot(
         typer.Option(
             "--overlay",
             metavar="NAMES",
-            help="theorem, counting, donoho-tanner, identifiability, private; or a family's.",
+            help="theorem, counting, l1-known-u, identifiability, private; or a family's.",
         ),
     ] = None,
     what: Annotated[
@@ -220,7 +220,7 @@ def plot(
     as_json: Json = False,
 ) -> None:
     """Draw a map as PNG and SVG, and list the violations of the theorem's region with the commands that replay them."""
-    from phase_diagrams.analysis.overlays import overlays, promise
+    from phase_diagrams.analysis.overlays import FORMERLY, overlays, promise
     from phase_diagrams.draw import canvas
     from phase_diagrams.draw import plot as core
     from phase_diagrams.draw.report import LONGEST_LIST, replay_lines
@@ -230,6 +230,10 @@ def plot(
     chosen = _names(overlay)
     family = read_spec(folder).of_family
     overlays(chosen, family=family)  # an unknown name is refused before anything is drawn
+    for old in set(chosen) & set(FORMERLY):
+        report(
+            "note", f"--overlay {old} is an old spelling; {FORMERLY[old]} is the same line by the exact law", "yellow"
+        )
     all_pictures = (*PICTURES, *family.errors_of)
     pictures = _names(what) or None
     for name in pictures or ():

@@ -566,12 +566,32 @@ def verify(
 
 @sweep_app.command()
 def selftest(
-    lines: Annotated[int, typer.Option("--lines", min=2, help="Simulations per design and transition.")] = 40,
+    lines: Annotated[
+        int | None, typer.Option("--lines", min=2, help="Simulations per design and transition (40), or size (30).")
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Hold the pipeline to the exact law of ℓ₁ minimisation with U given.")
+    ] = False,
+    size: Annotated[
+        list[str] | None,
+        typer.Option("--size", metavar="D,K,R", help="With --exact; repeatable. Default: 40,3,2 100,5,3 200,10,3."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
-    """Run the pipeline on a solver of known boundary; exit code 1 when its intervals cover too seldom."""
+    """Run the pipeline on a solver of known boundary; exit code 1 when its intervals do not hold it as they promise."""
+    if size and not exact:
+        raise InvalidInput("--size: only --exact has sizes; add it")
+    if exact:
+        passed = _exact_selftest(size, lines, seed, workers, as_json)
+    else:
+        passed = _coverage_selftest(lines or 40, seed, workers, as_json)
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _coverage_selftest(lines: int, seed: int, workers: int | None, as_json: bool) -> bool:
     from phase_diagrams.analysis.selftest import selftest as run
 
     results = run(lambda: _engine(workers, None), lines, seed)
@@ -595,8 +615,46 @@ def selftest(
             )
         stdout().print(table)
         stdout().print("the intervals cover as they promise" if passed else "some intervals cover less often than .92")
-    if not passed:
-        raise typer.Exit(1)
+    return passed
+
+
+def _exact_selftest(size: list[str] | None, lines: int | None, seed: int, workers: int | None, as_json: bool) -> bool:
+    from phase_diagrams.analysis import exactness
+
+    sizes = []
+    for text in size or ():
+        numbers = text.split(",")
+        if len(numbers) != 3 or not all(n.strip().isdigit() for n in numbers):
+            raise InvalidInput(f"--size: expected d,k,r such as 40,3,2, got {text!r}")
+        sizes.append((int(numbers[0]), int(numbers[1]), int(numbers[2])))
+    laws, checks = exactness.selftest(
+        lambda: _engine(workers, None), sizes or exactness.SIZES, lines or exactness.LINES, seed
+    )
+    passed = all(law.passed for law in laws) and all(check.passed for check in checks)
+    if as_json:
+        results = [asdict(law) | {"faults": law.faults} for law in laws]
+        found = [asdict(check) | {"passed": check.passed} for check in checks]
+        print_json({"command": "selftest --exact", "passed": passed, "results": results, "checks": found})
+        return passed
+    from rich.table import Table
+
+    table = Table(
+        "d, k, r", "law: m₅₀", "99.9 % interval", "width", "99.9 % interval", "cover m₅₀", "solves", "s", box=None
+    )
+    for law in laws:
+        table.add_row(
+            f"{law.d}, {law.k}, {law.r}", f"{law.m50:.2f}", f"{law.lower:.2f} … {law.upper:.2f}", f"{law.scale:.2f}",
+            f"{law.scale_lower:.2f} … {law.scale_upper:.2f}", f"{law.covered} of {law.lines}", str(law.solves),
+            f"{law.seconds:.0f}",
+        )  # fmt: skip
+    stdout().print(table)
+    for check in checks:
+        stdout().print(f"{check.name}: {check.fault or 'yes'}")
+    for law in laws:
+        for fault in law.faults:
+            stdout().print(f"d, k, r = {law.d}, {law.k}, {law.r}: {fault}")
+    stdout().print("the pipeline reproduces the law" if passed else "the pipeline does not reproduce the law")
+    return passed
 
 
 def replay(

@@ -263,7 +263,7 @@ def _exponents(fit: ScalingFit) -> pd.DataFrame:
 def fit_note(fit: ScalingFit) -> str:
     """What the lack-of-fit test says, in words."""
     if fit.lack_of_fit != fit.lack_of_fit:
-        return "Too few configurations to test whether the boundary is a power law."
+        return "Too few configurations, or replicates that all agree: whether the boundary is a power law cannot be tested."
     if fit.lack_of_fit < 0.01:
         return (
             f"The boundary is not a power law (p = {fit.lack_of_fit:.2g}); the exponents are a local summary, their "

@@ -11,7 +11,7 @@ instead of one per level. The outcomes of one replicate are then brackets of m*,
 
 *Adaptive*: every round gives each unfinished line (a combination of the other axes, and a solver) a few more trials, at
 the levels that are expected to say most about the 50 % threshold: Bayesian D-optimal allocation over a grid of
-two-parameter logistic curves, one tenth spread uniformly. Trials of a line use different replicates, so that they are
+logistic curves with a lapse, one tenth spread uniformly. Trials of a line use different replicates, so that they are
 independent coins; a line stops when its profile-likelihood interval is at most ± the precision asked for.
 
 *Nested adaptive*: the same rounds, in which each new replicate is bisected, starting from where the others crossed.
@@ -47,6 +47,8 @@ FIRST_ROUND, FIRST_REPLICATES = 8, 2
 SMALLEST_ROUND, SMALLEST_REPLICATES = 6, 3
 #: Before that many trials (nested: replicates) a narrow interval is luck more often than knowledge.
 FEWEST_TRIALS, FEWEST_REPLICATES = 30, 5
+#: Lapses of the curves that rounds are planned with, and the most curves that a plan looks at.
+LAPSES, MOST_CURVES = (0.0, 0.03, 0.1, 0.2, 0.4), 250
 #: A round adds this share of what was spent: few looks at the data, each of which is a chance to stop by luck.
 GROWTH = 0.5
 
@@ -168,10 +170,10 @@ class LineState:
 
 
 class CurvePosterior:
-    """Logistic curves P(x) = 1/(1 + exp(−(x − x₅₀)/s)) on a grid of (x₅₀, s), with their likelihood as weights.
+    """Curves P(x) = (1 − λ)/(1 + exp(−(x − c)/s)) on a grid of (c, s, λ), with their likelihood as weights.
 
-    ``x`` is measured so that success becomes likelier with it; x₅₀ is flat over the levels and half their range on
-    either side, ln s flat from a quarter of the spacing to half the range.
+    ``x`` is measured so that success becomes likelier with it; c is flat over the levels and half their range on either
+    side, ln s flat from a quarter of the spacing to half the range, and the lapse λ takes a few values up to 0.4.
     """
 
     def __init__(self, levels: np.ndarray) -> None:
@@ -179,17 +181,21 @@ class CurvePosterior:
         spacing = float(np.diff(np.sort(levels)).min())
         centre = np.linspace(levels.min() - span / 2, levels.max() + span / 2, 81)
         width = np.geomspace(spacing / 4, max(span / 2, spacing), 12)
-        self.x50, self.scale = (a.ravel() for a in np.meshgrid(centre, width, indexing="ij"))
-        z = (levels[None, :] - self.x50[:, None]) / self.scale[:, None]
-        self._log_p, self._log_q = special.log_expit(z), special.log_expit(-z)
-        fisher = special.expit(z) * special.expit(-z)
-        # Information of one trial about (x₅₀, ln s), in the units of x for the first.
-        self._aa, self._ab, self._bb = (
-            fisher / self.scale[:, None] ** 2,
-            fisher * z / self.scale[:, None],
-            fisher * z**2,
+        grid = np.meshgrid(centre, width, LAPSES, indexing="ij")
+        self.centre, self.scale, self.lapse = (a.ravel() for a in grid)
+        z = (levels[None, :] - self.centre[:, None]) / self.scale[:, None]
+        rise, share = special.expit(z), 1 - self.lapse[:, None]
+        # A lapse of 0 is followed in its second derivatives by that of a small one: its own is without end.
+        fails = np.maximum(self.lapse[:, None], 1e-3) + share * special.expit(-z)
+        self._log_p, self._log_q = (
+            np.log(share) + special.log_expit(z),
+            np.log(self.lapse[:, None] + share * special.expit(-z)),
         )
-        self.log_weight = np.zeros(len(self.x50))
+        # The gradient of P in (c, ln s, λ), in units of s for the first, over the standard deviation of a trial.
+        steep = share * rise * special.expit(-z)
+        gradient = np.stack([-steep, -steep * z, -rise], axis=-1)
+        self._gradient = gradient / np.sqrt(np.maximum(share * rise * fails, 1e-9))[..., None]
+        self.log_weight = np.zeros(len(self.centre))
         self.tried = np.zeros(len(levels))
 
     def update(self, successes: np.ndarray, trials: np.ndarray) -> None:
@@ -202,33 +208,36 @@ class CurvePosterior:
         return special.softmax(self.log_weight)
 
     def allocate(self, count: int) -> list[int]:
-        """Levels of the next ``count`` trials: greedily the largest expected gain in information about (x₅₀, ln s).
+        """Levels of the next ``count`` trials: greedily the largest expected gain in information about (c, ln s, λ).
 
         The information is ln det M (D-optimality), averaged over the curves that are still plausible; it favours the levels
-        of 18 % and 82 % success. Levels of 50 % say more about x₅₀ alone, and nothing about the width that says how well
-        x₅₀ is known: intervals then come out too narrow by luck, and stopping on a narrow interval selects just those.
+        of 18 % and 82 % of the rise, and the top for the lapse. Levels of 50 % say more about x₅₀ alone, and nothing about
+        the width that says how well x₅₀ is known, or about where the curve levels off, which moves x₅₀: intervals then come
+        out too narrow by luck, and stopping on a narrow interval selects just those.
         """
         weight = self.weight
-        plausible = weight > 1e-6 * weight.max()
-        w, aa, ab, bb = weight[plausible], self._aa[plausible], self._ab[plausible], self._bb[plausible]
-        ridge = 1e-3 / self.scale[plausible] ** 2  # keeps the information about a curve far from every trial positive
-        a, b, c = aa @ self.tried + ridge, ab @ self.tried, bb @ self.tried + 0.1
+        plausible = np.argsort(-weight)[: (weight > 1e-4 * weight.max()).sum()][:MOST_CURVES]
+        w, g = weight[plausible], self._gradient[plausible]  # (curves, levels, 3)
+        # A little information about everything keeps that about a curve far from every trial positive.
+        information = np.einsum("cli,clj,l->cij", g, g, self.tried) + np.diag([1e-3, 0.1, 10.0])
+        inverse = np.linalg.inv(information)
         chosen = []
         for _ in range(count):
-            gain = np.log((a[:, None] + aa) * (c[:, None] + bb) - (b[:, None] + ab) ** 2)
-            best = int(np.argmax(w @ gain))
+            along = g @ inverse
+            best = int(np.argmax(w @ np.log1p((along * g).sum(-1))))
             chosen.append(best)
-            a, b, c = a + aa[:, best], b + ab[:, best], c + bb[:, best]
+            v = along[:, best]
+            inverse = inverse - v[:, :, None] * (v / (1 + (v * g[:, best]).sum(-1, keepdims=True)))[:, None, :]
         return chosen
 
     def trials_needed(self, half_width: float, level: float) -> np.ndarray:
         """Quantiles .1, .5, .9 of the number of well-placed trials that give ± half_width.
 
-        A trial at 18 % or 82 % success has information 0.145/s² about x₅₀; exploration, rounding to levels and the early
-        rounds leave about three quarters of it.
+        A trial at 18 % or 82 % success has information 0.145/s² about x₅₀; the trials at the top, exploration, rounding to
+        levels and the early rounds leave about half of it.
         """
         z = stats.norm.ppf((1 + level) / 2)
-        needed = np.maximum((z * self.scale / half_width) ** 2 / (0.75 * 0.145), FEWEST_TRIALS)
+        needed = np.maximum((z * self.scale / half_width) ** 2 / (0.5 * 0.145), FEWEST_TRIALS)
         order = np.argsort(needed)
         cumulative = np.cumsum(self.weight[order])
         picks = np.minimum(np.searchsorted(cumulative, [0.1, 0.5, 0.9]), len(order) - 1)

@@ -1,6 +1,9 @@
-"""A solver whose boundary is known, to test the pipeline with: it recovers exactly when m exceeds a random threshold.
+"""Solvers whose boundary is known, to test the pipeline with.
 
-The threshold of a replicate is logistic around `boundary` with scale ``width``, a function of the instance's key alone,
+`Synthetic` recovers exactly when m exceeds a random threshold. `U_GIVEN` is low rank + sparse with the true U in the problem, for
+`lrs.baselines.EllOne`, whose law is `theory.statistics.exact_laws.EllOne` at m − r rows.
+
+The threshold of a replicate of `Synthetic` is logistic around `boundary` with scale ``width``, a function of the instance's key alone,
 so that success is monotone in m within a replicate, as it is for nested data. The answer is read off the data by
 hashing, no equation is solved, and a trial costs well under a millisecond at small sizes.
 """
@@ -8,14 +11,18 @@ hashing, no equation is solved, and a trial costs well under a millisecond at sm
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
+from lrs.baselines import EllOne
+from lrs.families.low_rank_sparse.family import LowRankSparse
 from lrs.families.low_rank_sparse.model import LRSModel
-from lrs.families.low_rank_sparse.problem import Problem
+from lrs.families.low_rank_sparse.problem import Instance, Problem
+from lrs.families.low_rank_sparse.spec import InstanceSpec
 from lrs.solver import Callback, Iterate, Solution, Status, Traits
 
 
@@ -76,3 +83,27 @@ def sharp() -> Synthetic:
 def ten_milliseconds() -> Synthetic:
     """Width 2, computing for 10 ms."""
     return Synthetic(seconds=0.01)
+
+
+class SubspaceGiven(LowRankSparse):
+    """Low rank + sparse in which a solver may read the true U off ``problem.warm_start`` (whose W and B are 0)."""
+
+    name: ClassVar[str] = "low-rank-sparse-u-given"
+    title: ClassVar[str] = "low rank + sparse with U given"
+
+    def draw(self, spec: InstanceSpec, key: Sequence[int]) -> Instance:
+        """As `lrs.generate`, with the truth's U as the start."""
+        drawn = super().draw(spec, key)
+        nothing = sparse.csr_array((spec.t, spec.d))
+        start = LRSModel(drawn.truth.U, np.zeros((spec.t, spec.r)), nothing)
+        return replace(drawn, problem=replace(drawn.problem, warm_start=start))
+
+
+U_GIVEN = SubspaceGiven()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EllOneGiven(EllOne):
+    """ℓ₁ minimisation in `SubspaceGiven`."""
+
+    family: ClassVar[str] = SubspaceGiven.name

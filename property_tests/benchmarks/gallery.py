@@ -65,7 +65,7 @@ def _map(
     solvers: Sequence[str] = ("amht",),
     pictures: Sequence[str] | None = None,
     options: str = "",
-    overlay: str = "theorem,counting,donoho-tanner",
+    overlay: str = "theorem,counting,l1-known-u",
     replicates: int = 6,
 ) -> Entry:
     """A map of m against one other axis, bisected along m, with its boundary as a table."""

@@ -159,7 +159,7 @@ class LowRankSparse:
     }
     overlays: ClassVar[Mapping[str, str]] = {
         "counting": "theory.yardsticks:counting",
-        "donoho-tanner": "theory.yardsticks:donoho_tanner",
+        "l1-known-u": "theory.yardsticks:l1_known_u",
         "identifiability": "theory.yardsticks:identifiability",
         "private": "theory.yardsticks:private",
     }
