@@ -7,14 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sympy import Max, Rational
+from sympy import Max, Rational, log, sqrt
 
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import hint
 from theory.families.low_rank_sparse import assumptions as a
 from theory.families.low_rank_sparse.theorems.amht_formal import K_task
 from theory.families.low_rank_sparse.theorems.amht_noisy import decay_to_floor
-from theory.families.low_rank_sparse.theorems.sparse_vector_lemma import C_lemma, fixed_point, threshold
+from theory.families.low_rank_sparse.theorems.sparse_vector_lemma import (
+    ROWS,
+    deviation,
+    fixed_point,
+    noise_term,
+    samples,
+    samples_fixed,
+    threshold,
+    union,
+)
 from theory.language import symbols
 from theory.language.predicate import Implies, Predicate
 from theory.language.symbols import c_1, constant_symbol, d, declare, error, error_next, floor, gamma, k, m, r, rho, t
@@ -40,12 +49,12 @@ def redundancy(theorem: Theorem) -> tuple[Relation, ...]:
     )
 
 
-#: Bounds that more tasks can break, all else equal: m against ln(dt/δ), and m t against t ln(dt).
+#: Bounds that more tasks can break, all else equal: m against ln(dt/δ).
 FALLS_WITH_T = {
     ("amht-formal", "samples per task"),
     ("amht-noisy", "samples per task"),
     ("sparse-vector-lemma", "samples per task"),
-    ("low-rank-sparse-sensing", "measurements"),
+    ("sparse-vector-lemma-fixed", "samples per task, b given"),
 }
 
 m_more = declare("m_more", "m'", "a larger number of rows per task", kind="size", integer=True)
@@ -74,7 +83,12 @@ def monotonicity(theorem: Theorem) -> tuple[Relation, ...]:
             found.append(
                 Relation(
                     f"{theorem.name}: “{part.name}” survives a larger {symbol}",
-                    (part, SMALL_DELTA, premise(f"more {symbol}", more, ">=", symbol)),
+                    (
+                        part,
+                        SMALL_DELTA,
+                        premise("rank at most d", r, "<=", d),
+                        premise(f"more {symbol}", more, ">=", symbol),
+                    ),
                     bigger,
                     "monotonicity",
                     RelationStatus.REFUTED if breaks else RelationStatus.PROVED,
@@ -92,6 +106,10 @@ gamma_0 = declare("gamma_0", r"\gamma_0", "threshold bound γ at the start", kin
 c_entry = declare("c_entry", "c", "entry of the gradient step, positive by symmetry", kind="error", zero_allowed=True)
 b_entry = declare("b_entry", "b^{*}_j", "entry of b* with the sign of c", kind="error", zero_allowed=True)
 cut = declare("cut", r"\Delta", "threshold Δ", kind="level", zero_allowed=True)
+tail = declare("tail", "x", "minus the logarithm of a failure probability", kind="level")
+b_term = declare("b_term", r"|[(I-S)(b-b^*)]_j|", "entry of (I − S)(b − b*)", kind="error", zero_allowed=True)
+v_term = declare("v_term", r"|[(I-S)(v-v^*)]_j|", "entry of (I − S)(v − v*)", kind="error", zero_allowed=True)
+z_term = declare("z_term", r"|[X^{\top}z/m]_j|", "entry of Xᵀz/m", kind="error", zero_allowed=True)
 
 
 def induction() -> tuple[Relation, ...]:
@@ -118,6 +136,34 @@ def induction() -> tuple[Relation, ...]:
             ),
             premise("conclusion", next_gamma, "<=", 2 * c_1 * growth * gamma_0 + fixed_point),
             "induction",
+        ),
+        Relation(
+            "6 k x/c₁² rows bring 2√(x/m) + 2x/m down to c₁/√k",
+            (
+                at_least(k, 1),
+                premise("share", c_1, "<=", Rational(1, 2)),
+                premise("rows", m, ">=", ROWS * k * tail / c_1**2),
+            ),
+            premise("conclusion", deviation(tail), "<=", c_1 / sqrt(k)),
+            "induction",
+            remark="The probability enters before: an entry of (I − S)u exceeds (2√(x/m) + 2x/m)‖u‖₂ with probability at most "
+            "2e⁻ˣ, derived in docs/theory/proofs.",
+        ),
+        Relation(
+            "terms within their shares put c within Δ of b*",
+            (
+                at_least(k, 1),
+                premise("α bounds v", symbols.v_inf, "<=", symbols.alpha),
+                premise("β bounds v", symbols.v_2, "<=", symbols.beta),
+                premise("γ bounds b", symbols.b_inf, "<=", gamma),
+                premise("entry of (I − S)(b − b*)", b_term, "<=", c_1 * symbols.b_inf),
+                premise("entry of (I − S)(v − v*)", v_term, "<=", c_1 * symbols.v_2 / sqrt(k)),
+                premise("entry of noise", z_term, "<=", noise_term),
+                premise("triangle", c_entry - b_entry, "<=", b_term + symbols.v_inf + v_term + z_term),
+            ),
+            premise("conclusion", c_entry - b_entry, "<=", threshold),
+            "induction",
+            remark="What the next two questions take as their premise.",
         ),
         Relation(
             "hard thresholding keeps zeros: |c| ≤ Δ leaves b = 0 outside the support",
@@ -151,19 +197,28 @@ C_weak = constant_symbol("C_weak", r"C_1", "a smaller constant")
 
 def implications() -> tuple[Relation, ...]:
     """Between theorems: one bound gives another, and the reverse does not."""
-    formal, lemma = load_theorem("amht-formal"), load_theorem("sparse-vector-lemma")
-    task, lemma_task = _part(formal, "samples per task"), _part(lemma, "samples per task")
+    task = _part(load_theorem("amht-formal"), "samples per task")
     sizes = (at_least(r, 1), SMALL_DELTA)
+    enough = premise("constant", K_task * c_1**2, ">=", 2 * ROWS)
     return (
         Relation(
-            "the reconstructed bound on m implies the lemma's, once K_task ≥ C_lemma/c₁²",
-            (task, *sizes, premise("constants", K_task * c_1**2, ">=", C_lemma)),
-            lemma_task,
+            "the reconstructed bound on m implies the lemma's for a given b, once K_task ≥ 12/c₁²",
+            (task, *sizes, enough, premise("ln 6u ≤ 2 ln u where u ≥ 6", union, "<=", 2 * log(d * t / symbols.delta))),
+            samples_fixed,
             "implication",
         ),
         Relation(
-            "the lemma's bound on m implies the reconstructed one",
-            (lemma_task, *sizes, premise("constants", K_task * c_1**2, "<=", C_lemma)),
+            "the reconstructed bound on m implies the lemma's for every b, once K_task ≥ 12/c₁²",
+            (task, *sizes, enough),
+            samples,
+            "implication",
+            RelationStatus.REFUTED,
+            "The union over 2ᵏ corners costs a factor k: m = Ω(max(k, r³)) needs fresh rows in every inner step, or an argument "
+            "that leaves rows out.",
+        ),
+        Relation(
+            "the lemma's bound on m for a given b implies the reconstructed one",
+            (samples_fixed, *sizes, premise("constants", K_task * c_1**2, "<=", ROWS)),
             task,
             "implication",
             RelationStatus.REFUTED,

@@ -71,11 +71,12 @@ WITNESSES = {
     "amht-formal": (1, 1, 3),
     "amht-noisy": (1, 1, 3),
     "amht-private": (1, 1, None),
-    "sparse-vector-lemma": (1, 1, 12),
-    "new-task": (3, 1, 6),
+    "sparse-vector-lemma": (1, 1, 132),
+    "sparse-vector-lemma-fixed": (1, 1, 115),
+    "new-task": (3, 1, 119),
     "low-rank-only": (1, 1, 6),
     "iht": (1, 1, None),
-    "low-rank-sparse-sensing": (1, 1, 1),
+    "low-rank-sparse-sensing": (109, 1, 517),
     "robust-pca": (512, 512, 512),
 }
 
