@@ -12,17 +12,15 @@ from sympy import Max, Rational, log, sqrt
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import hint
 from theory.families.low_rank_sparse import assumptions as a
+from theory.families.low_rank_sparse import proof_terms as p
 from theory.families.low_rank_sparse.theorems.amht_formal import K_task
 from theory.families.low_rank_sparse.theorems.amht_noisy import decay_to_floor
 from theory.families.low_rank_sparse.theorems.sparse_vector_lemma import (
-    ROWS,
-    deviation,
     fixed_point,
     noise_term,
     samples,
     samples_fixed,
     threshold,
-    union,
 )
 from theory.language import symbols
 from theory.language.predicate import Implies, Predicate
@@ -55,6 +53,9 @@ FALLS_WITH_T = {
     ("amht-noisy", "samples per task"),
     ("sparse-vector-lemma", "samples per task"),
     ("sparse-vector-lemma-fixed", "samples per task, b given"),
+    ("amht-fresh-rows", "rows of the sparse step"),
+    ("amht-fresh-rows", "rows of the subspace step"),
+    ("amht-fresh-rows", "rows of the weight step"),
 }
 
 m_more = declare("m_more", "m'", "a larger number of rows per task", kind="size", integer=True)
@@ -142,9 +143,9 @@ def induction() -> tuple[Relation, ...]:
             (
                 at_least(k, 1),
                 premise("share", c_1, "<=", Rational(1, 2)),
-                premise("rows", m, ">=", ROWS * k * tail / c_1**2),
+                premise("rows", m, ">=", p.ROWS * k * tail / c_1**2),
             ),
-            premise("conclusion", deviation(tail), "<=", c_1 / sqrt(k)),
+            premise("conclusion", p.deviation(tail), "<=", c_1 / sqrt(k)),
             "induction",
             remark="The probability enters before: an entry of (I − S)u exceeds (2√(x/m) + 2x/m)‖u‖₂ with probability at most "
             "2e⁻ˣ, derived in docs/theory/proofs.",
@@ -192,6 +193,78 @@ def induction() -> tuple[Relation, ...]:
     )
 
 
+spread = declare("spread", "a", "√r + √(2x)", kind="level")
+share_of_start = declare("share_of_start", "e'", "E√(r/λ_r)", kind="level", zero_allowed=True)
+gamma_1 = declare("gamma_1", r"\gamma_1", "γ√k/E after the first inner step", kind="level", zero_allowed=True)
+gamma_2 = declare("gamma_2", r"\gamma_2", "γ√k/E after the second inner step", kind="level", zero_allowed=True)
+
+
+def fresh_rows() -> tuple[Relation, ...]:
+    """The algebra of the theorem on fresh rows: every constant of one outer step."""
+    small = (
+        premise("p", p.p_share, "<=", Rational(1, 50)),
+        premise("q", p.q_row, "<=", Rational(1, 32)),
+        premise("n", p.n_rows, "<=", Rational(1, 160)),
+    )
+    weights = premise("ω", p.omega, "<=", Rational(1, 20))
+    return (
+        Relation(
+            "two inner steps with c₁ = 1/8 bring γ from 6.5 E/√k to 3.25 E/√k",
+            (
+                premise("start", gamma_0, "<=", 2 * p.ENTRY),
+                premise("first step", gamma_1, "<=", 2 * (1 + (gamma_0 + 1) / 8)),
+                premise("second step", gamma_2, "<=", 2 * (1 + (gamma_1 + 1) / 8)),
+            ),
+            premise("conclusion", gamma_2, "<=", p.ENTRY),
+            "fresh rows",
+        ),
+        Relation(
+            "a start within 1/8 leaves 6/7 of Q",
+            (premise("start", share_of_start, "<=", Rational(1, 8)),),
+            premise("conclusion", share_of_start / (1 - share_of_start), "<=", Rational(1, 7)),
+            "fresh rows",
+        ),
+        Relation(
+            "the sampling error of U is at most 10 n",
+            small,
+            premise("conclusion", p.F_sampling, "<=", 10 * p.n_rows),
+            "fresh rows",
+        ),
+        Relation(
+            "882(r + 2x) rows give √m ≥ 21(√r + √(2x))",
+            (premise("rows", m, ">=", 882 * (r + 2 * tail)),),
+            premise("conclusion", sqrt(m), ">=", 21 * (sqrt(r) + sqrt(2 * tail))),
+            "fresh rows",
+        ),
+        Relation(
+            "√m ≥ 21 a bounds a/(√m − a) by 1/20",
+            (premise("rows", sqrt(m), ">=", 21 * spread),),
+            premise("conclusion", spread / (sqrt(m) - spread), "<=", Rational(1, 20)),
+            "fresh rows",
+        ),
+        Relation(
+            "the length of v − v* halves",
+            (*small, weights),
+            premise("conclusion", p.rho_2, "<=", Rational(1, 2)),
+            "fresh rows",
+        ),
+        Relation(
+            "the entries of v − v* halve",
+            (*small, weights),
+            premise("conclusion", p.rho_inf, "<=", Rational(1, 2)),
+            "fresh rows",
+        ),
+        Relation(
+            "with ω ≤ 1/18 the length of v − v* still halves",
+            (*small, premise("ω", p.omega, "<=", Rational(1, 18))),
+            premise("conclusion", p.rho_2, "<=", Rational(1, 2)),
+            "fresh rows",
+            RelationStatus.REFUTED,
+            "The four conditions are used up: none has room to spare.",
+        ),
+    )
+
+
 C_weak = constant_symbol("C_weak", r"C_1", "a smaller constant")
 
 
@@ -199,11 +272,16 @@ def implications() -> tuple[Relation, ...]:
     """Between theorems: one bound gives another, and the reverse does not."""
     task = _part(load_theorem("amht-formal"), "samples per task")
     sizes = (at_least(r, 1), SMALL_DELTA)
-    enough = premise("constant", K_task * c_1**2, ">=", 2 * ROWS)
+    enough = premise("constant", K_task * c_1**2, ">=", 2 * p.ROWS)
     return (
         Relation(
             "the reconstructed bound on m implies the lemma's for a given b, once K_task ≥ 12/c₁²",
-            (task, *sizes, enough, premise("ln 6u ≤ 2 ln u where u ≥ 6", union, "<=", 2 * log(d * t / symbols.delta))),
+            (
+                task,
+                *sizes,
+                enough,
+                premise("ln 6u ≤ 2 ln u where u ≥ 6", p.union, "<=", 2 * log(d * t / symbols.delta)),
+            ),
             samples_fixed,
             "implication",
         ),
@@ -218,7 +296,7 @@ def implications() -> tuple[Relation, ...]:
         ),
         Relation(
             "the lemma's bound on m for a given b implies the reconstructed one",
-            (samples_fixed, *sizes, premise("constants", K_task * c_1**2, "<=", ROWS)),
+            (samples_fixed, *sizes, premise("constants", K_task * c_1**2, "<=", p.ROWS)),
             task,
             "implication",
             RelationStatus.REFUTED,
@@ -390,6 +468,7 @@ def _part(theorem: Theorem, name: str) -> Predicate:
 #: Topics of the catalogue and the functions that state their questions.
 TOPICS: dict[str, Callable[[], tuple[Relation, ...]]] = {
     "induction": induction,
+    "fresh rows": fresh_rows,
     "implication": implications,
     "k = 0": reduction,
     "necessity": necessity,

@@ -10,7 +10,7 @@ import sympy
 from scipy import integrate, stats
 
 from lrs.families.low_rank_sparse.generate import InstanceSpec, generate
-from theory.families.low_rank_sparse import assumptions
+from theory.families.low_rank_sparse import assumptions, proof_terms
 from theory.families.low_rank_sparse.measurement import measure
 from theory.families.low_rank_sparse.theorems import amht_private, new_task
 from theory.families.low_rank_sparse.theorems import sparse_vector_lemma as lemma
@@ -29,7 +29,7 @@ def bound(predicate: Predicate, **at: float) -> float:
 
 # ---------------------------------------------------------------------------------------------- entries of (I − S)u
 def deviation(x: float, m: int) -> float:
-    return value(lemma.deviation(sympy.Float(x)), m=m)
+    return value(proof_terms.deviation(sympy.Float(x)), m=m)
 
 
 @pytest.mark.parametrize("m", [1, 5, 40, 1000, 10**6])
@@ -235,3 +235,166 @@ def test_theta_needs_no_more_than_d_rows() -> None:
     data = instance.problem.data
     theta = np.linalg.lstsq(data.X, data.y, rcond=None)[0]
     assert np.linalg.norm(theta - instance.truth.theta[0]) < 1e-9 * np.linalg.norm(theta)
+
+
+# ---------------------------------------------------------------------------------------------- fresh rows
+def test_two_inner_steps_reach_the_entries_that_the_proof_says() -> None:
+    """γ ← 2Δ twice from 6.5: 3.219, within 3.25 and not within 3.2."""
+    gamma = 2 * float(proof_terms.ENTRY)
+    for _ in range(2):
+        gamma = 2 * (1 + (gamma + 1) / 8)
+    assert 3.2 < gamma <= float(proof_terms.ENTRY)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_norm_of_the_errors_of_b(shared: bool) -> None:
+    """‖B − B*‖ ≤ √(kζ) max|b − b*|: equality where all tasks err alike on one support, half of it where they do not."""
+    t, d, k = 200, 60, 4
+    rng = np.random.default_rng(68)
+    D = np.zeros((t, d))
+    for i in range(t):
+        D[i, np.arange(k) if shared else rng.choice(d, k, replace=False)] = (
+            1.0 if shared else rng.choice([-1.0, 1.0], k)
+        )
+    zeta = (D != 0).sum(axis=0).max()
+    share = np.linalg.norm(D, 2) / np.sqrt(k * zeta)
+    assert share == pytest.approx(1.0) if shared else share < 0.6
+
+
+@pytest.mark.parametrize("e", [0.02, 1 / 8])
+def test_the_rotation_stays_invertible(e: float) -> None:
+    """s_min(Q) ≥ 1 − e'/(1 − e'): met to second order in e' where every v is longer by the share e', never undercut."""
+    rng = np.random.default_rng(69)
+    bound = 1 - e / (1 - e)
+    for r in (1, 3):
+        W_true = np.linalg.qr(rng.standard_normal((50, r)))[0] * np.sqrt(50.0)  # λ_r = r
+        W = W_true * (1 + e)
+        smallest = [np.linalg.svd(W_true.T @ W @ np.linalg.inv(W.T @ W), compute_uv=False)[-1]]
+        assert bound <= smallest[0] <= bound + 2.1 * e**2
+        for _ in range(100):
+            off = rng.standard_normal((50, r))
+            W = W_true + off / np.linalg.norm(off, axis=1).max() * e
+            smallest.append(np.linalg.svd(W_true.T @ W @ np.linalg.inv(W.T @ W), compute_uv=False)[-1])
+        assert min(smallest) >= bound
+        assert np.median(smallest[1:]) > bound + e / 2
+
+
+@pytest.mark.parametrize("t", [1, 30, 3000])
+def test_a_row_of_what_sampling_leaves_is_tight_where_all_tasks_err_alike(t: int) -> None:
+    """r = 1, equal w, h_i = H e_j: the entry is (H/w)(1 − χ²_mt/(mt)), an exact law, against 2(√(x/m)/s + x w/(m s²))H, s = w√t."""
+    m, w, H = 40, 0.7, 1.3
+    s = w * np.sqrt(t)
+    reached = []
+    for x in (2.0, 20.0, 60.0):
+        exact = (
+            H
+            / w
+            * max(stats.chi2.isf(np.exp(-x), m * t) / (m * t) - 1, 1 - stats.chi2.ppf(np.exp(-x), m * t) / (m * t))
+        )
+        bound_ = 2 * H * (np.sqrt(x / m) / s + x * w / (m * s**2))
+        assert exact <= bound_
+        reached.append(exact / bound_)
+    assert t < 3000 or max(reached) > 0.9
+
+
+@pytest.mark.parametrize(("r", "m"), [(1, 60), (5, 60), (40, 4000), (400, 40_000)])
+def test_the_error_of_the_weights_has_its_law_and_its_bound(r: int, m: int) -> None:
+    """‖(ZᵀZ)⁻¹Zᵀg‖² is r/(m − r + 1) F(r, m − r + 1); ω² bounds its quantiles, within a third of it for many weights."""
+    for x in (3.0, 8.0):
+        a = np.sqrt(r) + np.sqrt(2 * x)
+        omega = a / (np.sqrt(m) - a)
+        exact = np.sqrt(r / (m - r + 1) * stats.f.isf(2 * np.exp(-x), r, m - r + 1))
+        assert exact <= omega
+        assert r < 400 or exact > 0.65 * omega
+    if m == 60:
+        rng = np.random.default_rng(70)
+        Z, g = rng.standard_normal((4000, m, r)), rng.standard_normal((4000, m, 1))
+        error = np.linalg.norm(np.linalg.solve(Z.transpose(0, 2, 1) @ Z, Z.transpose(0, 2, 1) @ g)[:, :, 0], axis=1)
+        law = stats.f(r, m - r + 1).cdf(error**2 * (m - r + 1) / r)
+        assert stats.kstest(law, "uniform").pvalue > 1e-3
+
+
+def test_the_contraction_uses_up_its_conditions() -> None:
+    """At p = 1/50, q = 1/32, n = 1/160, ω = 1/20 the factor is just below a half; with all of them halved about a quarter."""
+    at = {"p_share": 1 / 50, "q_row": 1 / 32, "n_rows": 1 / 160, "omega": 1 / 20}
+    assert 0.499 < value(proof_terms.rho_2, **at) <= 0.5
+    assert value(proof_terms.rho_inf, **at) < 0.2
+    assert value(proof_terms.rho_2, **{name: v / 2 for name, v in at.items()}) < 0.26
+
+
+def test_the_conditions_of_the_theorem_are_those_of_the_contraction() -> None:
+    """Where the sizes meet their bounds with equality, p, q, n and ω are what the contraction needs, and the sparse step's share is c₁/√k."""
+    parts = {p.name: p for p in load_theorem("amht-fresh-rows").assumptions.parts}
+    at = {"zeta": 3.0, "mu": 2.0, "nu": 1.5, "r": 4.0, "k": 5.0, "delta": 0.05, "N_steps": 20.0}
+    at["t"] = bound(parts["row sparsity"], **at)
+    at["d"] = bound(parts["incoherence against sparsity"], **at)
+    assert np.sqrt(at["zeta"] * at["mu"] * at["r"] / at["t"]) == pytest.approx(1 / 50)
+    assert np.sqrt(at["k"] * at["nu"] * at["r"] / at["d"]) == pytest.approx(1 / 32)
+    x = np.log(12 * at["d"] * at["t"] * 20 / 0.05)
+    least = {name: bound(parts[f"rows of the {name} step"], **at) / 80 for name in ("sparse", "subspace", "weight")}
+    assert deviation(x, least["sparse"] - 1) <= 1 / 8 / np.sqrt(5)
+    n = 4 * np.sqrt(2.0 * at["d"] * x / (least["subspace"] - at["t"]))
+    assert n == pytest.approx(1 / 160)
+    a = 2 + np.sqrt(2 * x)
+    assert a / (np.sqrt(least["weight"] - 1) - a) <= 1 / 20
+
+
+def _halvings(m: int, rounds: int, seed: int) -> list[float]:
+    """E of every iterate of the program, in units of the schedule's E₀ 2^−ℓ."""
+    from lrs.families.low_rank_sparse.problem import Problem
+    from lrs.solver import solve
+    from theory.families.low_rank_sparse.fresh_rows import FreshRows, start_near
+    from theory.families.low_rank_sparse.measurement import measure_start_parameters
+
+    instance = generate(InstanceSpec(t=60, m=m, d=20, r=1, k=1), seed)
+    p, truth = instance.problem, instance.truth
+    start = start_near(truth, p.sparsity)
+    bound_ = measure_start_parameters(start, truth, p.sparsity)["start_error"]
+    found: list[float] = []
+
+    def look(iterate: Any) -> None:
+        at = measure_start_parameters(iterate.model, truth, p.sparsity)
+        assert iterate.iteration == 0 or m < 400 or at["start_false"] == 0
+        found.append(at["start_error"] / (bound_ * 2.0**-iterate.iteration))
+
+    solve(Problem(p.data, p.rank, p.sparsity, p.noise, start), FreshRows(bound_, rounds), callback=look)
+    return found
+
+
+def test_the_program_halves_its_error_on_fresh_rows_and_does_not_on_few() -> None:
+    """60 rows a part (the theorem asks for many times more) halve it six times; 6 a part do not."""
+    enough = _halvings(60 * 24, 6, 3)
+    assert max(enough) <= 1
+    few = _halvings(6 * 24, 6, 3)
+    assert few[-1] > 1
+
+
+def test_no_row_is_used_twice() -> None:
+    from theory.families.low_rank_sparse.fresh_rows import PARTS, cut_rows
+
+    data = generate(InstanceSpec(t=3, m=50, d=4, r=1, k=1, ragged=0.3), 4).problem.data
+    X, y = cut_rows(data, 2)
+    q = int(data.counts.min()) // (2 * PARTS)
+    assert X.shape == (2, PARTS, 3, q, 4)
+    for i, (rows, responses) in enumerate(data):
+        used = X[:, :, i].reshape(-1, 4)
+        assert len(np.unique(used, axis=0)) == 2 * PARTS * q
+        at = [int(np.flatnonzero((rows == row).all(axis=1))[0]) for row in used]
+        assert np.array_equal(responses[at], y[:, :, i].ravel())
+
+
+def test_what_is_measured_of_a_start() -> None:
+    """E₀ by hand, and a false entry; without a warm start both are unknown with the reason."""
+    from dataclasses import replace
+
+    from scipy import sparse as scipy_sparse
+
+    instance = generate(InstanceSpec(t=5, m=12, d=6, r=1, k=1), 5)
+    truth = instance.truth
+    B = truth.B.toarray()
+    B[2, np.flatnonzero(B[2] == 0)[0]] = 13.0
+    start = replace(truth, W=truth.W + 0.01, B=scipy_sparse.csr_array(B))
+    found = measure(replace(instance, problem=replace(instance.problem, warm_start=start)))
+    assert found["start_error"] == pytest.approx(2.0)
+    assert found["start_false"] == 1
+    assert "no warm start" in measure(instance).why_missing("start_error")

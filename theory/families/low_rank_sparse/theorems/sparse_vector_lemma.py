@@ -8,9 +8,12 @@ both are derived, with every constant, in ``docs/theory/proofs.md``.
 
 from __future__ import annotations
 
-from sympy import Expr, Integer, Max, Rational, log, sqrt
+from sympy import Integer, Max, Rational, sqrt
 
 from theory.families.low_rank_sparse import assumptions as a
+from theory.families.low_rank_sparse import chains
+from theory.families.low_rank_sparse.proof_terms import ROWS, union, union_corners
+from theory.language.chain import Chain
 from theory.language.predicate import And, Predicate
 from theory.language.symbols import (
     Status,
@@ -19,15 +22,12 @@ from theory.language.symbols import (
     b_inf_next,
     beta,
     c_1,
-    d,
     declare,
-    delta,
     false_support,
     gamma,
     k,
     m,
     sigma,
-    t,
     v_2,
     v_inf,
 )
@@ -43,19 +43,6 @@ false_before = declare(
     zero_allowed=True,
     integer=True,
 )
-
-#: ln(6dt/δ): d t entries, two signs, and three vectors (b − b*, v − v*, z).
-union = log(6 * d * t / delta)
-#: The same where b − b* may be any of the 2ᵏ corners of the cube of half width γ on supp b*.
-union_corners = k * log(2) + union
-#: Rows per k x/c₁² at which 2√(x/m) + 2x/m ≤ c₁/√k, for c₁ ≤ ½ and k ≥ 1.
-ROWS = 6
-
-
-def deviation(x: Expr, rows: Expr = m) -> Expr:
-    """2√(x/m) + 2x/m: exceeded by ∣[(I − S)u]_j∣, ‖u‖₂ = 1, with probability at most 2e⁻ˣ."""
-    return 2 * sqrt(x / rows) + 2 * x / rows
-
 
 #: Largest entry of Xᵀz/m over d coordinates and t tasks.
 noise_term = sigma * (sqrt(2 * union / m) + union / m)
@@ -111,7 +98,7 @@ two_thresholds = Predicate(
 )
 
 
-def _lemma(name: str, title: str, statement: str, rows: Predicate, notes: str) -> Theorem:
+def _lemma(name: str, title: str, statement: str, rows: Predicate, notes: str, chain: Chain) -> Theorem:
     premises = (a.gaussian_design, a.column_sparse, alpha_bounds, beta_bounds, gamma_bounds, contained_before, share)
     return Theorem(
         name=name,
@@ -123,6 +110,7 @@ def _lemma(name: str, title: str, statement: str, rows: Predicate, notes: str) -
         status=Status.DERIVED,
         notes=notes,
         region="paper",
+        chain=chain,
     )
 
 
@@ -140,6 +128,7 @@ THEOREM = _lemma(
         "the bound is uniform over b, and costs a factor k over that for a given b (sparse-vector-lemma-fixed). A v that was "
         "fitted to the same rows is not covered."
     ),
+    chains.EVERY_B,
 )
 FIXED = _lemma(
     "sparse-vector-lemma-fixed",
@@ -150,4 +139,5 @@ FIXED = _lemma(
     ),
     samples_fixed,
     "T inner steps need T sets of rows, and δ/T in place of δ; that is still linear in k.",
+    chains.GIVEN_B,
 )
