@@ -258,5 +258,12 @@ def test_a_link_needs_sides_and_a_source(unchecked: None) -> None:
         Chain((link, link), abs, abs)
 
 
+@pytest.mark.parametrize("lacks", [{"r": 0}, {"r": 2, "w_rank": 1}])
+def test_the_proof_on_fresh_rows_needs_weights_that_span(lacks: dict[str, int]) -> None:
+    spec = InstanceSpec(**{"t": 6, "m": 40, "d": 8, "r": 1, "k": 1, **lacks})
+    with pytest.raises(InvalidInput, match=r"weights that span R\^r"):
+        profile(load_theorem("amht-fresh-rows"), generate(spec, 0), rounds=1)
+
+
 def test_an_axis_is_read() -> None:
     assert parse_axis("r=4,1,2", load_family("low-rank-sparse")) == ("r", (1, 2, 4))

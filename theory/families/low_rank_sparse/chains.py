@@ -15,6 +15,7 @@ import numpy as np
 import sympy
 
 from lrs.amht import PaperAMHT
+from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.problem import Instance, Problem
 from lrs.solver import Iterate, Solver
 from theory.families.low_rank_sparse import proof_terms as terms
@@ -445,6 +446,10 @@ class OuterStep:
 def _fresh(instance: Instance, rounds: int, solver: Solver | None) -> tuple[Problem, Solver]:
     """`FreshRows` from the problem's warm start, or from a start near the truth where it has none."""
     p = instance.problem
+    if p.rank < 1 or measure_parameters(instance.truth)["lambda_r"] == 0:
+        raise InvalidInput(
+            "instance: the proof needs r ≥ 1 and weights that span R^r (λ_r > 0); generate one that has them"
+        )
     start = p.warm_start or start_near(instance.truth, p.sparsity)
     problem = Problem(p.data, p.rank, p.sparsity, p.noise, start)
     return problem, solver or FreshRows(start_error(start, instance.truth, p.sparsity), rounds)
