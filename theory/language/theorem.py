@@ -11,6 +11,7 @@ import sympy
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE
 from theory.language import symbols
+from theory.language.chain import Chain
 from theory.language.measured import Measured
 from theory.language.predicate import And, Predicate, Statement
 from theory.language.symbols import Constant, Status
@@ -113,6 +114,8 @@ class Theorem:
         What was left out or had to be chosen, and why.
     region : str
         Name of the measured region where solvers are held to it, while its own constants are not calibrated.
+    chain : Chain, optional
+        The links of its proof, for ``lrs profile``.
     """
 
     name: str
@@ -125,6 +128,7 @@ class Theorem:
     family: str = LOW_RANK_SPARSE
     notes: str = field(default="", compare=False)
     region: str = field(default="", compare=False)
+    chain: Chain | None = field(default=None, compare=False, repr=False)
 
     @property
     def constants(self) -> tuple[Constant, ...]:

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sympy import Max, Rational
+from sympy import Max, Rational, log, sqrt
 
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import hint
 from theory.families.low_rank_sparse import assumptions as a
+from theory.families.low_rank_sparse import proof_terms as p
 from theory.families.low_rank_sparse.theorems.amht_formal import K_task
 from theory.families.low_rank_sparse.theorems.amht_noisy import decay_to_floor
-from theory.families.low_rank_sparse.theorems.sparse_vector_lemma import C_lemma, fixed_point, threshold
+from theory.families.low_rank_sparse.theorems.sparse_vector_lemma import (
+    fixed_point,
+    noise_term,
+    samples,
+    samples_fixed,
+    threshold,
+)
 from theory.language import symbols
 from theory.language.predicate import Implies, Predicate
 from theory.language.symbols import c_1, constant_symbol, d, declare, error, error_next, floor, gamma, k, m, r, rho, t
@@ -40,12 +47,15 @@ def redundancy(theorem: Theorem) -> tuple[Relation, ...]:
     )
 
 
-#: Bounds that more tasks can break, all else equal: m against ln(dt/δ), and m t against t ln(dt).
+#: Bounds that more tasks can break, all else equal: m against ln(dt/δ).
 FALLS_WITH_T = {
     ("amht-formal", "samples per task"),
     ("amht-noisy", "samples per task"),
     ("sparse-vector-lemma", "samples per task"),
-    ("low-rank-sparse-sensing", "measurements"),
+    ("sparse-vector-lemma-fixed", "samples per task, b given"),
+    ("amht-fresh-rows", "rows of the sparse step"),
+    ("amht-fresh-rows", "rows of the subspace step"),
+    ("amht-fresh-rows", "rows of the weight step"),
 }
 
 m_more = declare("m_more", "m'", "a larger number of rows per task", kind="size", integer=True)
@@ -74,7 +84,12 @@ def monotonicity(theorem: Theorem) -> tuple[Relation, ...]:
             found.append(
                 Relation(
                     f"{theorem.name}: “{part.name}” survives a larger {symbol}",
-                    (part, SMALL_DELTA, premise(f"more {symbol}", more, ">=", symbol)),
+                    (
+                        part,
+                        SMALL_DELTA,
+                        premise("rank at most d", r, "<=", d),
+                        premise(f"more {symbol}", more, ">=", symbol),
+                    ),
                     bigger,
                     "monotonicity",
                     RelationStatus.REFUTED if breaks else RelationStatus.PROVED,
@@ -92,6 +107,10 @@ gamma_0 = declare("gamma_0", r"\gamma_0", "threshold bound γ at the start", kin
 c_entry = declare("c_entry", "c", "entry of the gradient step, positive by symmetry", kind="error", zero_allowed=True)
 b_entry = declare("b_entry", "b^{*}_j", "entry of b* with the sign of c", kind="error", zero_allowed=True)
 cut = declare("cut", r"\Delta", "threshold Δ", kind="level", zero_allowed=True)
+tail = declare("tail", "x", "minus the logarithm of a failure probability", kind="level")
+b_term = declare("b_term", r"|[(I-S)(b-b^*)]_j|", "entry of (I − S)(b − b*)", kind="error", zero_allowed=True)
+v_term = declare("v_term", r"|[(I-S)(v-v^*)]_j|", "entry of (I − S)(v − v*)", kind="error", zero_allowed=True)
+z_term = declare("z_term", r"|[X^{\top}z/m]_j|", "entry of Xᵀz/m", kind="error", zero_allowed=True)
 
 
 def induction() -> tuple[Relation, ...]:
@@ -120,6 +139,34 @@ def induction() -> tuple[Relation, ...]:
             "induction",
         ),
         Relation(
+            "6 k x/c₁² rows bring 2√(x/m) + 2x/m down to c₁/√k",
+            (
+                at_least(k, 1),
+                premise("share", c_1, "<=", Rational(1, 2)),
+                premise("rows", m, ">=", p.ROWS * k * tail / c_1**2),
+            ),
+            premise("conclusion", p.deviation(tail), "<=", c_1 / sqrt(k)),
+            "induction",
+            remark="The probability enters before: an entry of (I − S)u exceeds (2√(x/m) + 2x/m)‖u‖₂ with probability at most "
+            "2e⁻ˣ, derived in docs/theory/proofs.",
+        ),
+        Relation(
+            "terms within their shares put c within Δ of b*",
+            (
+                at_least(k, 1),
+                premise("α bounds v", symbols.v_inf, "<=", symbols.alpha),
+                premise("β bounds v", symbols.v_2, "<=", symbols.beta),
+                premise("γ bounds b", symbols.b_inf, "<=", gamma),
+                premise("entry of (I − S)(b − b*)", b_term, "<=", c_1 * symbols.b_inf),
+                premise("entry of (I − S)(v − v*)", v_term, "<=", c_1 * symbols.v_2 / sqrt(k)),
+                premise("entry of noise", z_term, "<=", noise_term),
+                premise("triangle", c_entry - b_entry, "<=", b_term + symbols.v_inf + v_term + z_term),
+            ),
+            premise("conclusion", c_entry - b_entry, "<=", threshold),
+            "induction",
+            remark="What the next two questions take as their premise.",
+        ),
+        Relation(
             "hard thresholding keeps zeros: |c| ≤ Δ leaves b = 0 outside the support",
             (
                 premise("error below Δ", c_entry - b_entry, "<=", cut),
@@ -146,24 +193,110 @@ def induction() -> tuple[Relation, ...]:
     )
 
 
+spread = declare("spread", "a", "√r + √(2x)", kind="level")
+share_of_start = declare("share_of_start", "e'", "E√(r/λ_r)", kind="level", zero_allowed=True)
+gamma_1 = declare("gamma_1", r"\gamma_1", "γ√k/E after the first inner step", kind="level", zero_allowed=True)
+gamma_2 = declare("gamma_2", r"\gamma_2", "γ√k/E after the second inner step", kind="level", zero_allowed=True)
+
+
+def fresh_rows() -> tuple[Relation, ...]:
+    """The algebra of the theorem on fresh rows: every constant of one outer step."""
+    small = (
+        premise("p", p.p_share, "<=", Rational(1, 50)),
+        premise("q", p.q_row, "<=", Rational(1, 32)),
+        premise("n", p.n_rows, "<=", Rational(1, 160)),
+    )
+    weights = premise("ω", p.omega, "<=", Rational(1, 20))
+    return (
+        Relation(
+            "two inner steps with c₁ = 1/8 bring γ from 6.5 E/√k to 3.25 E/√k",
+            (
+                premise("start", gamma_0, "<=", 2 * p.ENTRY),
+                premise("first step", gamma_1, "<=", 2 * (1 + (gamma_0 + 1) / 8)),
+                premise("second step", gamma_2, "<=", 2 * (1 + (gamma_1 + 1) / 8)),
+            ),
+            premise("conclusion", gamma_2, "<=", p.ENTRY),
+            "fresh rows",
+        ),
+        Relation(
+            "a start within 1/8 leaves 6/7 of Q",
+            (premise("start", share_of_start, "<=", Rational(1, 8)),),
+            premise("conclusion", share_of_start / (1 - share_of_start), "<=", Rational(1, 7)),
+            "fresh rows",
+        ),
+        Relation(
+            "the sampling error of U is at most 10 n",
+            small,
+            premise("conclusion", p.F_sampling, "<=", 10 * p.n_rows),
+            "fresh rows",
+        ),
+        Relation(
+            "882(r + 2x) rows give √m ≥ 21(√r + √(2x))",
+            (premise("rows", m, ">=", 882 * (r + 2 * tail)),),
+            premise("conclusion", sqrt(m), ">=", 21 * (sqrt(r) + sqrt(2 * tail))),
+            "fresh rows",
+        ),
+        Relation(
+            "√m ≥ 21 a bounds a/(√m − a) by 1/20",
+            (premise("rows", sqrt(m), ">=", 21 * spread),),
+            premise("conclusion", spread / (sqrt(m) - spread), "<=", Rational(1, 20)),
+            "fresh rows",
+        ),
+        Relation(
+            "the length of v − v* halves",
+            (*small, weights),
+            premise("conclusion", p.rho_2, "<=", Rational(1, 2)),
+            "fresh rows",
+        ),
+        Relation(
+            "the entries of v − v* halve",
+            (*small, weights),
+            premise("conclusion", p.rho_inf, "<=", Rational(1, 2)),
+            "fresh rows",
+        ),
+        Relation(
+            "with ω ≤ 1/18 the length of v − v* still halves",
+            (*small, premise("ω", p.omega, "<=", Rational(1, 18))),
+            premise("conclusion", p.rho_2, "<=", Rational(1, 2)),
+            "fresh rows",
+            RelationStatus.REFUTED,
+            "The four conditions are used up: none has room to spare.",
+        ),
+    )
+
+
 C_weak = constant_symbol("C_weak", r"C_1", "a smaller constant")
 
 
 def implications() -> tuple[Relation, ...]:
     """Between theorems: one bound gives another, and the reverse does not."""
-    formal, lemma = load_theorem("amht-formal"), load_theorem("sparse-vector-lemma")
-    task, lemma_task = _part(formal, "samples per task"), _part(lemma, "samples per task")
+    task = _part(load_theorem("amht-formal"), "samples per task")
     sizes = (at_least(r, 1), SMALL_DELTA)
+    enough = premise("constant", K_task * c_1**2, ">=", 2 * p.ROWS)
     return (
         Relation(
-            "the reconstructed bound on m implies the lemma's, once K_task ≥ C_lemma/c₁²",
-            (task, *sizes, premise("constants", K_task * c_1**2, ">=", C_lemma)),
-            lemma_task,
+            "the reconstructed bound on m implies the lemma's for a given b, once K_task ≥ 12/c₁²",
+            (
+                task,
+                *sizes,
+                enough,
+                premise("ln 6u ≤ 2 ln u where u ≥ 6", p.union, "<=", 2 * log(d * t / symbols.delta)),
+            ),
+            samples_fixed,
             "implication",
         ),
         Relation(
-            "the lemma's bound on m implies the reconstructed one",
-            (lemma_task, *sizes, premise("constants", K_task * c_1**2, "<=", C_lemma)),
+            "the reconstructed bound on m implies the lemma's for every b, once K_task ≥ 12/c₁²",
+            (task, *sizes, enough),
+            samples,
+            "implication",
+            RelationStatus.REFUTED,
+            "The union over 2ᵏ corners costs a factor k: m = Ω(max(k, r³)) needs fresh rows in every inner step, or an argument "
+            "that leaves rows out.",
+        ),
+        Relation(
+            "the lemma's bound on m for a given b implies the reconstructed one",
+            (samples_fixed, *sizes, premise("constants", K_task * c_1**2, "<=", p.ROWS)),
             task,
             "implication",
             RelationStatus.REFUTED,
@@ -335,6 +468,7 @@ def _part(theorem: Theorem, name: str) -> Predicate:
 #: Topics of the catalogue and the functions that state their questions.
 TOPICS: dict[str, Callable[[], tuple[Relation, ...]]] = {
     "induction": induction,
+    "fresh rows": fresh_rows,
     "implication": implications,
     "k = 0": reduction,
     "necessity": necessity,

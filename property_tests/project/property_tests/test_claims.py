@@ -42,7 +42,6 @@ def test_every_subject_of_the_manifest_is_there():
     subjects = {c.name.partition("/")[0] for c in claims()}
     assert subjects == {
         "adaptation",
-        "boundary",
         "conduct",
         "cost",
         "honesty",

@@ -50,7 +50,7 @@ def test_a_bound_holds_at_its_number_of_users_and_not_below():
 
 def test_users_needed_scale_as_derived():
     half = replace(PLAN, tolerance=0.05)
-    assert users(start_small, half) == pytest.approx(2 * users(start_small, PLAN), rel=1e-3)
+    assert users(start_small, half) == pytest.approx(2 * 1.05 / 1.1 * users(start_small, PLAN), rel=1e-3)  # (1 + τ)/τ
     longer = replace(PLAN, rounds=16)
     for predicate in (a_small, v_small):
         assert users(predicate, longer) == pytest.approx(2 * users(predicate, PLAN), rel=1e-3)

@@ -20,7 +20,7 @@ from theory.prove.relation_graph import draw, graph
 from theory.prove.relations import FACTS, Relation, RelationStatus, at_least, find_model, premise, prove, satisfiability
 from theory.theorems import available_theorems, load_theorem
 
-QUICK = [q for topic in ("induction", "implication", "k = 0", "necessity") for q in TOPICS[topic]()]
+QUICK = [q for topic in ("induction", "fresh rows", "implication", "k = 0", "necessity") for q in TOPICS[topic]()]
 LONG = [q for topic in ("monotonicity", "redundancy") for q in TOPICS[topic]()]
 
 
@@ -70,12 +70,14 @@ WITNESSES = {
     "amht-informal": (1, 1, 1),
     "amht-formal": (1, 1, 3),
     "amht-noisy": (1, 1, 3),
+    "amht-fresh-rows": (2500, 2500, 49406981),
     "amht-private": (1, 1, None),
-    "sparse-vector-lemma": (1, 1, 12),
-    "new-task": (3, 1, 6),
+    "sparse-vector-lemma": (1, 1, 132),
+    "sparse-vector-lemma-fixed": (1, 1, 115),
+    "new-task": (3, 1, 119),
     "low-rank-only": (1, 1, 6),
     "iht": (1, 1, None),
-    "low-rank-sparse-sensing": (1, 1, 1),
+    "low-rank-sparse-sensing": (109, 1, 517),
     "robust-pca": (512, 512, 512),
 }
 

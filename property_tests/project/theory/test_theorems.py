@@ -158,7 +158,7 @@ def test_theorems_for_other_regimes_say_they_do_not_apply(measured: Measured) ->
         for name in ("low-rank-only", "low-rank-sparse-sensing", "robust-pca")
     }
     assert failed["low-rank-only"] == {"no sparse part"}
-    assert failed["low-rank-sparse-sensing"] == {"restricted isometry possible"}
+    assert failed["low-rank-sparse-sensing"] == {"restricted isometry possible", "incoherence"}
     assert failed["robust-pca"] == {"Θ observed", "corruption"}
 
 

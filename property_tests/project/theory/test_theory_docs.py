@@ -27,7 +27,7 @@ def printed(module: str, attribute: str) -> str:
     return str(latex() if callable(latex) else latex)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "proofs"])
 def test_formulas_are_those_of_the_code(page: str) -> None:
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     marked = MARKED.findall(text)

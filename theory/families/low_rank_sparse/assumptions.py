@@ -292,7 +292,16 @@ counting = Predicate(
     r + k + r * (d - r) / t,
     f"{_D} 5",
     Status.DERIVED,
-    meaning="Equations m t against unknowns r(d − r) + t(r + k): no solver works below it.",
+    meaning="Equations m t against unknowns r(d − r) + t(r + k): no solver finds U, W and B below it.",
+)
+counting_theta = Predicate(
+    "counting limit of Θ",
+    m,
+    ">=",
+    Min(d, r + k + r * (d - r) / t),
+    f"{_D} 5",
+    Status.DERIVED,
+    meaning="For Θ alone: d rows give every θ by least squares, whatever the count says.",
 )
 underdetermined = Predicate(
     "rows below dimension",

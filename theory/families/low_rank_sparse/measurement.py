@@ -108,10 +108,12 @@ def measure(
         start = problem.warm_start
         if start is not None:
             found = measure_start(start.U, truth.U)
+            if start.W.shape == truth.W.shape:
+                found |= measure_start_parameters(start, truth, problem.sparsity)
             values.update(found)
             origin.update(dict.fromkeys(found, "truth"))
         else:
-            unknown.update(dict.fromkeys(("init_error", "init_row"), "this problem has no warm start"))
+            unknown.update(dict.fromkeys(START_QUANTITIES, "this problem has no warm start"))
         if model is not None:
             from lrs.families.low_rank_sparse.metrics import theta_error
 
@@ -119,7 +121,7 @@ def measure(
             origin["theta_error"] = "truth"
     else:
         unknown.update(dict.fromkeys(("p_noise", "theta_error"), _NEEDS_TRUTH))
-        unknown.update(dict.fromkeys(("init_error", "init_row"), _NEEDS_START))
+        unknown.update(dict.fromkeys(START_QUANTITIES, _NEEDS_START))
     return Measured(values, origin, unknown)
 
 
@@ -258,6 +260,24 @@ def measure_start(U0: np.ndarray, U: np.ndarray) -> dict[str, float]:
     return {
         "init_error": float(np.linalg.norm(Q - U @ (U.T @ Q))),
         "init_row": float(np.sqrt((Q**2).sum(axis=1).max(initial=0.0))),
+    }
+
+
+#: What `measure_start` and `measure_start_parameters` bind.
+START_QUANTITIES = ("init_error", "init_row", "start_error", "start_false")
+
+
+def measure_start_parameters(start: LRSModel, truth: LRSModel, k: int) -> dict[str, float]:
+    """E₀ of the theorem on fresh rows, and the entries of the start's b outside the true supports.
+
+    E₀ is the largest, over the tasks, of ‖v − v*‖₂, √k‖v − v*‖_∞ and √k‖b − b*‖_∞/6.5.
+    """
+    v = start.W @ start.U.T - truth.W @ truth.U.T
+    b, true = start.B.toarray(), truth.B.toarray()
+    entries = max(np.abs(v).max(initial=0.0), np.abs(b - true).max(initial=0.0) / 6.5)
+    return {
+        "start_error": float(max(np.linalg.norm(v, axis=1).max(initial=0.0), np.sqrt(max(k, 1)) * entries)),
+        "start_false": int(((b != 0) & (true == 0)).sum(axis=1).max(initial=0)),
     }
 
 

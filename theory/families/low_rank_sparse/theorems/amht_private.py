@@ -38,10 +38,11 @@ start_small = Predicate(
     "start beside its noise",
     signal,
     ">=",
-    start_noise * sqrt(2 * d) * r / tau,
+    start_noise * sqrt(2 * d) * r * (1 + tau) / tau,
     DERIVED,
     Status.DERIVED,
-    meaning="Symmetric noise of norm s√(2d) turns the leading eigenvectors by at most its share of the gap (Davis–Kahan).",
+    meaning="Symmetric noise of norm ‖E‖ = s√(2d) turns the leading eigenvectors, a gap g above the others, by a sine of at most "
+    "‖E‖/(g − ‖E‖) (Davis–Kahan and Weyl): at most τ where g ≥ (1 + τ)‖E‖/τ.",
 )
 a_usable = Predicate(
     "A above its noise",
@@ -84,12 +85,13 @@ THEOREM = Theorem(
     name="amht-private",
     title="Private AMHT-LRS: users that drown the noise",
     statement=(
-        "With clipped statistics, Gaussian noise and an even split of the budget over L rounds, the privacy noise of a round "
-        "moves the subspace by at most 2τ, to first order, in expectation over the noise's norm."
+        "With clipped statistics, Gaussian noise, half of the budget for the start and an even split of the rest over L rounds, the "
+        "privacy noise turns the start by at most τ, and that of a round moves the subspace by at most 2τ, to first order, both "
+        "in expectation over the noise's norm."
     ),
     assumptions=And(
         "assumptions of the private variant",
-        (a.gaussian_design, a.independent_rows, a.orthonormal, a_usable, a_small, v_small),
+        (a.gaussian_design, a.independent_rows, a.orthonormal, start_small, a_usable, a_small, v_small),
     ),
     conclusions=(error_small,),
     source=DERIVED,

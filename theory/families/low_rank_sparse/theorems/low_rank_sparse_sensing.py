@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sympy import Integer, Rational, log
+from sympy import Integer, Max, Rational, log
 
 from theory.families.low_rank_sparse import assumptions as a
 from theory.families.low_rank_sparse.theorems import amht_formal
 from theory.language.predicate import And, Predicate
-from theory.language.symbols import Constant, Status, constant_symbol, d, k, m, r, rho, rip_3, t
+from theory.language.symbols import Constant, Status, constant_symbol, d, k, m, mu, nu, r, rho, rip_3, t
 from theory.language.theorem import Theorem
 
 TANNER_VARY = "Tanner, Vary, 2020, as remembered"
@@ -18,11 +18,21 @@ measurements = Predicate(
     "measurements",
     m * t,
     ">=",
-    C_sensing * (r * (d + t - r) + k * t) * log(d * t),
+    C_sensing * (r * (d + t - r) + k * t) * log(d / Max(k, 1)),
     TANNER_VARY,
     Status.ASSUMED,
     (Constant("C_sensing", "larger-is-stronger"),),
-    "p > c₀(r(m+n−r) + s) log(·) with the t × d matrix Θ, s = k t non-zeros; the logarithm's argument is assumed.",
+    "O((r(m+n−r) + s) ln(mn/s)) measurements (abstract), here of the t × d matrix Θ with s = k t non-zeros.",
+)
+incoherence = Predicate(
+    "incoherence",
+    4 * 9 * 3 * Max(mu, nu) ** 2 * r**2 * k,
+    "<",
+    d,
+    TANNER_VARY,
+    Status.ASSUMED,
+    meaning="The low-rank part is μ-incoherent with μ < √(mn)/(r√s), here at the orders 3r, 3s, 2μ of Δ₃ and s = k t; both factors "
+    "of Θ are max(μ, ν)-incoherent in the notation of A1. Without it no sum of the two kinds has an isometry.",
 )
 isometry = Predicate(
     "isometry constant",
@@ -31,7 +41,7 @@ isometry = Predicate(
     Rational(1, 5),
     TANNER_VARY,
     Status.ASSUMED,
-    meaning="Δ₃ < 1/5 over sums of rank-3r and 3s-sparse matrices.",
+    meaning="Δ₃ = Δ_{3r,3s,2μ} < 1/5 over sums of 2μ-incoherent rank-3r and 3s-sparse matrices.",
 )
 rate = Predicate(
     "rate",
@@ -47,10 +57,10 @@ positive_rank = Predicate("positive rank", r, ">=", Integer(1), TANNER_VARY, Sta
 THEOREM = Theorem(
     name="low-rank-sparse-sensing",
     title="Low-rank + sparse sensing under a restricted isometry",
-    statement="NIHT recovers Θ and contracts by 4Δ₃/(1−Δ₃) per step when Δ₃ < 1/5.",
+    statement="NIHT recovers an incoherent Θ and contracts by 4Δ₃/(1−Δ₃) per step when Δ₃ = Δ_{3r,3s,2μ} < 1/5.",
     assumptions=And(
         "assumptions of low-rank + sparse sensing",
-        (positive_rank, a.gaussian_design, a.column_sparse, a.isometry_possible, measurements, isometry),
+        (positive_rank, a.gaussian_design, a.column_sparse, a.isometry_possible, incoherence, measurements, isometry),
     ),
     conclusions=(amht_formal.geometric, rate),
     source=TANNER_VARY,
