@@ -171,7 +171,8 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse a repeated or a blank column name."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InvalidInput(f"{path}: column name(s) {', '.join(map(repr, repeated))} occur more than once; rename them")
@@ -192,7 +193,7 @@ def _read_csv(path: Path, task: str | None) -> pd.DataFrame:
             raise InvalidInput(f"{path}: empty; expected a header line and rows")
         if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
             raise InvalidInput(f"{path}: the header {header[0]!r} is not comma-separated; convert the file to commas")
-        _check_names(path, header)
+        check_names(path, header)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
             return pd.read_csv(
@@ -218,7 +219,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         table = pyarrow.parquet.read_table(path)
-        _check_names(path, table.column_names)
+        check_names(path, table.column_names)
         return table.to_pandas(ignore_metadata=True)
     except InvalidInput:
         raise

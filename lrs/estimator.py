@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import choice
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
-from lrs.solver import Solution, solve
+from lrs.private.intake import zeroed
+from lrs.private.model import ServerModel
+from lrs.solver import Solution, load_solver, solve, traits_of
 
 
 class LRSRegressor(RegressorMixin, BaseEstimator):
@@ -33,7 +36,8 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
         Standard deviation σ of the observation noise, 0 when the data are exact.
     fit_intercept : bool
         Fit around the mean of ``y``, with a constant feature appended, so that tasks have offsets of their own (shared
-        through U, personal through b). Off by default: the model of the theorem has none.
+        through U, personal through b). Off by default: the model of the theorem has none. A private solver gets the constant
+        feature only: the mean is an exact statistic of all users.
     unknown_groups : {"mean", "error"}
         What `predict` does with a group that `fit` did not see. ``"mean"`` uses the mean of all tasks' parameters, the
         constant that is closest to them in squared error; ``"error"`` refuses. To *learn* a new group from rows of its
@@ -51,6 +55,10 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
         What is added to every prediction: the mean of ``y``, or 0 without ``fit_intercept``.
     groups_ : array
         The groups seen in `fit`, in the order of the tasks of ``model_``.
+
+    After a private fit ``model_`` is the `lrs.private.ServerModel`: U and the ledger. Users' parts, their ids and the exact
+    residual are not kept; ``model_.adapt`` gives a user its own (w, b) from its own rows.
+
     n_features_in_ : int
     feature_names_in_ : array of str
         Only when ``X`` was a data frame.
@@ -105,17 +113,30 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
             When the rank or the sparsity exceeds the number of features, or a label is missing.
         """
         choice("unknown_groups", self.unknown_groups, ("mean", "error"))
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        solver = load_solver(self.solver)
+        private = traits_of(solver).private
+        if private:  # a value that is not finite is its own user's affair: that user then adds nothing
+            X, y = (
+                validate_data(self, X, dtype=np.float64, ensure_all_finite=False),
+                np.asarray(y, dtype=np.float64).ravel(),
+            )
+            check_consistent_length(X, y)
+        else:
+            X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         labels = np.zeros(len(X), dtype=np.int64) if groups is None else groups
-        self.intercept_ = float(y.mean()) if self.fit_intercept else 0.0
-        data = MultiTaskData.from_groups(self._design(X), y - self.intercept_, labels)
+        self.intercept_ = float(y.mean()) if self.fit_intercept and not private else 0.0
+        read = zeroed if private else MultiTaskData.from_groups
+        data = read(self._design(X), y - self.intercept_, labels)
         problem = Problem(data, self.rank, self.sparsity, self.noise)
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31))
-        self.solution_: Solution = solve(problem, self.solver, int(seed))
-        self.model_: LRSModel = self.solution_.model
+        self.solution_: Solution = solve(problem, solver, int(seed))
         self.groups_ = np.array(data.task_names)
+        if private:  # only what may be published: this object is kept, pickled and passed on
+            self.solution_ = replace(self.solution_, model=self.solution_.info["server"], residual=float("nan"))
+            self.groups_ = self.groups_[:0]
+        self.model_: LRSModel = self.solution_.model
         return self
 
     def predict(self, X: Any, groups: Any = None) -> Float[np.ndarray, " n"]:
@@ -138,6 +159,8 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
             When a group is unknown and ``unknown_groups="error"``.
         """
         check_is_fitted(self)
+        if isinstance(self.model_, ServerModel):
+            self.model_.predict(X, groups)  # says what to do instead
         X = self._design(validate_data(self, X, dtype=np.float64, reset=False))
         if groups is None:
             return X @ self._mean() + self.intercept_

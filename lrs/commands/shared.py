@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from lrs.core.validate import real
 from lrs.families.low_rank_sparse import metrics
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData
+from lrs.private.intake import load_users
 from lrs.private.model import ServerModel
 
 Force = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
@@ -42,23 +44,37 @@ def output_file(path: Path, suffix: str, force: bool) -> Path:
 
 
 def load_input(
-    file: Path, task: str | None, target: str | None, features: str | None
+    file: Path, task: str | None, target: str | None, features: str | None, *, private: bool = False
 ) -> tuple[MultiTaskData, Instance | None]:
-    """The data of a file, and the instance when it is one."""
+    """The data of a file, and the instance when it is one; a table for a private fit is read user by user."""
     chosen = None if features is None else [name.strip() for name in features.split(",") if name.strip()]
     if datasets.file_kind(file) == "instance":
         datasets.refuse_columns(file, task=task, target=target, features=chosen)
         instance = Instance.load(file)
         return instance.problem.data, instance
+    if private and datasets.file_kind(file) == "table":
+        return load_users(file, task=task, target=target, features=chosen), None
     return datasets.load_data(file, task=task, target=target, features=chosen), None
 
 
-def split_rows(data: MultiTaskData, train: float, seed: int) -> tuple[MultiTaskData, np.ndarray]:
-    """Training rows, and the mask that tells them from the held-out ones."""
+def split_rows(
+    data: MultiTaskData, train: float, seed: int, *, private: bool = False
+) -> tuple[MultiTaskData, np.ndarray]:
+    """Training rows, and the mask that tells them from the held-out ones.
+
+    For a private fit every user's rows are drawn with a stream of that user's id, so that nobody's presence moves another's.
+    """
     real("train", train, above=0, most=1, what="a fraction")
     if train == 1:
         return data, np.ones(data.n, dtype=bool)
-    return data.split(train, streams.generator("split", seed))
+    if not private:
+        return data.split(train, streams.generator("split", seed))
+    mask = np.zeros(data.n, dtype=bool)
+    for i, name in enumerate(data.task_names):
+        first, rows = data.offsets[i], data.counts[i]
+        chosen = streams.generator("split/user", seed, str(name)).permutation(rows)[: max(1, round(train * rows))]
+        mask[first + chosen] = True
+    return data.rows(mask), mask
 
 
 def errors_on(model: LRSModel, data: MultiTaskData, mask: np.ndarray) -> dict[str, Any] | None:
@@ -158,4 +174,6 @@ def print_pairs(rows: list[tuple[str, str]]) -> None:
 
 def noise_sentence(server: ServerModel) -> str:
     """Whether the noise of a private run protects anybody."""
+    if math.isinf(server.ledger.rho):
+        return "NONE: this result is not private at all"
     return "secure" if server.secure else "SEEDED: this result is not private to anyone who can guess the seed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of
 from lrs.core.run import SolverFault, audited
 from lrs.families.low_rank_sparse import metrics
 from lrs.families.low_rank_sparse.problem import Problem
+from lrs.private import PrivateAMHT
+from lrs.private.budget import Budget, read_key
+from lrs.private.exchange import write_transcript
 from lrs.private.model import ServerModel
 from lrs.private.options import configure as configure_private
 from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family
@@ -140,8 +144,37 @@ def _solve_model(
     ] = None,
     clip: Annotated[
         str | None,
-        typer.Option(metavar="x=…,y=…,xb=…,w=…", help="Private solvers: clip levels.", rich_help_panel=PRIVATE),
+        typer.Option(
+            metavar="x=…,y=…,xb=…,w=…",
+            help="Private solvers: clip levels of the rows, for --release statistics.",
+            rich_help_panel=PRIVATE,
+        ),
     ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            metavar="gradient|statistics", help="Private solvers: what is released in a round.", rich_help_panel=PRIVATE
+        ),
+    ] = None,
+    clip_user: Annotated[
+        float | None,
+        typer.Option(
+            help="Private solvers: fixed level of a user's gradient; default: follows the users, at a charge.",
+            rich_help_panel=PRIVATE,
+        ),
+    ] = None,
+    population: Annotated[
+        int | None, typer.Option(help="Private solvers: publicly known number of users.", rich_help_panel=PRIVATE)
+    ] = None,
+    start_share: Annotated[
+        float | None, typer.Option(help="Private solvers: share of ρ for the start.", rich_help_panel=PRIVATE)
+    ] = None,
+    groups: Annotated[
+        bool,
+        typer.Option(
+            "--groups", help="Private solvers: another group of users in each round.", rich_help_panel=PRIVATE
+        ),
+    ] = False,
     rounds: Annotated[
         int | None, typer.Option(help="Private solvers: fixed number of rounds.", rich_help_panel=PRIVATE)
     ] = None,
@@ -152,6 +185,28 @@ def _solve_model(
         bool,
         typer.Option("--insecure-seed", help="Let --seed fix the noise: not private.", rich_help_panel=PRIVATE),
     ] = False,
+    budget_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Private solvers: file of a budget that every run adds to.", rich_help_panel=PRIVATE
+        ),
+    ] = None,
+    budget_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Private solvers: file of the owner's key.", rich_help_panel=PRIVATE),
+    ] = None,
+    budget_total: Annotated[
+        float | None,
+        typer.Option(
+            help="Private solvers: make the budget file, of this total ε at --delta.", rich_help_panel=PRIVATE
+        ),
+    ] = None,
+    transcript: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Private solvers: file (.npz) of all that is published.", rich_help_panel=PRIVATE
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Model file (.npz) to write.")
     ] = None,
@@ -163,9 +218,10 @@ def _solve_model(
 
     An instance is fitted on all of its rows and compared with its truth. A table is fitted on 75 % of every task's rows
     and judged on the others (--train 1 fits all of them). Exits with 1 when the solver ran but diverged. A private solver
-    writes the server's model: U and the privacy ledger, nothing of any user.
+    fits all rows unless told otherwise and writes the server's model: U and the privacy ledger, nothing of any user.
     """
     output = None if output is None else output_file(output, ".npz", force)
+    transcript = None if transcript is None else output_file(transcript, ".npz", force)
     configured = configure_private(
         _configured(solver, threads),
         solver,
@@ -177,9 +233,20 @@ def _solve_model(
         rho=rho,
         rounds=rounds,
         neighbours=neighbours,
+        release=release,
+        clip_user=clip_user,
+        population=population,
+        start_share=start_share,
+        groups=groups or None,
     )
     key = 0 if seed is None else seed
-    data, instance = load_input(file, task, target, features)
+    private = isinstance(configured, PrivateAMHT)
+    for name, value in (("budget_file", budget_file), ("transcript", transcript)):
+        if value is not None and not private:
+            raise InvalidInput(f"{name}: the solver {solver!r} is not private; leave --{name.replace('_', '-')} out")
+    if private and datasets.file_kind(file) == "table":
+        _given(rank, sparsity)  # what is wrong with the options is said before anybody's rows are read
+    data, instance = load_input(file, task, target, features, private=private)
     if intercept:
         if instance is not None:
             raise InvalidInput("intercept: an instance has its own truth, without a constant feature; leave it out")
@@ -189,17 +256,20 @@ def _solve_model(
         rank = given.rank if rank is None else rank
         sparsity = given.sparsity if sparsity is None else sparsity
         noise = given.noise if noise is None else noise
-    if rank is None or sparsity is None:
-        name, symbol = ("rank", "r") if rank is None else ("sparsity", "k")
-        raise InvalidInput(f"{name}: a table does not say its {name}; pass --{name} {symbol}")
-    training, mask = split_rows(data, train if train is not None else 1.0 if instance is not None else TABLE_TRAIN, key)
+    rank, sparsity = _given(rank, sparsity)
+    if train is None:
+        train = TABLE_TRAIN if instance is None and not private else 1.0
+    training, mask = split_rows(data, train, key, private=private)
     problem = Problem(training, rank, sparsity, noise or 0.0)
+    budget = _spend(configured, budget_file, budget_key, budget_total, file) if private else None
     solution = _run(problem, configured, solver, key)
     model = solution.model
     server = solution.info.get("server")
     diverged = solution.status is Status.DIVERGED
     if output is not None and not diverged:
         (server or model).save(output, overwrite=force)
+    if transcript is not None:
+        write_transcript(transcript, solution.info["transcript"], overwrite=force)
     document: dict[str, Any] = {
         "command": "solve",
         "file": file,
@@ -220,16 +290,28 @@ def _solve_model(
     if server is not None:
         document["privacy"] = server.privacy
         # Counts too: that a user takes part is what the guarantee hides.
+        document["unusable_users"] = sum(not (X.any() and y.any()) for X, y in data)
         document["not_private"] = [
-            *("data", "short_tasks", "seconds", "residual", "metrics", "training", "held_out", "storage")
+            *(
+                "data",
+                "short_tasks",
+                "unusable_users",
+                "seconds",
+                "residual",
+                "metrics",
+                "training",
+                "held_out",
+                "storage",
+            )
         ]
         document["seed"] = None if server.secure else key
+        document["budget"] = None if budget is None else {"left_rho": budget.left, "message": budget.sentence}
     if as_json:
         print_json(document)
     else:
         _print_solution(document)
         if server is not None:
-            _print_privacy(server)
+            _print_privacy(server, data.t, document["unusable_users"], budget)
     if diverged:
         raise typer.Exit(1)
 
@@ -353,14 +435,52 @@ def _print_solution(document: Mapping[str, Any]) -> None:
     print_pairs(rows)
 
 
-def _print_privacy(server: ServerModel) -> None:
-    print_pairs(
-        [
-            ("privacy", server.ledger.sentence(server.delta)),
-            ("noise", noise_sentence(server)),
-            (
-                "not private",
-                "the counts, the residual and the errors above; only the server model and U may be published",
-            ),
-        ]
+def _given(rank: int | None, sparsity: int | None) -> tuple[int, int]:
+    """A table says neither its rank nor its sparsity."""
+    if rank is None or sparsity is None:
+        name, symbol = ("rank", "r") if rank is None else ("sparsity", "k")
+        raise InvalidInput(f"{name}: a table does not say its {name}; pass --{name} {symbol}")
+    return rank, sparsity
+
+
+def _spend(solver: PrivateAMHT, path: Path | None, key: Path | None, total: float | None, what: Path) -> Budget | None:
+    """Pay for the run from the budget file, which a total makes."""
+    if path is None:
+        if key is not None or total is not None:
+            raise InvalidInput("budget_file: a key or a total needs the file they belong to; pass --budget-file")
+        return None
+    if key is None:
+        raise InvalidInput("budget_key: a budget file is authenticated by its owner's key; pass --budget-key FILE")
+    if solver.insecure_seed is not None:
+        raise InvalidInput(
+            "insecure_seed: a seeded run is not private at any budget; leave --budget-file or the seed out"
+        )
+    secret = read_key(key)
+    rho, delta = solver._budget()
+    if total is not None:
+        Budget.create(path, secret, epsilon=total, delta=delta, neighbours=solver.neighbours)
+    # What is charged may exceed the plan in the ninth digit, as Δ counts in whole units: it is paid for as well.
+    return Budget.spend(path, secret, what.name, rho * (1 + 1e-8), solver.neighbours)
+
+
+def _print_privacy(server: ServerModel, users: int, unusable: int, budget: Budget | None) -> None:
+    private = math.isfinite(server.ledger.rho)
+    may = (
+        "only the server model and U may be published"
+        if private and server.secure
+        else "nothing of this run may be published"
     )
+    rows = [
+        ("privacy", server.ledger.sentence(server.delta)),
+        ("noise", noise_sentence(server)),
+        *([] if budget is None else [("budget", budget.sentence)]),
+        ("unusable users", f"{unusable} of {users}: a cell that is not a finite number, or all zero; they add nothing"),
+    ]
+    if server.delta >= 1 / users:
+        rows.append(
+            (
+                "WARNING",
+                f"δ = {server.delta:g} is not below one over the number of users: publishing one of them outright is allowed",
+            )
+        )
+    print_pairs([*rows, ("not private", f"all counts, the time, the residual, the errors and warnings; {may}")])

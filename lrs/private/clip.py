@@ -5,6 +5,7 @@ The levels bound what one user can change, so they are fixed before the data are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,14 +15,7 @@ from lrs.core.errors import InvalidInput
 from lrs.core.validate import real
 from lrs.families.low_rank_sparse.generate import InstanceSpec
 
-_MEANING = {
-    "x": "‖x‖ of a row",
-    "y": "|y| of a row",
-    "xb": "|xᵀb| of a row",
-    "w": "‖w‖ of a user",
-    "moment": "‖Xᵀy/m‖ of a user, for the private start",
-    "gradient": "‖G‖_F of a user, for the gradient release",
-}
+_MEANING = {"x": "‖x‖ of a row", "y": "|y| of a row", "xb": "|xᵀb| of a row", "w": "‖w‖ of a user"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +26,6 @@ class Clip:
     ----------
     x, y, xb, w : float > 0
         Largest ‖x‖₂, |y| and |xᵀb| of a row, and ‖w‖₂ of a user.
-    moment : float > 0, optional
-        Largest ‖Xᵀy/m‖₂ of a user in the private start; default y/2 [D]: with y ≈ 3 standard deviations ‖θ‖ of the
-        response and m ≈ d rows, ‖Xᵀy/m‖ ≈ √2 ‖θ‖.
-    gradient : float > 0, optional
-        Largest Frobenius norm of a user's d × r gradient; default x·w·(y + xb + x·w), which nothing within the other levels exceeds.
 
     Raises
     ------
@@ -48,18 +37,10 @@ class Clip:
     y: float
     xb: float
     w: float
-    moment: float | None = None
-    gradient: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value is None:
-                continue
             object.__setattr__(self, name, real(f"clip {name} (largest {_MEANING[name]})", value, above=0))
-        if self.moment is None:
-            object.__setattr__(self, "moment", self.y / 2)
-        if self.gradient is None:
-            object.__setattr__(self, "gradient", self.x * self.w * (self.y + self.xb + self.x * self.w))
 
     @classmethod
     def parse(cls, text: str) -> Clip:
@@ -83,6 +64,11 @@ class Clip:
                 "x=…,y=…,xb=…,w=… are needed (lrs.private.propose_clip suggests them from public knowledge)"
             )
         return cls(**levels)
+
+    @classmethod
+    def of(cls, levels: Mapping[str, float] | None) -> Clip | None:
+        """From a file; files of the first edition hold two levels more, of statistics that need none now."""
+        return None if levels is None else cls(**{name: levels[name] for name in _MEANING})
 
     def to_dict(self) -> dict[str, float]:
         """Plain values."""
@@ -144,20 +130,26 @@ def clip_of(spec: InstanceSpec) -> Clip:
     )
 
 
+def norms(V: Float[np.ndarray, "*b n"]) -> Float[np.ndarray, "*b"]:
+    """Euclidean norms along the last axis, without overflow on the way; NaN and infinity stay what they are."""
+    peak = np.abs(V).max(axis=-1, initial=0.0)
+    safe = np.where(np.isfinite(peak) & (peak > 0), peak, 1.0)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return safe * np.sqrt(((V / safe[..., None]) ** 2).sum(axis=-1))
+
+
 def row_scales(
-    X: Float[np.ndarray, "... m d"], y: Float[np.ndarray, "... m"], xb: Float[np.ndarray, "... m"], clip: Clip
+    X: Float[np.ndarray, "... m d"], y: Float[np.ndarray, "... m"], clip: Clip
 ) -> Float[np.ndarray, "... m"]:
-    """Factor ≤ 1 of every row that brings ‖x‖, |y| and |xᵀb| under their levels.
+    """Factor ≤ 1 of every row that brings ‖x‖ and |y| under their levels.
 
     The whole row is scaled, (x, y) → (c x, c y), so that a clipped row still lies on the same linear relation: clipping
     then costs weight, not bias.
     """
-    tiny = np.finfo(float).tiny
-    excess = np.maximum(np.linalg.norm(X, axis=-1) / clip.x, np.maximum(np.abs(y) / clip.y, np.abs(xb) / clip.xb))
-    return 1.0 / np.maximum(excess, 1.0 + tiny)
+    with np.errstate(over="ignore"):  # a norm beyond the largest number gives the factor 0
+        return 1.0 / np.maximum(np.maximum(norms(X) / clip.x, np.abs(y) / clip.y), 1.0)
 
 
 def shrink_to(V: Float[np.ndarray, "b n"], level: float) -> Float[np.ndarray, " b"]:
     """Factor ≤ 1 of every row of ``V`` that brings its norm under ``level``."""
-    norms = np.linalg.norm(V, axis=1)
-    return np.minimum(1.0, level / np.maximum(norms, np.finfo(float).tiny))
+    return level / np.maximum(norms(V), level)

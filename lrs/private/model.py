@@ -29,7 +29,8 @@ class ServerModel:
     ledger : Ledger
     delta : float
         The δ at which ε is stated.
-    clip : Clip
+    clip : Clip or None
+        Levels of the rows, where A and V were released.
     sparsity : int
         Personal coordinates a new user is given by default.
     secure : bool
@@ -40,7 +41,7 @@ class ServerModel:
     U: Float[np.ndarray, "d r"]
     ledger: Ledger
     delta: float
-    clip: Clip
+    clip: Clip | None
     sparsity: int
     secure: bool
     feature_names: tuple[str, ...] = ()
@@ -48,7 +49,11 @@ class ServerModel:
     @property
     def privacy(self) -> dict[str, Any]:
         """ε, δ, ρ, neighbours and releases as spent, and whether the noise was secure."""
-        return {**self.ledger.to_dict(self.delta), "secure_noise": self.secure, "clip": self.clip.to_dict()}
+        return {
+            **self.ledger.to_dict(self.delta),
+            "secure_noise": self.secure,
+            "clip": self.clip and self.clip.to_dict(),
+        }
 
     def _refuse(self, what: str) -> NoReturn:
         raise InvalidInput(
@@ -103,7 +108,7 @@ class ServerModel:
                 arrays["U"],
                 Ledger.from_releases(privacy["neighbours"], privacy["releases"]),
                 privacy["delta"],
-                Clip(**privacy["clip"]),
+                Clip.of(privacy["clip"]),
                 header["sparsity"],
                 privacy["secure_noise"],
                 tuple(header["feature_names"]),

@@ -1,49 +1,94 @@
-"""Where the noise comes from: the operating system's cryptographic generator, unless a switch says otherwise."""
+"""Where the noise comes from: the exact discrete Gaussian of OpenDP, unless a switch says otherwise.
+
+Sums that leave the users are integers, multiples of a public unit (`lrs.private.statistics.lattice`), and so is the noise:
+nothing is rounded after it was added, hence no low bits tell of a user. OpenDP (PyPI ``opendp``) samples the discrete
+Gaussian from the operating system's generator without floating point (Canonne, Kamath and Steinke 2020) and states the cost.
+"""
 
 from __future__ import annotations
 
-import os
-from typing import Protocol, runtime_checkable
+from functools import cache
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from scipy.special import ndtri
+from jaxtyping import Int
+
+from lrs.core.errors import InvalidInput, MissingExtra
 
 #: Second key of the seeded stream, so that it never repeats the solver's own.
 INSECURE_STREAM = 0x4E4F4953
+#: Largest standard deviation in units of the lattice: sums and noise then stay exact in 64 bits.
+LARGEST = 2.0**52
 
 
 @runtime_checkable
 class NoiseSource(Protocol):
-    """Standard normal numbers, and whether an adversary may be able to predict them."""
+    """Adds discrete Gaussian noise to integers, says what that costs, and whether an adversary may predict it."""
 
     secure: bool
 
-    def normal(self, shape: tuple[int, ...]) -> np.ndarray: ...
+    def add(self, value: Int[np.ndarray, "*n"], scale: float) -> Int[np.ndarray, "*n"]: ...
+
+    def charge(self, sensitivity: int, scale: float) -> float: ...
+
+
+@cache
+def _opendp() -> Any:
+    try:
+        import opendp.prelude as library
+    except ImportError:
+        raise MissingExtra("opendp", "private", "secure noise") from None
+    library.enable_features("contrib")
+    return library
+
+
+@cache
+def _mechanism(size: int, scale: float) -> Any:
+    library = _opendp()
+    space = library.vector_domain(library.atom_domain(T=library.i64), size=size), library.l2_distance(T=float)
+    return library.m.make_gaussian(*space, scale=scale)
 
 
 class SecureNoise:
-    """Normal numbers from `os.urandom`.
-
-    Each is half the sum of four, so that the floating-point grid of one inverse distribution function cannot be read off
-    the output (the attack of Mironov 2012 on naive floating-point noise; the remedy of Holohan and Braghin 2021).
-    """
+    """OpenDP's ``make_gaussian`` on vectors of integers."""
 
     secure = True
 
-    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
-        size = int(np.prod(shape))
-        bits = np.frombuffer(os.urandom(8 * 4 * size), dtype=np.uint64) >> np.uint64(11)
-        uniform = (bits.astype(np.float64) + 0.5) * 2.0**-53
-        return ndtri(uniform).reshape(4, *shape).sum(axis=0) / 2
+    def __init__(self) -> None:
+        _opendp()  # missing: said before any user is asked
+
+    def add(self, value: Int[np.ndarray, "*n"], scale: float) -> Int[np.ndarray, "*n"]:
+        """The value with noise of standard deviation ``scale`` per entry."""
+        noisy = _mechanism(value.size, check_scale(scale))(value.ravel().tolist())
+        return np.array(noisy, dtype=np.int64).reshape(value.shape)
+
+    def charge(self, sensitivity: int, scale: float) -> float:
+        """ρ by OpenDP's own map; never below Δ²/(2s²)."""
+        return float(_mechanism(1, check_scale(scale)).map(float(sensitivity)))
 
 
 class SeededNoise:
-    """Reproducible noise, which gives **no privacy** to anyone who can guess the seed; for tests and studies."""
+    """Reproducible noise, rounded normal numbers, which give **no privacy** to anyone who can guess the seed; for tests and studies."""
 
     secure = False
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng([seed, INSECURE_STREAM])
 
-    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
-        return self._rng.standard_normal(shape)
+    def add(self, value: Int[np.ndarray, "*n"], scale: float) -> Int[np.ndarray, "*n"]:
+        """The value with rounded normal noise."""
+        noise: np.ndarray = np.rint(check_scale(scale) * self._rng.standard_normal(value.shape))
+        return value + noise.astype(np.int64)
+
+    def charge(self, sensitivity: int, scale: float) -> float:
+        """Δ²/(2s²) (Bun and Steinke 2016)."""
+        return sensitivity**2 / (2 * scale**2)
+
+
+def check_scale(scale: float) -> float:
+    """Refuse noise that does not fit into 64-bit integers."""
+    if scale > LARGEST:
+        raise InvalidInput(
+            "epsilon: so small a budget asks for noise beyond 64-bit integers; nothing would be learnt, raise it"
+        )
+    return float(scale)

@@ -1,4 +1,4 @@
-"""The billboard: a server that publishes U every round, and clients that answer with clipped statistics.
+"""The billboard: a server that publishes U every round, and clients that answer with bounded statistics.
 
 The trust model is the central one: the server sees the *sum* of the clipped statistics (in a deployment, of a secure
 aggregation) and is trusted to add the noise; everything in the `Transcript` may be read by anybody.
@@ -6,8 +6,9 @@ aggregation) and is trusted to add the noise; everything in the `Transcript` may
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,24 +27,59 @@ from lrs.private.statistics import (
     NAMES,
     Kind,
     Statistics,
+    clipped_rows,
+    direction_statistics,
     gradient_statistics,
-    moment_statistics,
+    lattice,
     normal_statistics,
     sensitivity,
+    unit_scale,
+    usable,
 )
+
+#: Level of the first round's gradients when none is given: half a right angle's sine, in the unit of `gradient_statistics`.
+FIRST_LEVEL = 0.5
+#: By e to this, times the share of users inside less one half, the level shrinks after a round (Andrew et al. 2021).
+LEVEL_RATE = 2.0
+#: Share of a gradient round's ρ that the count of users inside the level gets, when the level follows it.
+COUNT_SHARE = 0.06
+#: Of the gradient of a user beyond its level about this share counts: what the average step is divided by [D].
+BEYOND = 0.6
+#: No direction of the weights is believed to be weaker than this share of the average one.
+WEAKEST = 0.25
+#: Numbers held at once by the statistics of single users.
+HELD = 2**22
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What stands on the billboard in one round: the present U and what is asked for. It depends on earlier noisy releases only."""
+    """What stands on the billboard in one round: the present U and what is asked for. It depends on earlier noisy releases only.
+
+    Attributes
+    ----------
+    round : int
+    kind : {"moment", "gradient", "statistics"}
+    U : (d, r) array
+    clip : Clip or None
+        Levels of A and V.
+    sparsity : int
+    level : float
+        Level of a user's gradient.
+    group, groups : int
+        The group of users that is asked, None for all, of so many.
+    exact : bool
+        No noise will be added, hence no lattice: the answers are floats.
+    """
 
     round: int
     kind: Kind
     U: Float[np.ndarray, "d r"]
-    clip: Clip
+    clip: Clip | None
     sparsity: int
+    level: float = FIRST_LEVEL
     group: int | None = None
     groups: int = 1
+    exact: bool = False
 
 
 @dataclass
@@ -64,7 +100,7 @@ class Transcript:
         """One line per release, for people."""
         return [
             f"round {r.round}: {r.name} {'×'.join(map(str, a.shape))}, sensitivity {r.sensitivity:.4g}, "
-            f"noise {r.noise:.4g}, rho {r.rho:.3g}" + ("" if r.group is None else f", user group {r.group}")
+            f"noise {r.noise:.4g}, rho {r.rho:.4g}" + ("" if r.group is None else f", user group {r.group}")
             for r, a in self.releases
         ]
 
@@ -82,30 +118,57 @@ class Cohort:
         self.data = data
 
     def answer(self, request: Request) -> Statistics:
-        """Clipped statistics summed over the members that are asked."""
+        """Bounded statistics summed over the members that are asked; {} when none of them is."""
         data = self.data
         if request.group is not None:
             asked = [i for i, n in enumerate(data.task_names) if user_group(n, request.groups) == request.group]
             if not asked:
                 return {}
             data = data.select(asked)
-        if request.kind != "moment":
-            W, B = local_step(request.U, data, request.sparsity)
         total: Statistics = {}
-        for X, y, users in _equal_sized(data):
-            if request.kind == "moment":
-                part = moment_statistics(X, y, request.clip)
-            elif request.kind == "normal":
-                part = normal_statistics(X, y, W[users], B[users], request.clip)
-            else:
-                part = gradient_statistics(X, y, request.U, W[users], B[users], request.clip)
-            for name, value in part.items():
-                total[name] = total[name] + value if name in total else value
+        d, r = request.U.shape
+        held = {"moment": d * d, "gradient": d * r, "statistics": (d * r) ** 2}[request.kind]
+        for X, y, _ in _equal_sized(data):
+            for first in range(0, len(X), step := max(1, HELD // max(held, X[0].size))):
+                for name, value in _statistics(X[first : first + step], y[first : first + step], request).items():
+                    total[name] = total[name] + value if name in total else value
         return total
 
     def parameters(self, U: Float[np.ndarray, "d r"], sparsity: int) -> tuple[np.ndarray, np.ndarray]:
         """W (t, r) and B (t, d) of the members for a published U. They stay with the users."""
-        return local_step(U, self.data, sparsity)
+        data = self.data
+        W, B = np.zeros((data.t, U.shape[1])), np.zeros((data.t, data.d))
+        for X, y, users in _equal_sized(data):
+            X, y, x_power, y_power = unit_scale(X, y)
+            scale = (y_power - x_power)[:, None]
+            for known, found in zip((W, B), _parameters(X, y, U, sparsity), strict=True):
+                with np.errstate(over="ignore"):  # parameters beyond the largest number are none
+                    known[users] = np.nan_to_num(np.ldexp(found, scale), nan=0.0, posinf=0.0, neginf=0.0)
+        return W, B
+
+
+def _parameters(X: np.ndarray, y: np.ndarray, U: np.ndarray, sparsity: int) -> tuple[np.ndarray, np.ndarray]:
+    """(w, b) of users with equally many rows of moderate size, zero for those of whom there is nothing to learn."""
+    W, B = np.zeros((len(X), U.shape[1])), np.zeros((len(X), X.shape[2]))
+    known = usable(X, y)
+    if known.any():
+        W[known], B[known] = local_step(U, MultiTaskData.from_arrays(X[known], y[known]), sparsity)
+    return W, B
+
+
+def _statistics(X: np.ndarray, y: np.ndarray, request: Request) -> Statistics:
+    """What users with equally many rows answer. Rows are brought to a moderate size before anything is multiplied."""
+    if request.kind == "statistics":
+        assert request.clip is not None
+        X, y = clipped_rows(X, y, request.clip)
+        # The local step has no scale of its own: it runs on rows of unit size, whatever the levels are.
+        W, B = Cohort(MultiTaskData.from_arrays(X, y)).parameters(request.U, request.sparsity)
+        return normal_statistics(X, y, W, B, request.clip, exact=request.exact)
+    X, y, _, _ = unit_scale(X, y)
+    if request.kind == "moment":
+        return direction_statistics(X, y, exact=request.exact)
+    W, B = _parameters(X, y, request.U, request.sparsity)
+    return gradient_statistics(X, y, request.U, W, B, request.level, exact=request.exact)
 
 
 class Client(Cohort):
@@ -150,12 +213,16 @@ class Schedule:
 
     Attributes
     ----------
-    clip : Clip
     rho : float
         Total budget; ``inf`` for no noise.
     rounds : int
-    kind : {"normal", "gradient"}
-        Release A and V, or one gradient, per round.
+    sparsity : int
+    kind : {"gradient", "statistics"}
+        Release one gradient per round, or A and V.
+    clip : Clip or None
+        Levels of A and V.
+    level : float or None
+        Level of a user's gradient in all rounds; None starts at `FIRST_LEVEL` and follows a noisy count of the users inside.
     neighbours : {"add-remove", "replace-one"}
     groups : bool
         Ask a disjoint group of users in each round, each with the whole remaining budget.
@@ -163,21 +230,21 @@ class Schedule:
         Share of ρ for the private start; 0 for a public one.
     a_share : float
         Share of a round's ρ that A gets.
-    step : float
-        Gradient release only: U ← QR(U − step · gradient).
-    sparsity : int
+    users : float or None
+        Publicly known number of users; None reads it off the private start.
     """
 
-    clip: Clip
     rho: float
     rounds: int
     sparsity: int
-    kind: Kind = "normal"
+    kind: Kind = "gradient"
+    clip: Clip | None = None
+    level: float | None = None
     neighbours: Neighbours = "add-remove"
     groups: bool = False
-    start_share: float = 0.25
+    start_share: float = 0.4
     a_share: float = 0.5
-    step: float = 0.0
+    users: float | None = None
 
     @cached_property
     def releases(self) -> list[tuple[Kind, list[Release]]]:
@@ -188,10 +255,11 @@ class Schedule:
             out.append(("moment", [self._release("moment", 0, self.rho * self.start_share, None)]))
             left = self.rho * (1 - self.start_share)
         per_round = left if self.groups else left / self.rounds
+        count = 0.0 if self.level is not None else COUNT_SHARE
+        shares = {"A": self.a_share, "V": 1 - self.a_share, "gradient": 1 - count, "inside": count}
+        names = [n for n in NAMES[self.kind] if shares[n] > 0]
         for number in range(1, self.rounds + 1):
             group = number - 1 if self.groups else None
-            shares = {"A": self.a_share, "V": 1 - self.a_share, "gradient": 1.0}
-            names = NAMES[self.kind]
             out.append((self.kind, [self._release(n, number, per_round * shares[n], group) for n in names]))
         return out
 
@@ -217,9 +285,13 @@ class Server:
         self.schedule, self.noise, self.U = schedule, noise, start
         self.ledger = Ledger(schedule.neighbours)
         self.transcript = Transcript(subspaces=[start])
+        self.level = FIRST_LEVEL if schedule.level is None else schedule.level
         self._plan = schedule.releases
         #: Standard deviation by which an entry of the present U may be off: a random unit direction at first.
         self._uncertainty = 1 / np.sqrt(start.shape[0])
+        self._users = schedule.users
+        #: E wwᵀ/‖w‖² along the columns of U, as far as it is known.
+        self._weights = np.full(start.shape[1], 1 / max(start.shape[1], 1))
 
     def request(self) -> Request | None:
         """What to put on the billboard now; None when the rounds are over."""
@@ -227,8 +299,10 @@ class Server:
         if done == len(self._plan):
             return None
         kind, releases = self._plan[done]
-        s = self.schedule
-        return Request(releases[0].round, kind, self.U, s.clip, s.sparsity, releases[0].group, s.rounds)
+        s, first = self.schedule, releases[0]
+        return Request(
+            first.round, kind, self.U, s.clip, s.sparsity, self.level, first.group, s.rounds, exact=first.noise == 0
+        )
 
     def receive(self, answers: Iterable[Statistics]) -> Float[np.ndarray, "d r"]:
         """Sum the answers to the request, add noise, record, and publish the U they give."""
@@ -242,17 +316,23 @@ class Server:
     def aggregate(self, kind: Kind, answers: Iterable[Statistics]) -> Statistics:
         """Sum over cohorts; zero when nobody was asked."""
         d, r = self.U.shape
-        shapes = {"moment": (d, d), "A": (d * r, d * r), "V": (d, r), "gradient": (d, r)}
-        total = {name: np.zeros(shapes[name]) for name in NAMES[kind]}
+        shapes = {"moment": (d, d), "A": (d * r, d * r), "V": (d, r), "gradient": (d, r), "inside": (1,)}
+        total: Statistics = {name: np.zeros(shapes[name], dtype=np.int64) for name in NAMES[kind]}
         for answer in answers:
             for name, value in answer.items():
-                total[name] += value
+                total[name] = total[name] + value
         return total
 
     def release(self, release: Release, value: np.ndarray) -> np.ndarray:
-        """Noise of i.i.d. entries, recorded before anything is published; symmetric statistics are symmetrised after."""
+        """Noise of i.i.d. entries on the lattice, recorded before anything is published; symmetric sums are symmetrised after."""
+        noisy = value
+        if release.noise and value.size:
+            unit = lattice(release.name, self.schedule.clip)
+            scale = release.noise / unit
+            # A whole number of units that Δ does not exceed: what the noise library is asked to charge for.
+            release = replace(release, charged=self.noise.charge(math.ceil(release.sensitivity / unit), scale))
+            noisy = self.noise.add(value, scale) * unit
         self.ledger.add(release)
-        noisy = value + release.noise * self.noise.normal(value.shape) if release.noise else value.copy()
         if release.name in ("A", "moment"):
             noisy = (noisy + noisy.T) / 2
         self.transcript.releases.append((release, noisy))
@@ -265,23 +345,44 @@ class Server:
         if kind == "moment":
             return self._from_moment(noisy["moment"], noise["moment"])
         if kind == "gradient":
-            return np.linalg.qr(self.U - self.schedule.step * noisy["gradient"])[0]
+            return self._from_gradient(noisy["gradient"], noisy.get("inside"), noise["gradient"])
         return self._from_normal(noisy["A"], noisy["V"], noise["A"], noise["V"])
 
     def _from_moment(self, M: np.ndarray, noise: float) -> np.ndarray:
         d, r = self.U.shape
         values, basis = np.linalg.eigh(M)
-        lead, next_one = float(values[d - r]), float(values[d - r - 1]) if r < d else 0.0
-        gap = lead - next_one
+        values, basis = values[::-1], basis[:, ::-1]
+        users = max(float(values.sum()), 1.0)  # every user adds a projection, of trace 1
+        if self._users is None:
+            self._users = users
+        lead, rest = np.maximum(values[:r], 0.0), np.maximum(values[r:], 0.0)
+        next_one = float(rest[0]) if r < d else 0.0
+        gap = float(values[r - 1]) - next_one
         if gap > 0:
-            # Davis–Kahan for the noise, of operator norm s√(2d), and the sampling error √(d λ_r λ_{r+1}/t) over the gap; the
-            # trace over the clip level is a lower bound on t that is already published [D].
-            level = self.schedule.clip.moment
-            assert level is not None
-            users = max(float(values.sum()) / level**2, 1.0)
-            sampled = np.sqrt(d * lead * max(next_one, 0.0) / users) / gap
+            # Davis–Kahan for the noise, of operator norm s√(2d), and the sampling error √(d λ_r λ_{r+1}/t) over the gap [D].
+            sampled = np.sqrt(d * lead[-1] * next_one / users) / gap
             self._uncertainty = min(1.0, float(np.hypot(noise * np.sqrt(2 * d) / gap, sampled))) / np.sqrt(d)
-        return basis[:, ::-1][:, :r]
+        weights = np.maximum(lead - (rest.mean() if r < d else 0.0), 0.0)
+        if weights.sum() > 0:
+            self._weights = np.maximum(weights / weights.sum(), WEAKEST / r)
+        return basis[:, :r]
+
+    def _from_gradient(self, G: np.ndarray, inside: np.ndarray | None, noise: float) -> np.ndarray:
+        """One step against the mean gradient, as long as the curvature E wwᵀ/‖w‖² asks for, and shorter where noise rules.
+
+        A measured entry of the step has noise s, and U is uncertain by τ per entry beforehand: the step then gets the gain
+        1/(1 + s²/τ²), and τ shrinks by what was learnt, at most fourfold a round [D].
+        """
+        assert self._users is not None
+        asked = max(self._users / (self.schedule.rounds if self.schedule.groups else 1), 1.0)
+        share = 1.0 if inside is None else float(np.clip(0.5 + inside[0] / asked, 0.0, 1.0))
+        step = self.level / (asked * (share + (1 - share) * BEYOND) * self._weights)
+        gain = 1 / (1 + (float(step.mean()) * noise / self._uncertainty) ** 2)
+        self._uncertainty *= np.sqrt(max(1 - gain, 1 / 16))
+        if inside is not None:
+            self.level *= math.exp(-LEVEL_RATE * (share - 0.5))
+        U, R = np.linalg.qr(self.U - gain * step * G)
+        return U * np.where(np.diag(R) < 0, -1.0, 1.0)  # columns keep their signs, and with them their weights
 
     def _from_normal(self, A: np.ndarray, V: np.ndarray, a_noise: float, v_noise: float) -> np.ndarray:
         """One Newton step for U, each direction of A weighted as a Kalman filter does.

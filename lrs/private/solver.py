@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, cast, get_args
@@ -34,21 +33,26 @@ class PrivateAMHT:
         User-level target (ε, δ). ``epsilon = inf`` adds no noise and gives no privacy.
     rho : float, optional
         Target as zCDP parameter instead of ε; ``delta`` then only says at which δ ε is stated (default 1e-6).
-    clip : Clip or str
-        Levels fixed beforehand, also as text ``x=…,y=…,xb=…,w=…``; required.
     rounds : int
         Fixed number of rounds; the budget is split evenly over them.
+    release : {"gradient", "statistics"}
+        Release one d × r gradient per round, bounded per user, which needs no level; or A and V, from rows clipped at ``clip``
+        (``"normal"`` is the same).
+    clip : Clip or str
+        For the release of A and V, which needs them: levels fixed beforehand, also as text ``x=…,y=…,xb=…,w=…``.
+    clip_user : float, optional
+        Level of a user's gradient, fixed in all rounds; it has no unit (`lrs.private.statistics.gradient_statistics`). By
+        default it starts at one half and follows the median user, by a noisy count that is charged.
     neighbours : {"add-remove", "replace-one"}
-    release : {"normal", "gradient"}
-        Release A and V per round, or one d × r gradient (as private federated representation learning does).
     groups : bool
-        Ask disjoint groups of users in turn instead of everybody in every round.
+        Ask disjoint groups of users in turn instead of everybody in every round. Users then need ids, which are text.
     start_share, a_share : float
         Shares of ρ for the private start, and of a round for A.
     start : (d, r) array, optional
         A *public* U⁽⁰⁾; the private start is then not run. A problem's warm start is refused, as nothing says it is public.
     population : int, optional
-        Gradient release only: the publicly known number of users that scales its step.
+        Gradient release only: the publicly known number of users. By default it is read off the private start, or off the
+        data when replacing one user is what is protected.
     block : int
         Users handled at once.
     insecure_seed : int, optional
@@ -70,11 +74,12 @@ class PrivateAMHT:
     delta: float | None = None
     rho: float | None = None
     clip: Clip | str | None = None
-    rounds: int = 4
+    rounds: int = 8
     neighbours: str = "add-remove"
-    release: str = "normal"
+    release: str = "gradient"
+    clip_user: float | None = None
     groups: bool = False
-    start_share: float = 0.5
+    start_share: float = 0.4
     a_share: float = 0.5
     start: Float[np.ndarray, "d r"] | None = None
     population: int | None = None
@@ -93,43 +98,62 @@ class PrivateAMHT:
             raise InvalidInput(f"clip: expected lrs.private.Clip, got {type(self.clip).__name__}")
         for name, value, known in (
             ("neighbours", self.neighbours, get_args(Neighbours)),
-            ("release", self.release, ("normal", "gradient")),
+            ("release", self.release, ("gradient", "statistics", "normal")),
         ):
             choice(name, value, known)
+        if self.release == "normal":  # its name in the first edition
+            object.__setattr__(self, "release", "statistics")
+        if self.clip_user is not None:
+            real("clip_user", self.clip_user, above=0)
+        if self.population is not None:
+            integer("population", self.population, least=1)
+            if self.delta is not None and self.delta >= 1 / self.population:
+                raise InvalidInput(
+                    f"delta: {self.delta:g} is not below one over the population of {self.population:,}: publishing one user's "
+                    "rows outright would be allowed; pass a much smaller one"
+                )
         real("start_share", self.start_share, least=0, below=1, what="a share")
         real("a_share", self.a_share, above=0, below=1, what="a share")
 
     def settings(self) -> dict[str, Any]:
         """All parameters as plain values: with them `from_settings` makes the same solver. They are public, but for a seed."""
-        assert isinstance(self.clip, Clip)
         start = None if self.start is None else np.asarray(self.start).tolist()
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("clip", "start")}
-        return {**plain, "clip": self.clip.to_dict(), "start": start}
+        return {**plain, "clip": self.clip.to_dict() if isinstance(self.clip, Clip) else None, "start": start}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> PrivateAMHT:
         """Inverse of `settings`."""
-        start = settings["start"]
-        changed = {"clip": Clip(**settings["clip"]), "start": None if start is None else np.array(start)}
+        start, clip = settings["start"], settings["clip"]
+        changed = {
+            "clip": None if clip is None else Clip(**clip),
+            "start": None if start is None else np.array(start),
+        }
         return cls(**{**settings, **changed})
 
     def check_ready(self) -> None:
-        """Refuse to run without clip levels or without a target."""
-        if self.clip is None:
+        """Refuse to run without a target, or to release A and V without clip levels."""
+        if self.rho is None and self.epsilon is None:
+            raise InvalidInput("epsilon: no privacy target; pass epsilon and delta, or rho")
+        if self.release == "statistics" and self.clip is None:
             raise InvalidInput(
                 "clip: no clip levels; without them one user can change the sums without bound. Pass "
                 "Clip(x=…, y=…, xb=…, w=…), on the command line --clip x=…,y=…,xb=…,w=… "
                 "(lrs.private.propose_clip suggests them from public knowledge)"
             )
-        if self.rho is None and self.epsilon is None:
-            raise InvalidInput("epsilon: no privacy target; pass epsilon and delta, or rho")
+        public_start = self.start is not None or self.start_share == 0
+        if self.release == "gradient" and public_start and self.population is None:
+            raise InvalidInput(
+                "population: with a public start nothing tells how many users there are, and under add-remove neighbours that is "
+                "private; pass a publicly known population, or use neighbours='replace-one'"
+            )
 
     def for_study(self, spec: InstanceSpec, rng: np.random.Generator, *, epsilon: float, delta: float) -> PrivateAMHT:
         """The same with this target, for generated data: levels from the generator's public scales, noise from ``rng``.
 
         Not private, as every study that can be repeated.
         """
-        clip = self.clip if self.clip is not None else clip_of(spec)
+        clip = clip_of(spec) if self.clip is None and self.release == "statistics" else self.clip
         noise = int(rng.integers(2**63, dtype=np.int64))
         return replace(self, epsilon=epsilon, delta=delta, rho=None, clip=clip, insecure_seed=noise)
 
@@ -140,9 +164,8 @@ class PrivateAMHT:
                 "warm_start: a start that may depend on the users' data has no budget here; if it is public, pass its U "
                 "as start=… of the solver"
             )
-        population = self.population
-        if population is None and self.neighbours == "replace-one":
-            population = data.t  # public: replacing a user does not change how many there are
+        # Public: replacing a user does not change how many there are.
+        population = data.t if self.neighbours == "replace-one" else None
         blocks = DataBlocks(data, self.block)
         server, transcript = self.train(
             blocks, d=data.d, rank=problem.rank, sparsity=problem.sparsity, rng=rng, population=population
@@ -151,13 +174,13 @@ class PrivateAMHT:
         if callback is not None:
             for number, U in enumerate(transcript.subspaces):
                 model = self._users(problem, blocks, U)
-                callback(Iterate(number, model, relative_residual(problem, model)))
+                callback(Iterate(number, model, _residual(problem, model)))
         model = self._users(problem, blocks, server.U)
         return Solution(
             model,
             Status.FIXED_ROUNDS,
             self.rounds,
-            relative_residual(problem, model),
+            _residual(problem, model),
             info={
                 "server": server,
                 "transcript": transcript,
@@ -186,19 +209,21 @@ class PrivateAMHT:
         rng : numpy Generator
             Draws a public random U⁽⁰⁾ only, never noise.
         population : int, optional
+            Instead of the solver's own.
 
         Returns
         -------
         server : ServerModel
         transcript : Transcript
         """
-        self.check_ready()
-        assert isinstance(self.clip, Clip)
+        solver = self if population is None else replace(self, population=population)
+        solver.check_ready()
         rho, delta = self._budget()
-        server = Server(self._schedule(rho, d, rank, sparsity, population), self._start(d, rank, rng), self._noise())
-        run(server, Cohorts(blocks, d))
+        server = Server(solver._schedule(rho, sparsity), self._start(d, rank, rng), self._noise())
+        run(server, Cohorts(blocks, d, ids=self.groups))
         if self.epsilon is not None and server.ledger.epsilon(delta) > self.epsilon:
             raise AssertionError("the ledger exceeds the target")
+        assert self.clip is None or isinstance(self.clip, Clip)
         model = ServerModel(server.U, server.ledger, delta, self.clip, sparsity, server.noise.secure)
         return model, server.transcript
 
@@ -207,33 +232,23 @@ class PrivateAMHT:
         if self.rho is not None:
             return self.rho, delta
         assert self.epsilon is not None
-        # The sum of the parts may exceed the whole by rounding, the target must not be: 1e-9 of slack.
-        return rho_for(self.epsilon, delta) * (1 - 1e-9), delta
+        # The sum of the parts may exceed the whole, by rounding and as Δ is charged in whole units; the target must not be.
+        return rho_for(self.epsilon, delta) * (1 - 1e-8), delta
 
-    def _schedule(self, rho: float, d: int, rank: int, sparsity: int, population: int | None) -> Schedule:
-        assert isinstance(self.clip, Clip)
-        step = 0.0
-        if self.release == "gradient":
-            if population is None:
-                raise InvalidInput(
-                    "population: under add-remove neighbours the number of users is private; pass a publicly known "
-                    "population to scale the gradient step, or use neighbours='replace-one'"
-                )
-            asked = population / (self.rounds if self.groups else 1)
-            # Curvature per user of unit-scale features and weights, as the levels of `propose_clip` imply them.
-            weight, feature = self.clip.w / (math.sqrt(rank) + 1), self.clip.x / (math.sqrt(d) + 2.2)
-            step = 1.0 / (asked * weight**2 * feature**2)
+    def _schedule(self, rho: float, sparsity: int) -> Schedule:
+        assert self.clip is None or isinstance(self.clip, Clip)
         return Schedule(
-            clip=self.clip,
             rho=rho,
             rounds=self.rounds,
             sparsity=sparsity,
-            kind="gradient" if self.release == "gradient" else "normal",
+            kind="gradient" if self.release == "gradient" else "statistics",
+            clip=self.clip,
+            level=self.clip_user,
             neighbours=cast(Neighbours, self.neighbours),
             groups=self.groups,
             start_share=0.0 if self.start is not None else self.start_share,
             a_share=self.a_share,
-            step=step,
+            users=self.population,
         )
 
     def _start(self, d: int, rank: int, rng: np.random.Generator) -> np.ndarray:
@@ -257,8 +272,11 @@ class PrivateAMHT:
 
 @dataclass(frozen=True, kw_only=True)
 class PrivAltMin(PrivateAMHT):
-    """The same without personal parts, k = 0: private alternating minimisation (Jain et al. 2021)."""
+    """Without personal parts, k = 0, and with A and V released: private alternating minimisation (Jain et al. 2021)."""
 
+    rounds: int = 4
+    release: str = "statistics"
+    start_share: float = 0.5
     family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(exact=False, sparse=False, private=True)
 
@@ -266,6 +284,12 @@ class PrivAltMin(PrivateAMHT):
         return super().__call__(
             Problem(problem.data, problem.rank, 0, problem.noise, problem.warm_start), rng=rng, callback=callback
         )
+
+
+def _residual(problem: Problem, model: UsersModel) -> float:
+    """For the eyes of whoever plays the users; one of them may have made it infinite."""
+    with np.errstate(all="ignore"):
+        return relative_residual(problem, model)
 
 
 class DataBlocks:
@@ -289,15 +313,20 @@ class DataBlocks:
 
 
 class Cohorts:
-    """Blocks of data as cohorts, checked to have d features."""
+    """Blocks of data as cohorts, checked to have d features and, where groups follow from them, ids of the users."""
 
-    def __init__(self, blocks: Iterable[MultiTaskData], d: int) -> None:
+    def __init__(self, blocks: Iterable[MultiTaskData], d: int, *, ids: bool = False) -> None:
         if iter(blocks) is blocks:
             raise InvalidInput("blocks: pass a list or an object that can be iterated once per round, not a generator")
-        self.blocks, self.d = blocks, d
+        self.blocks, self.d, self.ids = blocks, d, ids
 
     def __iter__(self) -> Iterator[Cohort]:
         for block in self.blocks:
             if block.d != self.d:
                 raise InvalidInput(f"blocks: a block has {block.d} features, expected d = {self.d}")
+            if self.ids and not all(isinstance(name, str) for name in block.task_names):
+                raise InvalidInput(
+                    "groups: users need ids of their own, and numbers may be positions, which change with who takes part; pass "
+                    "task_names that are text"
+                )
             yield Cohort(block)

@@ -1,51 +1,35 @@
-"""Utility of the private variant: how the error falls with ε and t, what A costs against the gradient, and the large run.
+"""Utility of the private variant: the reference sizes, its rivals on one grid, its levels, a real table, and the large run.
 
-python -m property_tests.benchmarks.private slopes --regime start
-python -m property_tests.benchmarks.private slopes --regime rounds
-python -m property_tests.benchmarks.private noise
-python -m property_tests.benchmarks.private dimension
+python -m property_tests.benchmarks.private reference
+python -m property_tests.benchmarks.private rivals --seeds 3
+python -m property_tests.benchmarks.private rounds
+python -m property_tests.benchmarks.private table --file insteval.csv.gz
 python -m property_tests.benchmarks.private large --t 100000
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import math
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import brentq
-from scipy.stats import t as t_law
 
-from lrs import InstanceSpec, LRSModel, MultiTaskData, generate, metrics, solve
+from lrs import InstanceSpec, LRSModel, MultiTaskData, Problem, generate, metrics, solve
 from lrs.baselines import TaskRidge
-from lrs.private import (
-    Clip,
-    Cohort,
-    PrivAltMin,
-    PrivateAMHT,
-    Request,
-    Schedule,
-    SeededNoise,
-    Server,
-    clip_of,
-    rho_for,
-)
-from lrs.private.statistics import Statistics
+from lrs.private import Cohort, PrivAltMin, PrivateAMHT, Schedule, SeededNoise, Server, clip_of, rho_for, run
+from lrs.private.intake import load_users
+from lrs.private.local import local_step
+from lrs.private.solver import DataBlocks
+from lrs.private.statistics import direction_statistics, lattice, unit_scale
 
 DELTA = 1e-6
-
-
-def levels(d: int, r: int, k: int) -> Clip:
-    """Clip levels from the publicly known scales of the generator."""
-    return clip_of(InstanceSpec(t=1, m=1, d=d, r=r, k=k))
 
 
 @dataclass(frozen=True)
@@ -78,267 +62,204 @@ class Users:
         return generate(replace(self.spec, t=1, m=1), [self.seed]).truth.U
 
 
-def slope(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> float:
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+# ---------------------------------------------------------------------------------------------- the reference sizes
+REFERENCE = (
+    InstanceSpec(t=1000, m=20, d=20, r=2, k=2),
+    InstanceSpec(t=5000, m=20, d=20, r=2, k=2),
+    InstanceSpec(t=20_000, m=20, d=20, r=2, k=2),
+    InstanceSpec(t=10_000, m=20, d=40, r=4, k=4),
+    InstanceSpec(t=20_000, m=20, d=20, r=2, k=2, noise=0.5),
+)
 
 
-def table(name: str, values: Sequence[float], error: Callable[[float], float]) -> None:
-    errors = []
-    for value in values:
-        errors.append(error(value))
-        print(f"| {name} = {value:g} | {errors[-1]:.3e} |", flush=True)
-    print(f"slope of ln(error) in ln({name}): {slope(values, errors):+.3f}")
-
-
-def train_together(servers: Mapping[Any, tuple[Server, int]], users: Users) -> None:
-    """Play the rounds of many servers, each with the first so many of the same users, in one pass over the users per round."""
-    while True:
-        asked = {key: request for key, (server, _) in servers.items() if (request := server.request()) is not None}
-        if not asked:
-            return
-        totals: dict[Any, Statistics] = {key: {} for key in asked}
-        seen = 0
-        for data in users:
-            cohort, seen = Cohort(data), seen + data.t
-            moment = None
-            for key, request in asked.items():
-                if seen > servers[key][1]:
-                    continue
-                if request.kind == "moment":  # the same for every server: it depends on no U
-                    answer = moment = cohort.answer(request) if moment is None else moment
-                else:
-                    answer = cohort.answer(request)
-                add(totals[key], answer)
-        for key in asked:
-            servers[key][0].receive([totals[key]])
-
-
-def add(total: Statistics, answer: Statistics) -> None:
-    """Add an answer to a running total."""
-    for name, value in answer.items():
-        total[name] = total[name] + value if name in total else value
-
-
-@dataclass(frozen=True)
-class Regime:
-    """Where the noise decides the error of the whole mechanism: small beside 1, large beside what the same users leave without it.
-
-    Attributes
-    ----------
-    start : float or None
-        Subspace error of a public start; None for the private one.
-    rounds : int
-    epsilons : tuple of float
-        At the largest number of users.
-    users : tuple of int
-        At the largest ε.
-    """
-
-    start: float | None
-    rounds: int
-    epsilons: tuple[float, ...]
-    users: tuple[int, ...]
-
-
-#: The private start decides where t ε is small, the rounds where a public start is far from what they reach.
-REGIMES = {
-    "start": Regime(None, 1, (0.01, 0.02, 0.04), (50_000, 100_000, 200_000)),
-    "rounds": Regime(0.2, 4, (0.5, 1.0, 2.0), (50_000, 100_000, 200_000)),
-}
-
-
-def slopes(regime: Regime, seeds: int) -> None:
-    """Slopes of the whole mechanism's subspace error in ε, √ρ and t, each with a 95 % t-interval over the seeds."""
-    spec, clip = InstanceSpec(t=1, m=20, d=20, r=2, k=2), levels(20, 2, 2)
-    largest, most = max(regime.users), max(regime.epsilons)
-    runs = [(e, largest) for e in regime.epsilons] + [(most, t) for t in regime.users[:-1]]
-    runs += [(np.inf, t) for t in regime.users]
-    errors = np.empty((seeds, len(runs)))
-    for s in range(seeds):
-        users = Users(spec, largest, block=2000, seed=s)
-        start = public_start(users.U, regime.start, s)
-        share = 0.5 if regime.start is None else 0.0
-        servers = {}
-        for number, (e, t) in enumerate(runs):
-            schedule = Schedule(clip=clip, rho=rho_for(e, DELTA), rounds=regime.rounds, sparsity=2, start_share=share)
-            # The same noise, differently scaled, in every run of a seed: slopes compare like with like.
-            servers[number] = Server(schedule, start, SeededNoise(s)), t
-        train_together(servers, users)
-        errors[s] = [metrics.subspace_distance(server.U, users.U) for server, _ in servers.values()]
-    start_name = "private start" if regime.start is None else f"public start at {regime.start:g}"
-    print(f"{start_name}, rounds: {regime.rounds}, seeds: {seeds}")
-    for (e, t), column in zip(runs, errors.T, strict=True):
-        print(f"| ε = {e:g} | t = {t:,} | {np.median(column):.3e} |")
-    n = len(regime.epsilons)
-    along_t = [*range(n, n + len(regime.users) - 1), n - 1]
-    roots = [math.sqrt(rho_for(e, DELTA)) for e in regime.epsilons]
-    report_slope("ε", regime.epsilons, errors[:, :n])
-    report_slope("√ρ", roots, errors[:, :n])
-    report_slope("t", regime.users, errors[:, along_t])
-    print(f"√ρ itself has slope {slope(regime.epsilons, roots):+.3f} in ln(ε)", flush=True)
-    if regime.start is not None:
-        smallest, floor = (float(np.median(errors[:, column])) for column in (n - 1, -1))
-        contraction = (floor / regime.start) ** (1 / regime.rounds)
-        in_root = weighting_slope(regime.start, regime.rounds, contraction, smallest, roots[-1] / np.array(roots))
-        in_users = weighting_slope(regime.start, regime.rounds, contraction, smallest, largest / np.array(regime.users))
-        print(
-            f"the server's weighting predicts {in_root:+.3f} in ln(√ρ) and {in_users:+.3f} in ln(t), at the contraction of "
-            f"{contraction:.3f} a round without noise"
-        )
-
-
-def weighting_slope(start: float, rounds: int, contraction: float, smallest: float, louder: np.ndarray) -> float:
-    """Slope in 1/noise of the error after some rounds, as the server's weighting of rounds makes it, in one dimension [D].
-
-    Parameters
-    ----------
-    start : float
-        Error of the start.
-    rounds : int
-    contraction : float
-        What a round leaves of an error without noise.
-    smallest : float
-        Error at the quietest noise, which sets its size.
-    louder : array
-        Noise of every run over the quietest.
-    """
-
-    def error(noise: float) -> float:
-        # As `Server._from_normal`: gain against the uncertainty τ, which shrinks at most fourfold a round; an n × r matrix of
-        # entries s has norm s(√(d − r) + √r).
-        entry, tau, left, variance = noise / (math.sqrt(18) + math.sqrt(2)), 1 / math.sqrt(20), start, 0.0
-        for _ in range(rounds):
-            gain = 1 / (1 + entry**2 / tau**2)
-            kept = 1 - gain + gain * contraction
-            left, variance = kept * left, kept**2 * variance + (gain * noise) ** 2
-            tau *= math.sqrt(max(1 - gain, 1 / 16))
-        return math.sqrt(left**2 + variance)
-
-    quietest = float(brentq(lambda noise: error(noise) - smallest, 1e-9, 1.0))
-    return slope(1 / louder, [error(quietest * factor) for factor in louder])
-
-
-def public_start(U: np.ndarray, error: float | None, seed: int) -> np.ndarray:
-    """An orthonormal start at this subspace error from U; a random one for None."""
-    noise = np.random.default_rng([seed, 1]).standard_normal(U.shape)
-    if error is None:
-        return np.linalg.qr(noise)[0]
-    noise -= U @ (U.T @ noise)
-    return np.linalg.qr(U + math.tan(math.asin(error)) * noise / np.linalg.norm(noise, 2))[0]
-
-
-def report_slope(name: str, x: Sequence[float], errors: np.ndarray) -> None:
-    """Mean of the seeds' slopes, with its t-interval."""
-    found = np.array([slope(x, row) for row in errors])
-    half = (
-        float(t_law.ppf(0.975, len(found) - 1)) * found.std(ddof=1) / math.sqrt(len(found))
-        if len(found) > 1
-        else math.inf
+def subspace_error(solver: PrivateAMHT, spec: InstanceSpec, seed: int) -> float:
+    instance = generate(spec, seed)
+    server, _ = solver.train(
+        DataBlocks(instance.problem.data, 2000),
+        d=spec.d,
+        rank=spec.r,
+        sparsity=spec.k,
+        rng=np.random.default_rng([seed, 1]),
     )
-    print(f"slope of ln(error) in ln({name}): {found.mean():+.3f} ± {half:.3f}")
+    return metrics.subspace_distance(server.U, instance.truth.U)
 
 
-def noise_slopes(seeds: int) -> None:
-    """What the noise alone does to the private start: its U against that of the same users without noise, in ε and in t.
+def reference(seeds: int) -> None:
+    """Median subspace error of the default settings, against the same without noise, and `amht` where it is not exact."""
+    print("| t | d | r | k | σ | ε = 1 | ε = ∞ | amht |\n|---|---|---|---|---|---|---|---|")
+    for spec in REFERENCE:
+        errors = [
+            statistics.median(subspace_error(PrivateAMHT(epsilon=e, delta=DELTA), spec, s) for s in range(seeds))
+            for e in (1.0, math.inf)
+        ]
+        if spec.noise:  # without noise it finds U exactly
+            instance = generate(spec, 0)
+            errors.append(metrics.subspace_distance(solve(instance.problem, "amht").model.U, instance.truth.U))
+        shown = " | ".join(f"{e:.2g}" for e in errors)
+        print(f"| {spec.t:,} | {spec.d} | {spec.r} | {spec.k} | {spec.noise:g} | {shown} |", flush=True)
 
-    Sampling and clipping are in both and cancel. Medians over the seeds, each with 5 draws of the noise per user set. What
-    they leave without noise is shown beside it, and the number of users at which both are equal for ε = 1.
+
+# ---------------------------------------------------------------------------------------------- rivals
+class DPAM(Server):
+    """Differentially private alternating minimisation of personalised linear models (Jain et al. 2021; Google Research).
+
+    As we read it: clipped A and V with Gaussian noise, A projected to positive semidefinite matrices with a ridge, U solved for; no
+    weighting of rounds and no use of the structure of A. Users take their own sparse step here, which the original does not have.
     """
-    spec, clip = InstanceSpec(t=1, m=20, d=20, r=2, k=2), levels(20, 2, 2)
-    epsilons, numbers = (0.1, 0.2, 0.4, 0.8, 1.6), (8000, 16_000, 32_000, 64_000)
-    budgets = {e: rho_for(e, DELTA) for e in epsilons}
-    errors: dict[tuple[float, int], list[float]] = {}
-    sampled: dict[int, list[float]] = {}
+
+    def _from_normal(self, A: np.ndarray, V: np.ndarray, a_noise: float, v_noise: float) -> np.ndarray:
+        d, r = self.U.shape
+        values, basis = np.linalg.eigh(A)
+        inverse = 1 / (np.maximum(values, 0.0) + a_noise * math.sqrt(2 * d * r) + 1e-12)
+        return np.linalg.qr((basis @ (inverse * (basis.T @ V.T.ravel()))).reshape(r, d).T)[0]
+
+
+def dpam(spec: InstanceSpec, data: MultiTaskData, epsilon: float, seed: int) -> np.ndarray:
+    schedule = Schedule(
+        rho=rho_for(epsilon, DELTA), rounds=4, sparsity=spec.k, kind="statistics", clip=clip_of(spec), start_share=0.5
+    )
+    server = DPAM(schedule, np.eye(spec.d, spec.r), SeededNoise(seed))
+    run(server, [Cohort(block) for block in DataBlocks(data, 2000)])
+    return server.U
+
+
+def fedrep(
+    spec: InstanceSpec, data: MultiTaskData, epsilon: float, seed: int, level: float, sparsity: int
+) -> np.ndarray:
+    """Private FedRep (arXiv 2506.19220) as we read it: Gaussian noise on the mean of users' gradients, each clipped at one level.
+
+    It is given what it does not have: the private start of this toolkit, the exact number of users, the step of a unit curvature,
+    and in `rivals` the best of three levels in hindsight; ``sparsity`` > 0 gives it this toolkit's users as well.
+    """
+    rounds, rng, rho = 6, np.random.default_rng([seed, 2]), rho_for(epsilon, DELTA)
+    X, y = data.X.reshape(data.t, -1, data.d), data.y.reshape(data.t, -1)
+    moment = direction_statistics(*unit_scale(X, y)[:2])["moment"] * lattice("moment", None)
+    noise = rng.standard_normal(moment.shape) / math.sqrt(rho)
+    U = np.linalg.eigh(moment + (noise + noise.T) / 2)[1][:, ::-1][:, : spec.r]
+    size = level * math.sqrt(rounds / rho)  # half of ρ in so many parts
+    for _ in range(rounds):
+        W, B = local_step(U, data, sparsity)
+        residual = (X @ (W @ U.T + B)[:, :, None])[:, :, 0] - y
+        each = (residual[:, None, :] @ X)[:, 0][:, :, None] * W[:, None, :] / X.shape[1]
+        norm = np.linalg.norm(each, axis=(1, 2))
+        total = np.einsum("bdr,b->dr", each, np.minimum(1, level / np.maximum(norm, 1e-300)))
+        U = np.linalg.qr(U - (total + size * rng.standard_normal(U.shape)) / data.t)[0]
+    return U
+
+
+def rivals(seeds: int) -> None:
+    """Median subspace error of all on one grid of t and ε, the same users and budget."""
+    print(
+        "| t | ε | private-amht | Priv-AltMin | DPAM | Private FedRep | the same with sparse users |\n|---|---|---|---|---|---|---|"
+    )
+    for t in (1000, 3000, 9000):
+        for epsilon in (0.25, 1.0, 4.0):
+            found: dict[str, list[float]] = {}
+            for s in range(seeds):
+                answers: dict[str, list[np.ndarray]] = {}
+                spec = InstanceSpec(t=t, m=20, d=20, r=2, k=2)
+                instance = generate(spec, s)
+                data, truth = instance.problem.data, instance.truth.U
+
+                for name, solver in (
+                    ("ours", PrivateAMHT(epsilon=epsilon, delta=DELTA, insecure_seed=s)),
+                    ("altmin", PrivAltMin(epsilon=epsilon, delta=DELTA, insecure_seed=s, clip=clip_of(spec))),
+                ):
+                    k = 0 if name == "altmin" else 2
+                    blocks = DataBlocks(data, 2000)
+                    server, _ = solver.train(blocks, d=20, rank=2, sparsity=k, rng=np.random.default_rng(s))
+                    answers[name] = [server.U]
+                answers["dpam"] = [dpam(spec, data, epsilon, s)]
+                for k in (0, 2):
+                    answers[f"fedrep {k}"] = [fedrep(spec, data, epsilon, s, level, k) for level in (0.1, 0.3, 1.0)]
+                for name, subspaces in answers.items():  # the best in hindsight where there are several
+                    found.setdefault(name, []).append(min(metrics.subspace_distance(U, truth) for U in subspaces))
+            shown = " | ".join(f"{statistics.median(errors):.2g}" for errors in found.values())
+            print(f"| {t:,} | {epsilon:g} | {shown} |", flush=True)
+
+
+# ---------------------------------------------------------------------------------------------- levels
+def rounds(seeds: int) -> None:
+    """Level over subspace error in every round at the reference sizes: κ of `theory.private_plan`."""
     for s in range(seeds):
-        users = Users(spec, numbers[-1], seed=s)
-        moment, seen = np.zeros((20, 20)), 0
-        for data in users:
-            moment += Cohort(data).answer(Request(0, "moment", np.eye(20, 2), clip, 2))["moment"]
-            seen += data.t
-            if seen not in numbers:
-                continue
-            free = noisy_start(moment, clip, np.inf, 0)
-            sampled.setdefault(seen, []).append(metrics.subspace_distance(free, users.U))
-            for (e, rho), draw in itertools.product(budgets.items(), range(5)):
-                U = noisy_start(moment, clip, rho, 1000 * s + draw)
-                errors.setdefault((e, seen), []).append(metrics.subspace_distance(U, free))
-    print("ε at t = 64000")
-    table("ε", epsilons, lambda e: statistics.median(errors[e, 64_000]))
-    print("t at ε = 0.4")
-    table("t", numbers, lambda t: statistics.median(errors[0.4, int(t)]))
-    print("without noise, against the truth")
-    table("t", numbers, lambda t: statistics.median(sampled[int(t)]))
-    most = numbers[-1]
-    noise = statistics.median(errors[0.4, most]) * most * math.sqrt(budgets[0.4])
-    sampling = statistics.median(sampled[most]) * math.sqrt(most)
-    equal = noise**2 / (sampling**2 * rho_for(1.0, DELTA))
-    print(f"noise {noise:.3g}/(t√ρ), sampling {sampling:.3g}/√t: equal at t = {equal:,.0f} for ε = 1")
+        instance = generate(InstanceSpec(t=5000, m=20, d=20, r=2, k=2), s)
+        solver = PrivateAMHT(epsilon=1.0, delta=DELTA, insecure_seed=s)
+        server = Server(solver._schedule(solver._budget()[0], 2), np.eye(20, 2), SeededNoise(s))
+        shown = []
+        while (request := server.request()) is not None:
+            if request.kind == "gradient":
+                shown.append(request.level / metrics.subspace_distance(request.U, instance.truth.U))
+            server.receive([Cohort(instance.problem.data).answer(request)])
+        print("level / error:", " ".join(f"{ratio:.2f}" for ratio in shown))
 
 
-def noisy_start(moment: np.ndarray, clip: Clip, rho: float, seed: int) -> np.ndarray:
-    """U of the private start that a server with budget ρ makes of the exact sum."""
-    schedule = Schedule(clip=clip, rho=rho, rounds=1, sparsity=2, start_share=0.5)
-    return Server(schedule, np.eye(20, 2), SeededNoise(seed)).receive([{"moment": moment}])
+# ---------------------------------------------------------------------------------------------- a real table
+def table(file: Path, task: str, target: str, rank: int, sparsity: int, seeds: int) -> None:
+    """Explained variance on every fourth rating of users with eight or more, against ε.
 
-
-def dimension(seeds: int, draws: int = 20) -> None:
-    """Privacy error of one round from the truth as public start, k = 0: A and V against one gradient, as d grows.
-
-    The exact sums of a set of users are the same for every draw of the noise; a seed's error is the median of its draws.
+    The level of sharing that needs no budget is nothing (ridge on one's own rows); the global model is not private.
     """
-    sizes, t = (8, 16, 32, 64), 20_000
-    errors = {release: np.empty((seeds, len(sizes))) for release in ("normal", "gradient")}
-    for s, (column, d) in itertools.product(range(seeds), enumerate(sizes)):
-        users = Users(InstanceSpec(t=1, m=2 * d, d=d, r=2, k=0), t, seed=s, block=1000)
-        # At the truth every gradient is zero, so its level is public knowledge of the residual: take that of w x y.
-        clip = levels(d, 2, 0)
-        clip = replace(clip, gradient=clip.x * clip.w * clip.y)
-        schedules = {}
-        for release in errors:
-            solver = PrivAltMin(epsilon=8.0, delta=DELTA, clip=clip, rounds=1, release=release, start=users.U)
-            schedules[release] = solver._schedule(solver._budget()[0], d, 2, 0, t)
-        totals: dict[str, Statistics] = {release: {} for release in schedules}
-        for cohort in map(Cohort, users):
-            for release, schedule in schedules.items():
-                request = Server(schedule, users.U, SeededNoise(0)).request()
-                assert request is not None
-                add(totals[release], cohort.answer(request))
-        for release, schedule in schedules.items():
-            found = [
-                Server(schedule, users.U, SeededNoise(1000 * s + n)).receive([totals[release]]) for n in range(draws)
-            ]
-            errors[release][s, column] = statistics.median(metrics.subspace_distance(U, users.U) for U in found)
-    for release, found_errors in errors.items():
-        print(f"\nrelease {release}, {seeds} seeds")
-        for d, column_of_d in zip(sizes, found_errors.T, strict=True):
-            print(f"| d = {d} | {np.median(column_of_d):.3e} |")
-        report_slope("d", sizes, found_errors)
+    data = load_users(file, task=task, target=target)
+    data = data.select(np.flatnonzero(data.counts >= 8))
+    position = np.arange(data.n) - np.repeat(data.offsets[:-1], data.counts)
+    held = position % 4 == 3
+    train = data.rows(~held)
+    total = float(np.var(data.y[held]))
+
+    def explained(predicted: np.ndarray) -> float:
+        return 1 - float(np.mean((data.y[held] - predicted) ** 2)) / total
+
+    def users(U: np.ndarray, k: int) -> float:
+        """Ridge on U within every user, and k coordinates of its own by exchange; the penalty is public: one."""
+        out = np.empty(data.n)
+        W, B = Cohort(train).parameters(U, k) if k else (np.zeros((data.t, U.shape[1])), np.zeros((data.t, data.d)))
+        for i in range(data.t):
+            X, y = train.task(i)
+            Z = X @ U
+            w = W[i] if k else np.linalg.solve(Z.T @ Z + np.eye(U.shape[1]), Z.T @ y)
+            out[data.offsets[i] : data.offsets[i + 1]] = data.task(i)[0] @ (U @ w + B[i])
+        return explained(out[held])
+
+    print(
+        f"{data.t:,} users, {train.n:,} rows fitted, {int(held.sum()):,} held out, d = {data.d}, r = {rank}, k = {sparsity}"
+    )
+    shared = np.linalg.solve(train.X.T @ train.X + np.eye(data.d), train.X.T @ train.y)
+    print(f"| global model, not private | {explained(data.X[held] @ shared):.4f} |")
+    print(f"| own rows only, ridge | {users(np.eye(data.d), 0):.4f} |")
+    print(f"| amht, not private | {users(solve(Problem(train, rank, sparsity, 1.0), 'amht').model.U, sparsity):.4f} |")
+    for epsilon in (0.5, 1.0, 2.0, 4.0, 8.0, math.inf):
+        found = []
+        for s in range(seeds):
+            solver = PrivateAMHT(epsilon=epsilon, delta=1e-5, insecure_seed=s)
+            server, _ = solver.train([train], d=data.d, rank=rank, sparsity=sparsity, rng=np.random.default_rng(s))
+            found.append(users(server.U, sparsity))
+        spread = f"{min(found):.4f} to {max(found):.4f}"
+        print(f"| ε = {epsilon:g} | {statistics.median(found):.4f} ({spread}) |", flush=True)
 
 
+# ---------------------------------------------------------------------------------------------- the large run
 def large(t: int, noise: float) -> None:
     """ε = 1 at t users against no noise, no sharing and no personal parts; the first 2000 users judge."""
     spec = InstanceSpec(t=1, m=20, d=20, r=2, k=2, noise=noise)
-    users, clip = Users(spec, t), levels(20, 2, 2)
-    print(f"t = {t}, d = 20, r = 2, k = 2, m = 20, σ = {noise:g}, clip {clip.to_dict()}")
-    print("| solver | ε | subspace | median user error | θ error | seconds |\n|---|---|---|---|---|---|")
+    users = Users(spec, t)
+    print(f"t = {t}, d = 20, r = 2, k = 2, m = 20, σ = {noise:g}")
+    print("| solver | ε | subspace | median user error | θ error | processor seconds |\n|---|---|---|---|---|---|")
     data, truth = next(users.instances())
     for name, solver, sparsity in (
-        ("private-amht", PrivateAMHT(epsilon=1.0, delta=DELTA, clip=clip), 2),
-        ("without noise", PrivateAMHT(epsilon=np.inf, delta=DELTA, clip=clip), 2),
-        ("priv-altmin", PrivAltMin(epsilon=1.0, delta=DELTA, clip=clip), 0),
+        ("private-amht", PrivateAMHT(epsilon=1.0, delta=DELTA), 2),
+        ("without noise", PrivateAMHT(epsilon=np.inf, delta=DELTA), 2),
+        ("priv-altmin", PrivAltMin(epsilon=1.0, delta=DELTA, clip=clip_of(spec)), 0),
     ):
-        start = time.perf_counter()
+        start = time.process_time()
         server, _ = solver.train(users, d=20, rank=2, sparsity=sparsity, rng=np.random.default_rng([0, 1]))
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         parts = [server.adapt(X, y, sparsity=sparsity) for X, y in data]
         model = LRSModel(server.U, np.array([p.w for p in parts]), sparse.csr_array(np.array([p.b for p in parts])))
         print(row(name, f"{server.privacy['epsilon']:.4g}", model, truth, seconds), flush=True)
-    from lrs import Problem
-
-    start = time.perf_counter()
+        print(f"peak memory so far {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB", flush=True)
+    start = time.process_time()
     alone = solve(Problem(data, 2, 2, noise), TaskRidge()).model
-    print(row("local-only (ridge)", "0", alone, truth, (time.perf_counter() - start) * t / data.t))
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(row("local-only (ridge)", "0", alone, truth, (time.process_time() - start) * t / data.t))
 
 
 def row(name: str, epsilon: str, model: LRSModel, truth: LRSModel, seconds: float) -> str:
@@ -349,18 +270,23 @@ def row(name: str, epsilon: str, model: LRSModel, truth: LRSModel, seconds: floa
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("slopes", "noise", "dimension", "large"))
+    parser.add_argument("what", choices=("reference", "rivals", "rounds", "table", "large"))
     parser.add_argument("--t", type=int, default=100_000)
-    parser.add_argument("--regime", choices=tuple(REGIMES), default="start", help="of the slopes")
     parser.add_argument("--noise", type=float, default=0.0)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--file", type=Path, help="of the table")
+    parser.add_argument("--task", default="student")
+    parser.add_argument("--target", default="y")
+    parser.add_argument("-r", type=int, default=2)
+    parser.add_argument("-k", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.what == "large":
         large(options.t, options.noise)
-    elif options.what == "slopes":
-        slopes(REGIMES[options.regime], options.seeds)
+    elif options.what == "table":
+        table(options.file, options.task, options.target, options.r, options.k, options.seeds)
     else:
-        {"noise": noise_slopes, "dimension": dimension}[options.what](options.seeds)
+        measure: Callable[[int], None] = {"reference": reference, "rivals": rivals, "rounds": rounds}[options.what]
+        measure(options.seeds)
 
 
 if __name__ == "__main__":

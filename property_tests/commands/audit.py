@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from lrs.cli import print_json, stdout
 from lrs.core.errors import InvalidInput
-from lrs.core.validate import hint
+from lrs.core.registry import import_attribute
+from lrs.core.validate import choice, hint
 
 if TYPE_CHECKING:
     from property_tests.families.low_rank_sparse.privacy import Audit
@@ -33,6 +34,16 @@ def audit(
         typer.Option(metavar="NAME", help="Audit this broken server instead; repeatable; `all` for every one."),
     ] = None,
     audits: Annotated[int, typer.Option(min=1, help="Audits of each server, with consecutive seeds.")] = 1,
+    release: Annotated[
+        str, typer.Option(metavar="gradient|statistics", help="What the audited server releases in a round.")
+    ] = "gradient",
+    solver: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:ATTRIBUTE",
+            help="Audit this mechanism of your own: (schedule, start, noise, users) -> Server.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first audit.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
 ) -> None:
@@ -41,18 +52,24 @@ def audit(
     Exits with 1 when the bound exceeds what the ledger claims, or when the audit sees a difference where there is none.
     With --mutant the servers are broken on purpose, and it exits with 1 when one of them is not refuted.
     """
-    from property_tests.families.low_rank_sparse.privacy import MUTANTS, honest
+    from property_tests.families.low_rank_sparse.privacy import MUTANTS, Mutant, honest
     from property_tests.families.low_rank_sparse.privacy import audit as run
 
+    choice("release", release, ("gradient", "statistics"))
+    if solver is not None and mutant:
+        raise InvalidInput(
+            "solver: a mechanism of your own and the built-in mutants are audited one at a time; leave one out"
+        )
     names = list(MUTANTS) if mutant == ["all"] else (mutant or [])
     for name in names:
         if name not in MUTANTS:
             raise InvalidInput(f"mutant: no mutant named {name!r}; {hint(name, MUTANTS)} or all")
-    chosen = {name: MUTANTS[name] for name in names} or {"server": honest}
+    mechanism = honest if solver is None else import_attribute(solver, "solver")
+    chosen = {name: MUTANTS[name] for name in names} or {solver or "server": Mutant(mechanism, cast(Any, release))}
     results = {}
-    for name, mechanism in chosen.items():
+    for name, (audited, kind) in chosen.items():
         results[name] = [
-            run(mechanism, epsilon=epsilon, delta=delta, rounds=rounds, trials=trials, alpha=alpha, seed=each)
+            run(audited, epsilon=epsilon, delta=delta, rounds=rounds, trials=trials, alpha=alpha, seed=each, kind=kind)
             for each in range(seed, seed + audits)
         ]
         if not as_json:

@@ -649,7 +649,6 @@ def _plan_users(
     needs = planning.plan_users(wanted)
     if output is not None:
         planning.draw(output, wanted)
-    assert wanted.clip is not None
     if as_json:
         print_json(
             {
@@ -658,7 +657,8 @@ def _plan_users(
                 "privacy": {"epsilon": epsilon, "delta": delta, "rho": wanted.rho, "neighbours": "add-remove"},
                 "tolerance": wanted.tolerance,
                 "rounds": wanted.rounds,
-                "clip": wanted.clip.to_dict(),
+                "release": "gradient" if wanted.clip is None else "statistics",
+                "clip": wanted.clip and wanted.clip.to_dict(),
                 "unit": "users",
                 "needs": [need.to_dict() for need in needs],
                 "users": int(needs[-1].amount),
@@ -674,9 +674,10 @@ def _plan_users(
         table.add_row(need.source, f"{need.amount:,.0f}", need.note)
     console = stdout()
     console.print(table)
-    levels = ", ".join(f"{name} = {value:.3g}" for name, value in wanted.clip.to_dict().items())
+    levels = ", ".join(f"{name} = {value:.3g}" for name, value in wanted.clip.to_dict().items()) if wanted.clip else ""
+    released = f"A and V released at clip levels {levels}" if wanted.clip else "gradients released"
     console.print(
-        f"Tolerance τ = {wanted.tolerance:g}, {wanted.rounds} rounds, clip levels {levels}; rows of unit covariance, weights "
+        f"Tolerance τ = {wanted.tolerance:g}, {wanted.rounds} rounds, {released}; rows of unit covariance, weights "
         f"of unit scale (λ_r = r).{'' if sizes == given else ' No sizes were given: these are the reference sizes.'}",
         soft_wrap=True,
     )

@@ -1,51 +1,54 @@
-"""The benchmark of the private variant measures the mechanism itself, however it shares its passes over the users."""
+"""The benchmark of the private variant runs its rivals as what they are."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 
-from lrs import InstanceSpec, PrivateAMHT
-from lrs.families.low_rank_sparse import metrics
-from lrs.private import Schedule, SeededNoise, Server, rho_for
-from property_tests.benchmarks.private import Users, levels, public_start, report_slope, train_together, weighting_slope
+from lrs import InstanceSpec, generate, metrics
+from property_tests.benchmarks import private
+from property_tests.benchmarks.private import Users, dpam, fedrep
+
+SPEC = InstanceSpec(t=600, m=12, d=8, r=1, k=1)
 
 
-def test_training_together_is_training_alone():
-    users = Users(InstanceSpec(t=1, m=10, d=8, r=1, k=1), 60, block=20, seed=3)
-    start, clip = public_start(users.U, None, 3), levels(8, 1, 1)
-    solver = PrivateAMHT(epsilon=5.0, delta=1e-6, clip=clip, rounds=2, insecure_seed=4, start_share=0.5)
-    alone, _ = solver.train(users, d=8, rank=1, sparsity=1, rng=np.random.default_rng(0))
-    servers = {
-        t: (
-            Server(
-                Schedule(clip=clip, rho=rho_for(5.0, 1e-6), rounds=2, sparsity=1, start_share=0.5),
-                start,
-                SeededNoise(4),
-            ),
-            t,
-        )
-        for t in (20, 60)
-    }
-    train_together(servers, users)
-    assert metrics.subspace_distance(servers[60][0].U, alone.U) < 1e-6
-    assert metrics.subspace_distance(servers[20][0].U, alone.U) > 1e-3
+def test_rivals_learn_when_there_is_budget_and_not_without():
+    instance = generate(SPEC, 0)
+    data, truth = instance.problem.data, instance.truth.U
+    for answer in (
+        lambda e: dpam(SPEC, data, e, 0),
+        lambda e: fedrep(SPEC, data, e, 0, 0.3, 0),
+        lambda e: fedrep(SPEC, data, e, 0, 0.3, 1),
+    ):
+        much, little = (metrics.subspace_distance(answer(e), truth) for e in (1e3, 1e-2))
+        assert much < 0.1 < little
 
 
-@pytest.mark.parametrize("error", [0.05, 0.2, 0.9])
-def test_a_public_start_is_as_far_as_it_says(error):
-    U = np.linalg.qr(np.random.default_rng(0).standard_normal((9, 2)))[0]
-    assert metrics.subspace_distance(public_start(U, error, 1), U) == pytest.approx(error)
+def test_users_in_blocks_share_one_truth():
+    users = Users(SPEC, 50, block=20, seed=3)
+    sizes = [(data.t, metrics.subspace_distance(truth.U, users.U)) for data, truth in users.instances()]
+    assert [t for t, _ in sizes] == [20, 20, 10]
+    assert max(gap for _, gap in sizes) < 1e-12
 
 
-def test_weighting_tends_to_the_power_law_as_rounds_are_added():
-    louder = np.array([4.0, 2.0, 1.0])
-    few, many = (weighting_slope(0.2, rounds, 0.3, 0.03, louder) for rounds in (4, 64))
-    assert -0.95 < few < -0.8
-    assert many == pytest.approx(-1, abs=0.02)
-
-
-def test_slopes_are_those_of_power_laws(capsys):
-    x = (1.0, 2.0, 4.0)
-    report_slope("x", x, np.array([[c / v for v in x] for c in (1.0, 3.0)]))
-    assert "-1.000 ± 0.000" in capsys.readouterr().out
+def test_the_table_prints_an_honest_row_for_every_budget(tmp_path, capsys):
+    data = generate(SPEC, 0).problem.data
+    lines = ["student,a,b,c,d,e,f,g,h,y"]
+    lines += [
+        ",".join(map(repr, [int(g), *map(float, x), float(y)]))
+        for g, x, y in zip(data.groups, data.X, data.y, strict=True)
+    ]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(lines))
+    private.table(path, "student", "y", 1, 0, 1)
+    printed = capsys.readouterr().out
+    assert printed.count("| ε = ") == 6
+    free = float(printed.split("ε = inf | ")[1].split()[0])
+    whole = float(printed.split("global model, not private | ")[1].split()[0])
+    assert math.isfinite(free)
+    assert free > whole + 0.2
+    assert np.isfinite(whole)
+    with pytest.raises(SystemExit):
+        private.main(["nothing"])

@@ -76,11 +76,11 @@ def test_a_sensitivity_that_is_too_small_is_refuted():
 
 
 def test_noise_that_is_not_what_the_ledger_says_is_refuted(monkeypatch):
-    train, normal = PrivateAMHT.train, SeededNoise.normal
+    train, add = PrivateAMHT.train, SeededNoise.add
 
     def quiet(self, *arguments, **options):
         with monkeypatch.context() as patch:
-            patch.setattr(SeededNoise, "normal", lambda source, shape: normal(source, shape) / 2)
+            patch.setattr(SeededNoise, "add", lambda source, value, scale: add(source, value, scale / 2))
             return train(self, *arguments, **options)
 
     monkeypatch.setattr(PrivateAMHT, "train", quiet)

@@ -1,12 +1,12 @@
 """The private variant: when the noise of the releases is small beside what t users say together.
 
-ρ is the total zCDP budget: half of it pays the private start, the rest is split evenly over L rounds and over A and V, as
-`lrs.PrivateAMHT` does by default. Rows have unit covariance, so that the smallest eigenvalue of A is t λ_r/r.
+ρ is the total zCDP budget: two fifths pay the private start, the rest is split evenly over L rounds, as `lrs.PrivateAMHT` does by
+default; of a round a small share counts the users within their level, or A and V have one half each. Rows have unit covariance.
 """
 
 from __future__ import annotations
 
-from sympy import Integer, sqrt
+from sympy import Integer, Rational, sqrt
 
 from theory.families.low_rank_sparse import assumptions as a
 from theory.language.predicate import And, Predicate
@@ -20,29 +20,44 @@ A_x = declare("A_x", r"A_1", "clip level of ‖x‖", kind="level")
 A_y = declare("A_y", r"A_2", "clip level of |y|", kind="level")
 A_xb = declare("A_xb", r"A_3", "clip level of |xᵀb|", kind="level")
 A_w = declare("A_w", r"A_w", "clip level of ‖w‖", kind="level")
-A_s = declare("A_s", r"A_s", "clip level of ‖Xᵀy/m‖", kind="level")
+Gamma_s = declare(
+    "Gamma_s", r"\Gamma", "eigenvalue of E ssᵀ/‖s‖² along a shared direction, less the largest other one", kind="level"
+)
+kappa_g = declare("kappa_g", r"\kappa", "level of the gradients over the present subspace error", kind="level")
+tau_0 = declare("tau_0", r"\tau_0", "subspace error of the start from which rounds improve", kind="level", maximum=1.0)
 tau = declare("tau", r"\tau", "subspace error that the privacy noise may cause", kind="level", maximum=1.0)
 private_error = declare(
     "private_error", r"e_{\text{DP}}", "subspace error caused by the privacy noise", kind="error", zero_allowed=True
 )
 
-#: Standard deviations of the noise: Δ/√(2ρ') with ρ' = ρ/2 for the start and ρ/(4L) for each A and V.
-start_noise = A_s**2 / sqrt(rho_dp)
-a_noise = A_w**2 * A_x**2 * sqrt(2 * L / rho_dp)
-v_noise = A_x * A_w * (A_y + A_xb) * sqrt(2 * L / rho_dp)
+#: Standard deviations of the noise: Δ/√(2ρ') with ρ' = 2ρ/5 for the start, 3ρ/(5L) for a round.
+START, ROUNDS, COUNT = Rational(2, 5), Rational(3, 5), Rational(3, 50)
+start_noise = 1 / sqrt(2 * START * rho_dp)
+gradient_noise = sqrt(L / (2 * ROUNDS * (1 - COUNT) * rho_dp))
+a_noise = A_w**2 * A_x**2 * sqrt(L / (ROUNDS * rho_dp))
+v_noise = A_x * A_w * (A_y + A_xb) * sqrt(L / (ROUNDS * rho_dp))
 #: r times the smallest eigenvalue of Σ wwᵀ, and of A for rows of unit covariance. Bounds are written t λ_r ≥ …, a form in which
 #: the relations between them can be decided.
 signal = t * lambda_r
 
 start_small = Predicate(
     "start beside its noise",
-    signal,
+    t * Gamma_s,
     ">=",
-    start_noise * sqrt(2 * d) * r * (1 + tau) / tau,
+    start_noise * sqrt(2 * d) * (1 + tau_0) / tau_0,
     DERIVED,
     Status.DERIVED,
     meaning="Symmetric noise of norm ‖E‖ = s√(2d) turns the leading eigenvectors, a gap g above the others, by a sine of at most "
-    "‖E‖/(g − ‖E‖) (Davis–Kahan and Weyl): at most τ where g ≥ (1 + τ)‖E‖/τ.",
+    "‖E‖/(g − ‖E‖) (Davis–Kahan and Weyl): at most τ₀ where g ≥ (1 + τ₀)‖E‖/τ₀.",
+)
+rounds_halve = Predicate(
+    "rounds that halve the error",
+    t,
+    ">=",
+    2 * kappa_g * r * gradient_noise * (sqrt(d) + sqrt(r)),
+    DERIVED,
+    Status.DERIVED,
+    meaning="With a level of κ times the present error e, the step r/t adds noise of norm r κ e s(√d + √r)/t: at most e/2.",
 )
 a_usable = Predicate(
     "A above its noise",
@@ -75,29 +90,28 @@ error_small = Predicate(
     "small error from privacy",
     private_error / tau,
     "<=",
-    Integer(2),
+    Integer(1),
     DERIVED,
     Status.DERIVED,
-    meaning="A and V each add at most τ, to first order in the noise.",
+    meaning="The start is within τ₀ ≤ 2^L τ, and each of L rounds leaves one half, to first order in the noise.",
 )
 
 THEOREM = Theorem(
     name="amht-private",
     title="Private AMHT-LRS: users that drown the noise",
     statement=(
-        "With clipped statistics, Gaussian noise, half of the budget for the start and an even split of the rest over L rounds, the "
-        "privacy noise turns the start by at most τ, and that of a round moves the subspace by at most 2τ, to first order, both "
-        "in expectation over the noise's norm."
+        "With gradients bounded per user at a level that follows the error, Gaussian noise and an even split of the budget over L "
+        "rounds, the privacy noise leaves a subspace error of at most τ, to first order, in expectation over the noise's norm."
     ),
     assumptions=And(
         "assumptions of the private variant",
-        (a.gaussian_design, a.independent_rows, a.orthonormal, start_small, a_usable, a_small, v_small),
+        (a.gaussian_design, a.independent_rows, a.orthonormal, start_small, rounds_halve),
     ),
     conclusions=(error_small,),
     source=DERIVED,
     status=Status.DERIVED,
     notes=(
-        "Necessary scaling, not a proof of convergence: clipping bias, sampling error and the sparse step under noise are "
-        "left out. The paper's own private theorem is not at hand."
+        "Necessary scaling, not a proof of convergence: clipping bias, sampling error, noise of the responses and the sparse step "
+        "under noise are left out. The paper's own private theorem is not at hand."
     ),
 )
