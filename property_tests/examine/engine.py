@@ -402,15 +402,21 @@ class Examination:
         return True
 
     def decide(self) -> None:
-        """Fresh configurations and pressed ones, a batch in every open cell in turn, until evidence or budget decides."""
+        """Fresh configurations and pressed ones, a batch in every open cell in turn, until evidence or budget decides.
+
+        A cell in which something failed goes on until it is decided before the others do: what is broken is found soon.
+        """
         while self.tally.verdict is not Verdict.REFUTED:
             opened = [cell for cell in self.cells if self._open(cell)]
             if not opened:
                 break
             for cell in opened:
-                self._batch(cell)
-                if self.tally.verdict is Verdict.REFUTED:
-                    return
+                again = True
+                while again:
+                    self._batch(cell)
+                    if self.tally.verdict is Verdict.REFUTED:
+                        return
+                    again = any(c.failures for c in self.tally.strata[cell].counts) and self._open(cell)
         for cell, stratum in self.tally.strata.items():
             if not stratum.trials and self._outside[cell] and not stratum.skipped:
                 self.tally.leave_out(cell, "every problem drawn lay outside the region")
