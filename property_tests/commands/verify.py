@@ -291,7 +291,7 @@ def _print_report(report: Report) -> None:
         if r.cause:
             why = [f"broken by the counterexample to {r.cause}"]
         if r.verdict is Verdict.REFUTED and (found := statement.numbers(r)):
-            why.append(f"success probability {found}" if r.claim.kind.p0 < 1 else found)
+            why.append(f"succeeds with probability {found}" if r.claim.kind.p0 < 1 else found)
         if r.tally is not None and (slow := statement.not_examined(r.tally)):
             why.append(f"not examined in {len(slow)} of {len(r.tally.cells)} cells")
         if r.resumed:
@@ -359,19 +359,22 @@ def _print_cells(report: Report) -> None:
         stdout().print(Text(f"\n{title}", style="bold"), soft_wrap=True)
         columns = [Column(name, no_wrap=True) for name in ("cell", "verdict", "kept", "P ≥")]
         table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        outside: dict[str, list[str]] = {}
+        others: dict[str, list[str]] = {}
         for row in rows:
             verdict = str(row["verdict"])
             if verdict == Verdict.OUT_OF_SCOPE.value:
-                outside.setdefault(row["why"], []).append(row["cell"])
+                others.setdefault(f"OUT OF SCOPE ({row['why']})", []).append(row["cell"])
+                continue
+            if not row["trials"] and not row["why"]:
+                others.setdefault("not tried before the verdict fell", []).append(row["cell"])
                 continue
             low = statement.figure(row["at_least"]) if row["trials"] else row["why"]
             words = Text(verdict.replace("_", " "), style=_STYLE.get(verdict, "dim"))
             table.add_row(row["cell"], words, f"{row['successes']} of {row['trials']}", low)
-        stdout().print(table)
-        for why, cells in outside.items():
-            text = f"OUT OF SCOPE ({why}): {'; '.join(cells)}"
-            stdout().print(Text(text, style="dim"), soft_wrap=True)
+        if table.row_count:
+            stdout().print(table)
+        for why, cells in others.items():
+            stdout().print(Text(f"{why}: {'; '.join(cells)}", style="dim"), soft_wrap=True)
     for name, why in report.uncertified.items():
         stdout().print(Text(f"\n{r.claim.name}, region of {name}: NOT CERTIFIED, {why}", style="bold"), soft_wrap=True)
 

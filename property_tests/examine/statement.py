@@ -64,9 +64,10 @@ def numbers(result: Result) -> str:
         cell = next((c for c in tally.cells if tally.verdict_of(c) is Verdict.REFUTED), worst)
         pressed = [c for c in tally.strata[cell].pressed.values() if c.trials]
         count = max([tally.strata[cell].pool, *pressed], key=lambda c: (c.failures / max(c.trials, 1), c.trials))
-        where = f" in {named(cell)}" if len(tally.cells) > 1 else ""
-        which = "of one configuration" if count is not tally.strata[cell].pool else "of the configurations"
-        return f"at most {figure(count.high(tally.alpha) + 5e-4)} {which}{where} ({count.failures} of {count.trials} failed)"
+        where = f" of {named(cell)}" if len(tally.cells) > 1 else ""
+        which = "on one configuration" if count is not tally.strata[cell].pool else "on the configurations"
+        high = figure(min(1.0, count.high(tally.alpha) + 1e-3))
+        return f"at most {high} {which}{where} ({count.failures} of {count.trials} failed)"
     text = f"at least {figure(low)}"
     if len(tally.cells) > 1:
         text += f" in the worst of {len(tally.examined)} cells ({named(worst)}), {figure(tally.overall[0])} over all"
