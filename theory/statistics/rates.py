@@ -23,17 +23,29 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize
+from scipy import optimize, stats
 
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import finite, real
+from theory.statistics import shapes
+from theory.statistics.shapes import Shapes
 
 #: K of the rounding floor K · eps · cond · scale: a run's errors add up over a few thousand operations.
 ROUNDING_FACTOR = 1000.0
 #: A floor within this factor of the stated noise level is explained by it.
 NOISE_FACTOR = 3.0
-#: Straightness below which a trace bends like a power law, and above which it converges faster than any geometric one.
-STRAIGHT, BENT_DOWN = 0.6, 1.5
+#: Straightness below which a trace bends like a power law.
+STRAIGHT = 0.6
+#: The rivals of a geometric rate: stretched exponentials exp(−c t^p) up to this p, power laws up to this order.
+STRETCHED, ORDER = 0.85, 10.0
+#: Exponent p beyond which a trace is faster than geometric.
+FASTER = 1.1
+#: Fewest errors that are judged.
+FEWEST = 5
+#: Errors within this factor of a floor are bent by it.
+NEAR_FLOOR = 20.0
+#: Constant C of C ρ^t beyond which a rate says nothing of the trace.
+LARGEST_CONSTANT = 1000.0
 
 
 class RateVerdict(enum.Enum):
@@ -44,7 +56,8 @@ class RateVerdict(enum.Enum):
     SUPERLINEAR = "superlinear"
     SUBLINEAR = "sublinear"
     STALLED = "stalled"
-    WEAK = "weak"
+    INCONCLUSIVE = "inconclusive"
+    WEAK = INCONCLUSIVE  # its name in the first edition
     TOO_SLOW = "too slow"
 
     @property
@@ -64,9 +77,22 @@ _SENTENCES = {
     RateVerdict.SUPERLINEAR: "Faster than geometric: the slope grows towards the end.",
     RateVerdict.SUBLINEAR: "Slower than geometric: the slope dies out like that of a power law.",
     RateVerdict.STALLED: "The error stands still at a level that neither rounding nor the stated noise explains.",
-    RateVerdict.WEAK: "The trace covers too few decades to tell a geometric rate from a power law.",
+    RateVerdict.INCONCLUSIVE: "The trace does not tell a geometric rate from a rival.",
     RateVerdict.TOO_SLOW: "The error exceeds the claimed envelope C · rate^t.",
 }
+
+
+class Reason(enum.Enum):
+    """Why a certificate cannot be given."""
+
+    STEPS = "too few steps"
+    DECADES = "too few decades"
+    FLOOR = "the floor is met too early"
+    JUMP = "one jump decides"
+    STRETCHED = "a stretched exponential is as good"
+    POWER = "a power law is as good"
+    PLATEAU = "a plateau, then a drop"
+    CONSTANT = "the hidden constant is too large"
 
 
 @dataclass(frozen=True)
@@ -116,6 +142,14 @@ class RateCertificate:
     explained_level: float
     start: int
     stop: int
+    reason: Reason | None = None
+    rate_interval: tuple[float, float] = (0.0, 1.0)
+    constant_bound: float = math.inf
+    straightness_interval: tuple[float, float] = (-math.inf, math.inf)
+    exponent: float = math.nan
+    exponent_interval: tuple[float, float] = (0.0, math.inf)
+    rival: str | None = None
+    evidence: float = math.nan
 
     @property
     def sentence(self) -> str:
@@ -246,26 +280,23 @@ class _Plateau(NamedTuple):
     level: float
 
 
-class _Shape(NamedTuple):
-    decline: float  # of ln M, from the first to the last index
-    mean: float  # slope of ln M per step
-    straightness: float
-    straightness_error: float
+class _Straightness(NamedTuple):
+    value: float  # NaN when it is not defined
+    error: float
 
     @property
     def bent(self) -> bool:
         """Bent like a power law, beyond what the jitter explains."""
-        return self.straightness + 3 * self.straightness_error < STRAIGHT
+        return self.value + 3 * self.error < STRAIGHT
 
 
-def _shape(log_majorant: np.ndarray, jitter: float) -> _Shape:
+def _straightness(log_majorant: np.ndarray, jitter: float) -> _Straightness:
     n = len(log_majorant)
-    decline = float(log_majorant[0] - log_majorant[-1])
-    mean = -decline / max(n - 1, 1)
-    if n < 4 or not decline > 0:
-        return _Shape(decline, mean, math.nan, 0.0)
+    mean = float(log_majorant[-1] - log_majorant[0]) / max(n - 1, 1)
+    if n < 4 or not mean < 0:
+        return _Straightness(math.nan, 0.0)
     last = _line(log_majorant[-max(3, math.ceil(n / 3)) :], jitter)
-    return _Shape(decline, mean, last.slope / mean, last.error / -mean)
+    return _Straightness(last.slope / mean, last.error / -mean)
 
 
 def _plateau(logs: np.ndarray, jitter: float) -> _Plateau | None:
@@ -285,6 +316,73 @@ def _plateau(logs: np.ndarray, jitter: float) -> _Plateau | None:
             near = level + max(math.log(2), 3 * float(np.std(logs[first:])))
             return _Plateau(int(np.argmax(logs <= near)), int(length), level)
     return None
+
+
+def _jump(logs: np.ndarray) -> int | None:
+    """Index before the one step that decides, if there is one.
+
+    Its size is counted from the lowest of three errors before it to the highest of three after it, so that jitter makes
+    none; it decides when it is a quarter of the decline and four times the mean of the other steps.
+    """
+    n = len(logs)
+    if n < 3:
+        return None
+    padded = np.concatenate([np.full(2, np.inf), logs, np.full(2, -np.inf)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 3)
+    gaps = windows.min(axis=1)[: n - 1] - windows.max(axis=1)[3 : n + 2]
+    at, decline = int(np.argmax(gaps)), float(logs[0] - logs[-1])
+    gap = float(gaps[at])
+    return at if gap > 0.25 * decline and gap > 4 * max(decline - gap, 0.0) / (n - 2) else None
+
+
+class _Finding(NamedTuple):
+    """What the shapes say of a trace from `first` on."""
+
+    first: int
+    shapes: Shapes
+    verdict: RateVerdict  # of the shape alone: CERTIFIED, SUPERLINEAR, SUBLINEAR or INCONCLUSIVE
+    reason: Reason | None
+
+
+def _judge(logs: np.ndarray, first: int) -> _Finding:
+    s = shapes.fit(logs[first:], first, stretched=STRETCHED, power=ORDER)
+    low, high = s.exponent_interval
+    if high < STRETCHED:
+        verdict, reason = RateVerdict.SUBLINEAR, None
+    elif low <= STRETCHED:
+        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.STRETCHED
+    elif s.order <= ORDER:
+        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.POWER
+    elif high < 1:
+        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.STRETCHED
+    elif low <= FASTER:
+        verdict, reason = RateVerdict.CERTIFIED, None
+    elif s.plateau_gain > 0:
+        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.PLATEAU
+    else:
+        verdict, reason = RateVerdict.SUPERLINEAR, None
+    return _Finding(first, s, verdict, reason)
+
+
+def _decades(finding: _Finding, n: int) -> float:
+    """Range of the fitted line in powers of ten, two standard errors up."""
+    s = finding.shapes
+    return (s.slope + 2 * s.slope_error) * (n - 1 - finding.first) / math.log(10)
+
+
+def _find(logs: np.ndarray, min_decades: float) -> _Finding:
+    """The whole trace, or what is left without a fast start when only that makes it bent."""
+    whole = _judge(logs, 0)
+    n = len(logs)
+    if whole.verdict is not RateVerdict.CERTIFIED and whole.shapes.exponent_interval[1] < 1:
+        for share in (0.25, 0.5):
+            first = math.ceil(share * n)
+            if n - first < FEWEST:
+                break
+            tail = _judge(logs, first)
+            if tail.verdict is RateVerdict.CERTIFIED and _decades(tail, n) >= min_decades:
+                return tail
+    return whole
 
 
 def certify(
@@ -356,67 +454,109 @@ def certify(
     plateau = _plateau(logs, jitter)
     below = np.flatnonzero(majorant <= explained)
 
-    # Active phase: from start to where the floor is met, or to the end of the trace.
-    end = len(logs) - 1
+    # Active phase: from start to the last error above a floor, or to the end of the trace.
+    met = len(logs) - 1  # where the floor is met
     floor: float | None = None
     if plateau is not None:
-        floor, end = math.exp(plateau.level), plateau.knee
+        floor, met = math.exp(plateau.level), plateau.knee
     reached = plateau is not None and plateau.level <= math.log(explained)
     if len(below):
-        reached, end = True, min(end, int(below[0]))
+        reached, met = True, min(met, int(below[0]))
         floor = float(np.median(e[start + int(below[0]) :])) if floor is None else floor
-    shape = _shape(log_majorant[: end + 1], jitter)
-
+    straightness = _straightness(log_majorant[: met + 1], jitter)
     standing = False
     if not reached:
-        standing = shape.decline <= max(3 * math.sqrt(2) * jitter, 1e-9)
+        decline = float(log_majorant[0] - log_majorant[met])
+        standing = decline <= max(3 * math.sqrt(2) * jitter, 1e-9)
         if plateau is not None:
             # A straight descent onto it, or a third of the run: not the tail of a power law, which is one long bend.
-            standing = standing or not shape.bent or 3 * plateau.length >= len(logs)
+            standing = standing or not straightness.bent or 3 * plateau.length >= len(logs)
         if standing:
             floor = float(np.median(e[start:])) if floor is None else floor
         else:
-            floor, end = None, len(logs) - 1
-            shape = _shape(log_majorant, jitter)
-    reason: Literal["rounding", "noise"] | None = None
+            floor, met, plateau = None, len(logs) - 1, None
+    reason_of_floor: Literal["rounding", "noise"] | None = None
     if reached and floor is not None:
-        reason = "rounding" if floor <= rounding else "noise"
+        reason_of_floor = "rounding" if floor <= rounding else "noise"
 
     # The floor is no part of the claim where it is explained, and is where it is not.
-    last = start + end if reached else len(e) - 1
+    last = start + met if reached else len(e) - 1
     envelope = envelope_rate(e, constant, start, last) if last > start else 0.0
     holds = None if rate is None else envelope <= rate
-    decades = shape.decline / math.log(10)
+
+    # The drop that lands on a floor does not count, nor what a floor may have bent, nor one step that decides.
+    end = met
+    if reached or standing:
+        cut = math.log(explained) if plateau is None else plateau.level + math.log(NEAR_FLOOR)
+        end = max(int(np.argmax(log_majorant <= cut)) - 1, 0) if log_majorant[-1] <= cut else met
+    jump = _jump(log_majorant[: min(met, end + 1) + 1])
+    if jump is not None:
+        end = min(end, jump)
+    active = logs[: end + 1]
+    finding = _find(active, min_decades) if len(active) >= FEWEST and active[-1] < active[0] else None
+    covered = _decades(finding, len(active)) if finding else 0.0
+    reason: Reason | None = None
     if standing:
         verdict = RateVerdict.STALLED
-    elif shape.bent:
+    elif finding is not None and finding.verdict is RateVerdict.SUBLINEAR:
         verdict = RateVerdict.SUBLINEAR
     elif holds is False:
         verdict = RateVerdict.TOO_SLOW
-    elif decades < min_decades or shape.straightness < STRAIGHT:
-        verdict = RateVerdict.WEAK
-    elif shape.straightness > BENT_DOWN:
-        verdict = RateVerdict.SUPERLINEAR
     else:
-        verdict = RateVerdict.CERTIFIED if reached else RateVerdict.TRUNCATED
-    stop, kappa = start + end, shape.straightness
-    fitted = math.exp(shape.mean) if stop > start else 0.0
+        verdict = RateVerdict.INCONCLUSIVE
+        if finding is not None and covered >= min_decades * (1 - 1e-9):
+            verdict, reason = finding.verdict, finding.reason
+        elif jump is not None:
+            reason = Reason.JUMP
+        elif reached:
+            reason = Reason.FLOOR
+        else:
+            reason = Reason.STEPS if finding is None else Reason.DECADES
+    first = finding.first if finding else 0
+    active = active[first:]
+    decline = max(float(log_majorant[first] - log_majorant[end]), 0.0)
+    s = finding.shapes if finding else None
+    fitted = math.exp(-s.slope) if s else math.exp(-decline / end) if end else 0.0
+    width = s.slope_error * stats.t.ppf(0.995, max(len(active) - 2, 1)) if s else math.inf
+    fastest, slowest = fitted * math.exp(-width), min(fitted * math.exp(width), 1.0)
+    hidden = envelope_constant(e, fitted, start, start + end) if 0 < fitted < 1 else 1.0
+    bound = envelope_constant(e, fastest, start, start + end) if 0 < fastest < 1 else math.inf
+    if verdict is RateVerdict.CERTIFIED and hidden > LARGEST_CONSTANT:
+        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.CONSTANT
+    if verdict is RateVerdict.CERTIFIED and not reached:
+        verdict = RateVerdict.TRUNCATED
+    correlated = 1.0
+    if s:
+        jitter, correlated = s.jitter, math.sqrt((1 + s.correlation) / (1 - s.correlation))
+    kappa = _straightness(log_majorant[first : end + 1], jitter * correlated)
+    rival, evidence = None, math.nan
+    if s:
+        rival = min(s.evidence, key=s.evidence.__getitem__)
+        evidence = s.evidence[rival] / (2 * math.log(10))
     return RateCertificate(
         verdict=verdict,
         rate=fitted,
-        constant=envelope_constant(e, fitted, start, stop) if 0 < fitted < 1 else 1.0,
+        constant=hidden,
         envelope=envelope,
         claimed_rate=rate,
         claimed_constant=None if rate is None else constant,
         holds=holds,
-        decades=decades,
-        straightness=kappa,
-        excluded_order=excluded_order(kappa, decades) if math.isfinite(kappa) else 0.0,
+        decades=decline / math.log(10),
+        straightness=kappa.value,
+        excluded_order=s.order if s else 0.0,
         floor=floor,
-        floor_reason=reason,
+        floor_reason=reason_of_floor,
         explained_level=explained,
-        start=start,
-        stop=stop,
+        start=start + first,
+        stop=start + end,
+        reason=reason,
+        rate_interval=(fastest, slowest),
+        constant_bound=bound,
+        straightness_interval=(kappa.value - 3 * kappa.error, kappa.value + 3 * kappa.error),
+        exponent=s.exponent if s else math.nan,
+        exponent_interval=s.exponent_interval if s else (0.0, math.inf),
+        rival=rival,
+        evidence=evidence,
     )
 
 
