@@ -1,16 +1,19 @@
 """Is an observed run a geometric convergence? A certificate per trace, with every way it can fail told apart.
 
 A trace is a sequence of errors e₀ … e_T of anyone's iteration. What a theorem promises is e_t ≤ C ρ^{t−t₀} e_{t₀} down to
-a floor; what a plot shows is a line that looks straight. The certificate rests on three measured things:
+a floor; what a plot shows is a line that looks straight. The certificate rests on four things:
 
 1. the *envelope* ρ(C) = max_t (M_t / (C M_{t₀}))^{1/(t−t₀)} of the right majorant M_t = max_{u≥t} e_u: a promise
    (ρ, C) is kept iff ρ(C) ≤ ρ;
-2. the *dynamic range*: a power law looks straight over two decades and cannot over six;
-3. the *straightness* κ, the slope of ln M in the last third over its mean slope: 1 for a geometric trace, while a power
-   law of order q over D decades has the κ of `power_law_straightness`, whatever its offset.
+2. the *dynamic range* above the floor, without the drop that lands on it and without a single step that decides;
+3. the *evidence* against rivals that are fitted to the same errors (`theory.statistics.shapes`): stretched exponentials
+   exp(−c t^p) with p ≤ STRETCHED, power laws (t + c)^{−q} with q ≤ ORDER, a plateau and then a drop. Geometric means that
+   all of them are excluded and p = 1 is not;
+4. the *hidden constant* C of the fitted rate, which is bounded.
 
 A floor counts as reached only when it is *explained*, by rounding (K · eps · cond · scale) or by noise; a run that
-stands still anywhere else has STALLED. Derived [D]; the thresholds are calibrated on synthetic families in the tests.
+stands still anywhere else has STALLED. Derived [D]; thresholds are calibrated, and error rates measured on other traces, by
+`property_tests/benchmarks/rate_errors.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize, stats
+from scipy import stats
 
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import finite, real
@@ -36,10 +39,15 @@ ROUNDING_FACTOR = 1000.0
 NOISE_FACTOR = 3.0
 #: Straightness below which a trace bends like a power law.
 STRAIGHT = 0.6
+_SLOWER = ("stretched exponential", "power law")
 #: The rivals of a geometric rate: stretched exponentials exp(−c t^p) up to this p, power laws up to this order.
 STRETCHED, ORDER = 0.85, 10.0
 #: Exponent p beyond which a trace is faster than geometric.
 FASTER = 1.1
+#: Share of a trace that may be a plateau before a geometric descent.
+SHORT_PLATEAU = 0.15
+#: Shares of a trace that are left out at its beginning, when it is faster there than later.
+BURN_IN = (0.1, 0.2, 0.3, 0.4, 0.5)
 #: Fewest errors that are judged.
 FEWEST = 5
 #: Errors within this factor of a floor are bent by it.
@@ -103,20 +111,21 @@ class RateCertificate:
     ----------
     verdict : RateVerdict
     rate : float
-        Fitted contraction per step, exp of the mean slope of ln M over the active phase.
+        Fitted contraction per step, exp of the slope of ln e over the active phase.
     constant : float
-        Smallest C with e_t ≤ C · rate^{t−start} · M_start over the active phase.
+        The hidden constant: smallest C with e_t ≤ C · rate^{t−t₀} · M_{t₀} over the active phase, from the first error that
+        the caller asked for.
     envelope : float
         ρ(C) at the claimed constant (C = 1 when nothing was claimed).
     claimed_rate, claimed_constant : float or None
     holds : bool or None
         Whether the claim is kept; None when there was none.
     decades : float
-        Dynamic range of the active phase, in powers of ten.
+        Dynamic range in powers of ten, down to the last error before the floor is met.
     straightness : float
-        κ; NaN when the active phase has fewer than four points.
+        κ, the slope of ln M in the last third over its mean slope; NaN when the active phase has fewer than four points.
     excluded_order : float
-        Every power law of a smaller order bends more than this trace does over as many decades; inf excludes all.
+        Every power law of a smaller order is excluded, whatever its offset; inf excludes all.
     floor : float or None
         Level at which the trace stands still; None when it does not.
     floor_reason : {"rounding", "noise"} or None
@@ -124,7 +133,25 @@ class RateCertificate:
     explained_level : float
         The level below which a floor is explained.
     start, stop : int
-        First and last index of the active phase.
+        First and last index of the active phase, which is what the shapes are fitted to. It begins later than asked where the
+        trace is faster at first than later, and ends where a floor begins to bend it, before the drop that lands on a floor,
+        and before a single step that decides.
+    reason : Reason or None
+        Why there is no certificate; None unless the verdict is INCONCLUSIVE.
+    rate_interval : (float, float)
+        99 % interval of the rate of a geometric trace, under correlated jitter.
+    constant_bound : float
+        The hidden constant at the fastest rate of that interval: with it the envelope holds for every rate in it.
+    straightness_interval : (float, float)
+        κ ± three standard errors, under correlated jitter.
+    exponent, exponent_interval : float, (float, float)
+        p of the stretched exponential exp(−c t^p) that fits best, and those that are not excluded; 1 is geometric.
+    rival : str or None
+        The rival that fits best: "stretched exponential", "power law", "plateau then drop" or "one jump".
+    evidence : float
+        log₁₀ of the likelihood of a geometric trace over that rival; NaN for "one jump".
+    jump : float
+        Decades of the largest step that was not counted: the one that lands on a floor, or one that decides.
     """
 
     verdict: RateVerdict
@@ -150,11 +177,14 @@ class RateCertificate:
     exponent_interval: tuple[float, float] = (0.0, math.inf)
     rival: str | None = None
     evidence: float = math.nan
+    jump: float = 0.0
 
     @property
     def sentence(self) -> str:
         """The verdict in words, with the figures it rests on."""
         parts = [self.verdict.sentence]
+        if self.reason is not None:
+            parts.append(f"{self.reason.value[0].upper()}{self.reason.value[1:]}.")
         if self.verdict is RateVerdict.STALLED and self.floor is not None:
             parts.append(
                 f"It stands at {self.floor:.2g}; rounding or noise explains levels up to {self.explained_level:.2g}."
@@ -163,22 +193,28 @@ class RateCertificate:
             parts.append(
                 f"The claim is {self.claimed_rate:.6g} with C = {self.claimed_constant:g}; the trace needs {self.envelope:.6g}."
             )
-        elif self.verdict is RateVerdict.WEAK:
-            parts.append(
-                "It starts at its floor." if self.stop == self.start else f"It covers {self.decades:.2g} decades."
-            )
+        elif self.stop == self.start:
+            parts.append("No range is left above its floor.")
         else:
             parts.append(
-                f"Rate {self.rate:.4g} per step over {self.decades:.3g} decades, straightness {self.straightness:.2f}."
+                f"Rate {self.rate:.4g} per step with C = {self.constant:.3g} over {self.decades:.3g} decades, "
+                f"straightness {self.straightness:.2f}."
             )
+        if self.jump > 1:
+            parts.append(f"One step of {self.jump:.3g} decades does not count.")
         return " ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is not finite is None."""
         values = asdict(self)
         values["verdict"] = self.verdict.name
+        values["reason"] = None if self.reason is None else self.reason.name
         values["sentence"] = self.sentence
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        return {k: [_plain(x) for x in v] if isinstance(v, tuple) else _plain(v) for k, v in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_trace(trace: Any, least: int = 4) -> Float[np.ndarray, " n"]:
@@ -225,35 +261,6 @@ def envelope_constant(trace: Any, rate: float, start: int = 0, stop: int | None 
     with np.errstate(divide="ignore"):
         logs = np.log(majorant[start : stop + 1]) - np.log(majorant[start])
     return float(np.exp(np.max(logs - np.arange(len(logs)) * math.log(rate))))
-
-
-def power_law_straightness(order: float, decades: float) -> float:
-    """κ of (τ + c)^{−order} seen over ``decades`` powers of ten; the offset c cancels.
-
-    With R = 10^{decades/order} the factor by which time has grown, κ = 3 ln(3R / (1 + 2R)) / ln R.
-    """
-    log_r = decades * math.log(10) / order
-    # ln(3R/(1+2R)) = −ln1p((1/R − 1)/3), which neither overflows for large R nor cancels for R near 1.
-    return -3 * math.log1p(math.expm1(-log_r) / 3) / log_r
-
-
-def excluded_order(straightness: float, decades: float) -> float:
-    """Order below which every power law over ``decades`` is less straight than ``straightness``.
-
-    Examples
-    --------
-    >>> round(excluded_order(0.6, 6.0), 1)
-    9.2
-    """
-    if not decades > 0 or not straightness > 0:
-        return 0.0
-    if straightness > 1 - 1e-9:
-        return math.inf
-    scale = math.log(decades)
-    root = optimize.brentq(
-        lambda u: power_law_straightness(math.exp(u), decades) - straightness, scale - 60, scale + 25
-    )
-    return math.exp(root)
 
 
 class _Line(NamedTuple):
@@ -326,7 +333,7 @@ def _jump(logs: np.ndarray) -> int | None:
     """
     n = len(logs)
     if n < 3:
-        return None
+        return 0 if n == 2 else None
     padded = np.concatenate([np.full(2, np.inf), logs, np.full(2, -np.inf)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, 3)
     gaps = windows.min(axis=1)[: n - 1] - windows.max(axis=1)[3 : n + 2]
@@ -335,11 +342,48 @@ def _jump(logs: np.ndarray) -> int | None:
     return at if gap > 0.25 * decline and gap > 4 * max(decline - gap, 0.0) / (n - 2) else None
 
 
+class _Floor(NamedTuple):
+    level: float | None  # None where the trace ends before one
+    met: int  # where it is met, or the end of the trace
+    end: int  # the last error that it does not touch
+    reached: bool  # and explained
+    standing: bool  # at a level that nothing explains
+
+
+def _floor(logs: np.ndarray, log_majorant: np.ndarray, explained: float) -> _Floor:
+    jitter = _jitter(logs)
+    plateau = _plateau(logs, jitter)
+    below = np.flatnonzero(log_majorant <= explained)
+    n = len(logs)
+    met = n - 1
+    level = None
+    if plateau is not None:
+        level, met = math.exp(plateau.level), plateau.knee
+    reached = plateau is not None and plateau.level <= explained
+    if len(below):
+        reached, met = True, min(met, int(below[0]))
+        level = math.exp(float(np.median(logs[below[0] :]))) if level is None else level
+    standing = False
+    if not reached:
+        standing = float(log_majorant[0] - log_majorant[met]) <= max(3 * math.sqrt(2) * jitter, 1e-9)
+        if plateau is not None:
+            # A straight descent onto it, or a third of the run: not the tail of a power law, which is one long bend.
+            bent = _straightness(log_majorant[: met + 1], jitter).bent
+            standing = standing or not bent or 3 * plateau.length >= n
+        if not standing:
+            return _Floor(None, n - 1, n - 1, False, False)
+        level = math.exp(float(np.median(logs))) if level is None else level
+    touched = explained if plateau is None else plateau.level + math.log(NEAR_FLOOR)
+    end = max(int(np.argmax(log_majorant <= touched)) - 1, 0) if log_majorant[-1] <= touched else met
+    return _Floor(level, met, end, reached, standing)
+
+
 class _Finding(NamedTuple):
     """What the shapes say of a trace from `first` on."""
 
     first: int
     shapes: Shapes
+    decades: float  # range of the fitted line, two standard errors up
     verdict: RateVerdict  # of the shape alone: CERTIFIED, SUPERLINEAR, SUBLINEAR or INCONCLUSIVE
     reason: Reason | None
 
@@ -347,42 +391,59 @@ class _Finding(NamedTuple):
 def _judge(logs: np.ndarray, first: int) -> _Finding:
     s = shapes.fit(logs[first:], first, stretched=STRETCHED, power=ORDER)
     low, high = s.exponent_interval
+    plateau = s.plateau * (1 - s.plateau_slope) if s.plateau_gain > 0 else 0.0
+    verdict, reason = RateVerdict.INCONCLUSIVE, None
     if high < STRETCHED:
-        verdict, reason = RateVerdict.SUBLINEAR, None
-    elif low <= STRETCHED:
-        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.STRETCHED
+        verdict = RateVerdict.SUBLINEAR
+    elif low <= STRETCHED or high < 1:
+        reason = Reason.STRETCHED
     elif s.order <= ORDER:
-        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.POWER
-    elif high < 1:
-        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.STRETCHED
-    elif low <= FASTER:
-        verdict, reason = RateVerdict.CERTIFIED, None
-    elif s.plateau_gain > 0:
-        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.PLATEAU
+        reason = Reason.POWER
+    elif low <= FASTER or 0 < plateau <= SHORT_PLATEAU * len(logs):
+        verdict = RateVerdict.CERTIFIED
+    elif plateau > 0:
+        reason = Reason.PLATEAU
     else:
-        verdict, reason = RateVerdict.SUPERLINEAR, None
-    return _Finding(first, s, verdict, reason)
+        verdict = RateVerdict.SUPERLINEAR
+    decades = (s.slope + 2 * s.slope_error) * (len(logs) - 1 - first) / math.log(10)
+    return _Finding(first, s, decades, verdict, reason)
 
 
-def _decades(finding: _Finding, n: int) -> float:
-    """Range of the fitted line in powers of ten, two standard errors up."""
-    s = finding.shapes
-    return (s.slope + 2 * s.slope_error) * (n - 1 - finding.first) / math.log(10)
-
-
-def _find(logs: np.ndarray, min_decades: float) -> _Finding:
+def _find(logs: np.ndarray, min_decades: float) -> _Finding | None:
     """The whole trace, or what is left without a fast start when only that makes it bent."""
-    whole = _judge(logs, 0)
     n = len(logs)
-    if whole.verdict is not RateVerdict.CERTIFIED and whole.shapes.exponent_interval[1] < 1:
-        for share in (0.25, 0.5):
+    if n < FEWEST or logs[-1] >= logs[0]:
+        return None
+    whole = _judge(logs, 0)
+    if whole.shapes.exponent_interval[1] < 1:
+        for share in BURN_IN:
             first = math.ceil(share * n)
             if n - first < FEWEST:
                 break
             tail = _judge(logs, first)
-            if tail.verdict is RateVerdict.CERTIFIED and _decades(tail, n) >= min_decades:
+            if tail.decades < min_decades:
+                break
+            if tail.verdict is RateVerdict.CERTIFIED:
                 return tail
     return whole
+
+
+def _verdict(
+    floor: _Floor, finding: _Finding | None, holds: bool | None, jump: bool, min_decades: float
+) -> tuple[RateVerdict, Reason | None]:
+    if floor.standing:
+        return RateVerdict.STALLED, None
+    if finding is not None and finding.verdict is RateVerdict.SUBLINEAR:
+        return RateVerdict.SUBLINEAR, None
+    if holds is False:
+        return RateVerdict.TOO_SLOW, None
+    if finding is not None and finding.decades >= min_decades * (1 - 1e-9):
+        return finding.verdict, finding.reason
+    if jump:
+        return RateVerdict.INCONCLUSIVE, Reason.JUMP
+    if floor.reached:
+        return RateVerdict.INCONCLUSIVE, Reason.FLOOR
+    return RateVerdict.INCONCLUSIVE, Reason.STEPS if finding is None else Reason.DECADES
 
 
 def certify(
@@ -450,89 +511,45 @@ def certify(
     majorant = right_majorant(e)[start:]
     tiny = explained * 1e-9  # exact zeros are legitimate errors, their logarithm is not
     logs, log_majorant = np.log(np.maximum(e[start:], tiny)), np.log(np.maximum(majorant, tiny))
-    jitter = _jitter(logs)
-    plateau = _plateau(logs, jitter)
-    below = np.flatnonzero(majorant <= explained)
-
-    # Active phase: from start to the last error above a floor, or to the end of the trace.
-    met = len(logs) - 1  # where the floor is met
-    floor: float | None = None
-    if plateau is not None:
-        floor, met = math.exp(plateau.level), plateau.knee
-    reached = plateau is not None and plateau.level <= math.log(explained)
-    if len(below):
-        reached, met = True, min(met, int(below[0]))
-        floor = float(np.median(e[start + int(below[0]) :])) if floor is None else floor
-    straightness = _straightness(log_majorant[: met + 1], jitter)
-    standing = False
-    if not reached:
-        decline = float(log_majorant[0] - log_majorant[met])
-        standing = decline <= max(3 * math.sqrt(2) * jitter, 1e-9)
-        if plateau is not None:
-            # A straight descent onto it, or a third of the run: not the tail of a power law, which is one long bend.
-            standing = standing or not straightness.bent or 3 * plateau.length >= len(logs)
-        if standing:
-            floor = float(np.median(e[start:])) if floor is None else floor
-        else:
-            floor, met, plateau = None, len(logs) - 1, None
-    reason_of_floor: Literal["rounding", "noise"] | None = None
-    if reached and floor is not None:
-        reason_of_floor = "rounding" if floor <= rounding else "noise"
-
+    floor = _floor(logs, log_majorant, math.log(explained))
     # The floor is no part of the claim where it is explained, and is where it is not.
-    last = start + met if reached else len(e) - 1
+    last = start + floor.met if floor.reached else len(e) - 1
     envelope = envelope_rate(e, constant, start, last) if last > start else 0.0
     holds = None if rate is None else envelope <= rate
 
-    # The drop that lands on a floor does not count, nor what a floor may have bent, nor one step that decides.
-    end = met
-    if reached or standing:
-        cut = math.log(explained) if plateau is None else plateau.level + math.log(NEAR_FLOOR)
-        end = max(int(np.argmax(log_majorant <= cut)) - 1, 0) if log_majorant[-1] <= cut else met
-    jump = _jump(log_majorant[: min(met, end + 1) + 1])
-    if jump is not None:
-        end = min(end, jump)
-    active = logs[: end + 1]
-    finding = _find(active, min_decades) if len(active) >= FEWEST and active[-1] < active[0] else None
-    covered = _decades(finding, len(active)) if finding else 0.0
-    reason: Reason | None = None
-    if standing:
-        verdict = RateVerdict.STALLED
-    elif finding is not None and finding.verdict is RateVerdict.SUBLINEAR:
-        verdict = RateVerdict.SUBLINEAR
-    elif holds is False:
-        verdict = RateVerdict.TOO_SLOW
-    else:
-        verdict = RateVerdict.INCONCLUSIVE
-        if finding is not None and covered >= min_decades * (1 - 1e-9):
-            verdict, reason = finding.verdict, finding.reason
-        elif jump is not None:
-            reason = Reason.JUMP
-        elif reached:
-            reason = Reason.FLOOR
-        else:
-            reason = Reason.STEPS if finding is None else Reason.DECADES
+    end, jump = floor.end, _jump(log_majorant[: min(floor.met, floor.end + 1) + 1])
+    finding = _find(logs[: end + 1], min_decades)
+    if jump is not None and jump <= end and not (finding and finding.verdict is RateVerdict.SUBLINEAR):
+        end = jump
+        finding = _find(logs[: end + 1], min_decades)
+    # The last errors before a floor are bent by it and not fitted, but they are range.
+    before = end if jump == end else max(end, floor.met - 1 if floor.reached else end)
+    bent_by_floor = float(log_majorant[end] - log_majorant[before]) / math.log(10)
+    verdict, reason = _verdict(floor, finding, holds, jump == end, min_decades - bent_by_floor)
+
     first = finding.first if finding else 0
-    active = active[first:]
     decline = max(float(log_majorant[first] - log_majorant[end]), 0.0)
-    s = finding.shapes if finding else None
-    fitted = math.exp(-s.slope) if s else math.exp(-decline / end) if end else 0.0
-    width = s.slope_error * stats.t.ppf(0.995, max(len(active) - 2, 1)) if s else math.inf
-    fastest, slowest = fitted * math.exp(-width), min(fitted * math.exp(width), 1.0)
+    fitted = math.exp(-decline / end) if end else 0.0
+    fastest, slowest, jitter, rival, evidence = 0.0, 1.0, _jitter(logs), None, math.nan
+    s = None
+    if finding is not None:
+        s = finding.shapes
+        fitted = math.exp(-s.slope)
+        width = s.slope_error * float(stats.t.ppf(0.995, end - first - 1))
+        fastest, slowest = fitted * math.exp(-width), min(fitted * math.exp(width), 1.0)
+        jitter = s.jitter * math.sqrt((1 + s.correlation) / (1 - s.correlation))
+        rival = "plateau then drop" if reason is Reason.PLATEAU else min(_SLOWER, key=s.evidence.__getitem__)
+        evidence = s.evidence[rival] / (2 * math.log(10))
+    if reason is Reason.JUMP:
+        rival, evidence = "one jump", math.nan
     hidden = envelope_constant(e, fitted, start, start + end) if 0 < fitted < 1 else 1.0
-    bound = envelope_constant(e, fastest, start, start + end) if 0 < fastest < 1 else math.inf
     if verdict is RateVerdict.CERTIFIED and hidden > LARGEST_CONSTANT:
         verdict, reason = RateVerdict.INCONCLUSIVE, Reason.CONSTANT
-    if verdict is RateVerdict.CERTIFIED and not reached:
+    if verdict is RateVerdict.CERTIFIED and not floor.reached:
         verdict = RateVerdict.TRUNCATED
-    correlated = 1.0
-    if s:
-        jitter, correlated = s.jitter, math.sqrt((1 + s.correlation) / (1 - s.correlation))
-    kappa = _straightness(log_majorant[first : end + 1], jitter * correlated)
-    rival, evidence = None, math.nan
-    if s:
-        rival = min(s.evidence, key=s.evidence.__getitem__)
-        evidence = s.evidence[rival] / (2 * math.log(10))
+    straightness = _straightness(log_majorant[first : end + 1], jitter)
+    kappa, width = straightness.value, 3 * straightness.error
+    uncounted = log_majorant[before] - log_majorant[min(before + 1, len(logs) - 1)]
     return RateCertificate(
         verdict=verdict,
         rate=fitted,
@@ -541,22 +558,27 @@ def certify(
         claimed_rate=rate,
         claimed_constant=None if rate is None else constant,
         holds=holds,
-        decades=decline / math.log(10),
-        straightness=kappa.value,
+        decades=decline / math.log(10) + bent_by_floor,
+        straightness=kappa,
         excluded_order=s.order if s else 0.0,
-        floor=floor,
-        floor_reason=reason_of_floor,
+        floor=floor.level,
+        floor_reason=None
+        if not floor.reached or floor.level is None
+        else "rounding"
+        if floor.level <= rounding
+        else "noise",
         explained_level=explained,
         start=start + first,
         stop=start + end,
         reason=reason,
         rate_interval=(fastest, slowest),
-        constant_bound=bound,
-        straightness_interval=(kappa.value - 3 * kappa.error, kappa.value + 3 * kappa.error),
+        constant_bound=envelope_constant(e, fastest, start, start + end) if 0 < fastest < 1 else math.inf,
+        straightness_interval=(kappa - width, kappa + width),
         exponent=s.exponent if s else math.nan,
         exponent_interval=s.exponent_interval if s else (0.0, math.inf),
         rival=rival,
         evidence=evidence,
+        jump=float(uncounted) / math.log(10),
     )
 
 

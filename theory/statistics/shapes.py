@@ -26,10 +26,10 @@ LEVEL = 0.01
 #: No trace is taken to follow a curve more closely than this (standard deviation of ln e): models are not exact.
 LEAST_JITTER = 0.02
 #: Longer traces are averaged in blocks, down to this many.
-BLOCKS = 400
-_EXPONENTS = np.geomspace(0.1, 6.0, 49)
-_OFFSETS = np.geomspace(1e-9, 1e3, 61)  # c, in lengths of the trace
-_KNEES, _SLOPES = np.linspace(0.05, 0.95, 25), np.array([0.0, 0.15, 0.3, 0.5])
+BLOCKS = 250
+_EXPONENTS = np.geomspace(0.1, 6.0, 33)
+_OFFSETS = np.geomspace(1e-9, 1e3, 41)  # c, in lengths of the trace
+_KNEES, _SLOPES = np.linspace(0.05, 0.95, 19), np.array([0.0, 0.15, 0.3, 0.5])
 
 
 class Shapes(NamedTuple):
@@ -47,11 +47,11 @@ class Shapes(NamedTuple):
         b of the straight line, and its standard error.
     plateau, plateau_slope : float
         h and g of the plateau then drop that fits best.
-    plateau_gain, power_gain : float
+    plateau_gain : float
         How much better that shape fits than the best stretched exponential, in units of 2 ln likelihood.
     evidence : dict
-        2 ln likelihood of the straight line over the best curve of each rival family: slower stretched exponentials
-        (p ≤ `stretched`), power laws (order ≤ `power`).
+        2 ln likelihood of the straight line over the best curve of each rival: "stretched exponential" (p ≤ `stretched`),
+        "power law" (order ≤ `power`), "plateau then drop".
     jitter, correlation : float
         Standard deviation and AR(1) correlation of the noise.
     """
@@ -64,7 +64,6 @@ class Shapes(NamedTuple):
     plateau: float
     plateau_slope: float
     plateau_gain: float
-    power_gain: float
     evidence: dict[str, float]
     jitter: float
     correlation: float
@@ -144,56 +143,57 @@ def fit(logs: Float[np.ndarray, " n"], first: int = 0, *, stretched: float, powe
     def stretch(p: np.ndarray) -> np.ndarray:
         return np.exp(p[:, None] * log_u)
 
-    exponents = np.sort(np.concatenate([_EXPONENTS, [stretched, 1.0]]))
+    exponents = np.sort(np.append(_EXPONENTS, stretched))
     correlation = 0.0
     curves = np.concatenate([stretch(exponents), powers, drops])
     for _ in range(3):
         white = _Whitened(y, correlation)
-        rss, slopes, sizes = white.fit(curves)
+        rss, slopes, _ = white.fit(curves)
         best = int(np.argmin(rss))
         update = _correlation(white.residual(curves[best], slopes[best], y))
         if abs(update - correlation) < 0.02:
             break
         correlation = update
     white = _Whitened(y, correlation)
-    rss, slopes, sizes = white.fit(curves)
+    rss, slopes, _ = white.fit(curves)
     degrees = max(n - 3, 1)
     variance = max(float(rss.min()) / degrees, LEAST_JITTER**2 * (1 - correlation**2))
     threshold = float(stats.t.ppf(1 - LEVEL, degrees)) ** 2
-    by_p, by_c, by_h = np.split(rss / variance, [len(exponents), len(exponents) + len(powers)])
+    parts = [len(exponents), len(exponents) + len(powers)]
+    by_p, by_c, by_h = np.split(rss / variance, parts)
+    orders = np.split(slopes, parts)[1]
 
-    # The profile of p on a finer grid around its minimum.
-    inside = np.flatnonzero(by_p - by_p.min() <= threshold)
-    low, high = max(inside[0] - 1, 0), min(inside[-1] + 1, len(exponents) - 1)
-    for _ in range(2):
-        finer = np.linspace(exponents[low], exponents[high], 41)
-        profile = white.fit(stretch(finer))[0] / variance
-        inside = np.flatnonzero(profile - profile.min() <= threshold)
-        exponents, low, high = finer, max(inside[0] - 1, 0), min(inside[-1] + 1, len(finer) - 1)
-    least = float(profile.min())
-    interval = (_crossing(finer, profile - least - threshold, inside[0], -1), _crossing(finer, profile - least - threshold, inside[-1], 1))
+    least, best_c, h = float(by_p.min()), float(by_c.min()), int(np.argmin(by_h))
+    slower, of_order = by_p[exponents <= stretched].min(), by_c[orders <= power].min(initial=math.inf)
 
-    line, b, size = white.fit(np.stack([u, stretch(np.array([stretched]))[0]]))
-    straight, rival = line / variance
-    orders = slopes[len(by_p) : len(by_p) + len(by_c)]
-    best_c = float(by_c.min())
-    possible = orders[(by_c - min(best_c, straight, least) <= threshold) & (orders > 0)]
-    of_order = by_c[orders <= power]
-    slower = by_p[: int(np.searchsorted(np.sort(np.concatenate([_EXPONENTS, [stretched, 1.0]])), stretched)) + 1]
-    h = int(np.argmin(by_h))
+    # The profile of p on finer grids around its minimum.
+    for _ in range(3):
+        inside = np.flatnonzero(by_p - least <= threshold)
+        low, high = max(inside[0] - 1, 0), min(inside[-1] + 1, len(exponents) - 1)
+        finer = np.linspace(exponents[low], exponents[high], 25)
+        exponents = np.sort(np.append(finer, exponents[np.argmin(by_p)]))  # the best so far stays
+        by_p = white.fit(stretch(exponents))[0] / variance
+        least = float(by_p.min())
+    excess = by_p - least - threshold
+    inside = np.flatnonzero(excess <= 0)
+    interval = _crossing(exponents, excess, int(inside[0]), -1), _crossing(exponents, excess, int(inside[-1]), 1)
+
+    rss, (b,), (size,) = white.fit(u[None])
+    straight = float(rss[0]) / variance
+    possible = orders[by_c - min(best_c, least) <= threshold]
     return Shapes(
-        exponent=float(finer[int(np.argmin(profile))]),
+        exponent=float(exponents[int(np.argmin(by_p))]),
         exponent_interval=interval,
-        order=float(possible.min()) if len(possible) else math.inf,
-        slope=float(b[0]) / length,
-        slope_error=math.sqrt(variance / float(size[0])) / length,
+        order=float(possible.min(initial=math.inf)),
+        slope=float(b) / length,
+        slope_error=math.sqrt(variance / float(size)) / length,
         plateau=float(knees[h // len(_SLOPES), 0, 0]) * length,
         plateau_slope=float(_SLOPES[h % len(_SLOPES)]),
-        plateau_gain=least - float(by_h.min()),
-        power_gain=least - best_c,
+        plateau_gain=least - float(by_h[h]),
         evidence={
-            "stretched exponential": float(min(slower.min(), rival) - straight),
-            "power law": float((of_order.min() if len(of_order) else math.inf) - straight),
+            "stretched exponential": float(slower) - straight,
+            "power law": float(of_order) - straight,
+            "plateau then drop": float(by_h[h]) - straight,
         },
         jitter=math.sqrt(variance / (1 - correlation**2)),
         correlation=correlation,

@@ -52,7 +52,7 @@ def _envelope(context: Context) -> Outcome:
 
 
 def linear_or_faster(errors: tuple[float, ...]) -> Outcome:
-    """Whether a trace is certified to fall geometrically, or faster, over six decades."""
+    """Whether a trace is certified to fall geometrically, or faster, over six decades, or lands at rounding in one step."""
     # Ten decades within seven steps: too few points for a certificate, and faster than any power law asks for.
     at_once = 0 < len(errors) < 8 and errors[-1] <= FLOOR
     without = _without_a_rate(errors, 1 if at_once else 4)
@@ -63,9 +63,9 @@ def linear_or_faster(errors: tuple[float, ...]) -> Outcome:
     if errors[-1] >= errors[0]:
         return Outcome(False, -1.0, "the error does not fall", {"steps": float(len(errors))}, errors)
     certificate = certify(errors, condition=1e3)
-    # Or faster: a last step that lands at rounding makes the end of a trace steeper than its beginning.
-    faster = certificate.verdict is RateVerdict.SUPERLINEAR and certificate.decades >= DECADES
-    ok = certificate.verdict.linear or faster
+    # Or faster, or exact after finitely many steps: one that lands at rounding, and does not count for a rate.
+    exact = errors[-1] <= FLOOR and certificate.jump >= DECADES
+    ok = certificate.verdict.linear or certificate.verdict is RateVerdict.SUPERLINEAR or exact
     values = {"straightness": float(certificate.straightness), "decades": float(certificate.decades)}
     return Outcome(ok, 1.0 if ok else -1.0, "" if ok else certificate.sentence, values, errors)
 
@@ -89,8 +89,8 @@ register(
 register(
     Claim(
         name="rate/linear",
-        statement="The error falls geometrically or faster over at least six decades: a certificate that excludes "
-        "sublinear convergence and unexplained plateaus.",
+        statement="The error falls geometrically or faster over at least six decades, which a certificate tells from "
+        "stretched exponentials, power laws and unexplained plateaus, or one step takes it from there to rounding.",
         cite="geometric decay in Theorem 1 [M]; certificate of theory.statistics.rates [D]",
         kind=AtLeast(0.95, 0.80),
         configurations=lambda region: strategies.inside(region, corners=("plain", "signs")),
