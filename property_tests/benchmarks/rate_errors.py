@@ -100,12 +100,13 @@ def jump(rng: np.random.Generator, s: Settings) -> Drawn:
 
 
 def plateau(rng: np.random.Generator, s: Settings) -> Drawn:
-    """A plateau, level or a quarter as steep, then a drop of three steps or more."""
+    """A plateau, level or with a tenth of the decades at most, then a drop of three steps or more."""
     n, share = max(12, _steps(rng)), rng.uniform(*s.plateau)
     h = int(share * n)
     n = h + min(max(n - h, 3), int(rng.integers(3, 100)))
     t = np.arange(n)
-    y = float(rng.choice([0, 0.1, 0.25])) * np.minimum(t, h) + np.maximum(0, t - h)
+    before = float(rng.choice([0, 0.05, 0.1]))
+    y = before * np.minimum(t, h) / h + (1 - before) * np.maximum(0, t - h) / (n - 1 - h)
     return np.exp(_over(y, rng.uniform(3, 12)) + _noise(rng, n, s)), {}
 
 

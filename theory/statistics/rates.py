@@ -383,7 +383,7 @@ class _Finding(NamedTuple):
 
     first: int
     shapes: Shapes
-    decades: float  # range of the fitted line, two standard errors up
+    decades: float  # range of the fitted line, three standard errors up
     verdict: RateVerdict  # of the shape alone: CERTIFIED, SUPERLINEAR, SUBLINEAR or INCONCLUSIVE
     reason: Reason | None
 
@@ -405,7 +405,7 @@ def _judge(logs: np.ndarray, first: int) -> _Finding:
         reason = Reason.PLATEAU
     else:
         verdict = RateVerdict.SUPERLINEAR
-    decades = (s.slope + 2 * s.slope_error) * (len(logs) - 1 - first) / math.log(10)
+    decades = (s.slope + 3 * s.slope_error) * (len(logs) - 1 - first) / math.log(10)
     return _Finding(first, s, decades, verdict, reason)
 
 
