@@ -8,7 +8,7 @@ a floor; what a plot shows is a line that looks straight. The certificate rests 
 2. the *dynamic range* above the floor, without the drop that lands on it and without a single step that decides;
 3. the *evidence* against rivals that are fitted to the same errors (`theory.statistics.shapes`): stretched exponentials
    exp(−c t^p) with p ≤ STRETCHED, power laws (t + c)^{−q} with q ≤ ORDER, a plateau and then a drop. Geometric means that
-   all of them are excluded and p = 1 is not;
+   all of them are excluded, and either p = 1 is not or p is above STEADY;
 4. the *hidden constant* C of the fitted rate, which is bounded.
 
 A floor counts as reached only when it is *explained*, by rounding (K · eps · cond · scale) or by noise; a run that
@@ -42,11 +42,14 @@ STRAIGHT = 0.6
 _SLOWER = ("stretched exponential", "power law")
 #: The rivals of a geometric rate: stretched exponentials exp(−c t^p) up to this p, power laws up to this order.
 STRETCHED, ORDER = 0.85, 10.0
-#: Exponent p beyond which a trace is faster than geometric.
-FASTER = 1.1
-#: Share of a trace that may be a plateau before a geometric descent.
-SHORT_PLATEAU = 0.15
-#: Shares of a trace that are left out at its beginning, when it is faster there than later.
+#: Exponents p between these count as geometric: contractions that vary from step to step bend a trace a little, and at p = .9
+#: the last third is 8 % flatter than the whole.
+STEADY, FASTER = 0.9, 1.1
+#: Share of a trace that may be a plateau before a geometric descent, and by how much a longer one has to fit better (2 ln
+#: likelihood) than the best stretched exponential.
+SHORT_PLATEAU, PLATEAU_GAIN = 0.12, 9.0
+#: Shares of a trace that are left out at its beginning, when it is faster there than later; what remains has to be beyond
+#: STEADY, since there are several tries.
 BURN_IN = (0.1, 0.2, 0.3, 0.4, 0.5)
 #: Fewest errors that are judged.
 FEWEST = 5
@@ -152,6 +155,8 @@ class RateCertificate:
         log₁₀ of the likelihood of a geometric trace over that rival; NaN for "one jump".
     jump : float
         Decades of the largest step that was not counted: the one that lands on a floor, or one that decides.
+    plateau : int
+        Where the reason is PLATEAU, the index at which its drop begins: the ``start`` to judge that drop by itself.
     """
 
     verdict: RateVerdict
@@ -178,6 +183,7 @@ class RateCertificate:
     rival: str | None = None
     evidence: float = math.nan
     jump: float = 0.0
+    plateau: int = 0
 
     @property
     def sentence(self) -> str:
@@ -185,6 +191,8 @@ class RateCertificate:
         parts = [self.verdict.sentence]
         if self.reason is not None:
             parts.append(f"{self.reason.value[0].upper()}{self.reason.value[1:]}.")
+        if self.reason is Reason.PLATEAU:
+            parts.append(f"The drop begins at index {self.plateau}.")
         if self.verdict is RateVerdict.STALLED and self.floor is not None:
             parts.append(
                 f"It stands at {self.floor:.2g}; rounding or noise explains levels up to {self.explained_level:.2g}."
@@ -395,14 +403,14 @@ def _judge(logs: np.ndarray, first: int) -> _Finding:
     verdict, reason = RateVerdict.INCONCLUSIVE, None
     if high < STRETCHED:
         verdict = RateVerdict.SUBLINEAR
-    elif low <= STRETCHED or high < 1:
+    elif low <= STRETCHED or (high < 1 and low <= STEADY):
         reason = Reason.STRETCHED
     elif s.order <= ORDER:
         reason = Reason.POWER
-    elif low <= FASTER or 0 < plateau <= SHORT_PLATEAU * len(logs):
-        verdict = RateVerdict.CERTIFIED
-    elif plateau > 0:
+    elif plateau > SHORT_PLATEAU * len(logs) and (low > FASTER or s.plateau_gain > PLATEAU_GAIN):
         reason = Reason.PLATEAU
+    elif low <= FASTER or plateau > 0:
+        verdict = RateVerdict.CERTIFIED
     else:
         verdict = RateVerdict.SUPERLINEAR
     decades = (s.slope + 3 * s.slope_error) * (len(logs) - 1 - first) / math.log(10)
@@ -415,7 +423,7 @@ def _find(logs: np.ndarray, min_decades: float) -> _Finding | None:
     if n < FEWEST or logs[-1] >= logs[0]:
         return None
     whole = _judge(logs, 0)
-    if whole.shapes.exponent_interval[1] < 1:
+    if whole.verdict is not RateVerdict.CERTIFIED and whole.shapes.exponent_interval[1] < 1:
         for share in BURN_IN:
             first = math.ceil(share * n)
             if n - first < FEWEST:
@@ -423,7 +431,7 @@ def _find(logs: np.ndarray, min_decades: float) -> _Finding | None:
             tail = _judge(logs, first)
             if tail.decades < min_decades:
                 break
-            if tail.verdict is RateVerdict.CERTIFIED:
+            if tail.verdict is RateVerdict.CERTIFIED and tail.shapes.exponent_interval[0] > STEADY:
                 return tail
     return whole
 
@@ -579,6 +587,7 @@ def certify(
         rival=rival,
         evidence=evidence,
         jump=float(uncounted) / math.log(10),
+        plateau=start + math.ceil(s.plateau) if s is not None and reason is Reason.PLATEAU else 0,
     )
 
 

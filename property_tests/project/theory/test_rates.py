@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrs.core.errors import InvalidInput
+from property_tests.benchmarks.rate_errors import SETS, late_drops
 from theory.statistics.rates import (
     FloorKind,
     RateVerdict,
@@ -188,10 +189,29 @@ def test_a_plateau_before_the_drop_hides_a_constant():
     assert c.reason is Reason.PLATEAU
     assert c.evidence < -3
     assert c.constant > 100
+    assert c.plateau == pytest.approx(20, abs=2)
+    assert f"begins at index {c.plateau}" in c.sentence
+    assert certify(trace, start=c.plateau).verdict is RateVerdict.TRUNCATED
     late = certify(trace, start=20)  # the burn-in of the claim
     assert late.verdict is RateVerdict.TRUNCATED
     assert late.constant < 2
     assert late.rate == pytest.approx(math.exp(-0.7), rel=0.01)
+
+
+def test_contractions_that_vary_from_step_to_step_are_a_rate():
+    found = 0
+    for seed in range(40):
+        rng = np.random.default_rng([3, 10, seed])
+        logs = np.concatenate([[0.0], np.cumsum(1 + 0.25 * rng.standard_normal(80))])
+        found += certify(np.exp(-logs * 8 * math.log(10) / logs[-1])).verdict.linear
+    assert found >= 39
+
+
+def test_late_drops_are_no_rate():
+    for i in range(216, 236):  # the last looks geometric but for a plateau that fits far better
+        c = certify(late_drops(np.random.default_rng([1, i]), SETS["calibration"])[0], min_decades=3)
+        assert not c.verdict.linear, i
+        assert c.verdict is not RateVerdict.SUPERLINEAR, i
 
 
 def test_a_fast_start_is_left_out():
