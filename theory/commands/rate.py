@@ -149,19 +149,36 @@ def _all_numbers(df: pd.DataFrame) -> bool:
 
 def _excluded(order: float) -> str:
     if order == float("inf"):
-        return "excludes every power law"
-    return f"excludes power laws of order below {order:.2g}"
+        return "every power law is excluded"
+    return f"power laws of order below {order:.2g} are excluded"
+
+
+def _odds(evidence: float) -> str:
+    return "" if np.isnan(evidence) else f"; 10^{evidence:.3g} to 1 for the geometric trace"
+
+
+def _between(interval: tuple[float, float], digits: int = 3) -> str:
+    return f"[{interval[0]:.{digits}g}, {interval[1]:.{digits}g}]"
 
 
 def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate) -> None:
     console = stdout()
-    console.print(f"{path}, {name}: {len(errors)} points")
-    console.print(f"{c.verdict.name}: {c.sentence}", soft_wrap=True)
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, markup=False)
+
+    say(f"{path}, {name}: {len(errors)} points")
+    say(f"{c.verdict.name}: {c.sentence}")
     lines = [
-        ("rate per step", f"{c.rate:.6g}"),
-        ("constant of that rate", f"{c.constant:.4g}"),
-        ("dynamic range", f"{c.decades:.3g} decades, iterations {c.start} to {c.stop}"),
-        ("straightness", f"{c.straightness:.3f}; 1 is geometric; this {_excluded(c.excluded_order)}"),
+        ("rate per step", f"{c.rate:.6g}, 99 % interval {_between(c.rate_interval, 6)}"),
+        ("hidden constant", f"{c.constant:.4g}, at most {c.constant_bound:.4g} for every rate of the interval"),
+        ("dynamic range", f"{c.decades:.3g} decades; fitted to iterations {c.start} to {c.stop}"),
+        ("straightness", f"{c.straightness:.3f} in {_between(c.straightness_interval)}; 1 is geometric"),
+        (
+            "exponent",
+            f"p = {c.exponent:.3f} in {_between(c.exponent_interval)} of exp(-c t^p); {_excluded(c.excluded_order)}",
+        ),
+        ("best rival", "none fitted" if c.rival is None else c.rival + _odds(c.evidence)),
         ("floor", "not reached" if c.floor is None else f"{c.floor:.3g}, {c.floor_reason or 'not explained'}"),
     ]
     if c.claimed_rate is not None:
@@ -170,11 +187,11 @@ def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate) -> Non
             ("claim", f"{c.claimed_rate:g} with C = {c.claimed_constant:g} is {kept}: it takes {c.envelope:.6g}")
         )
     for label, text in lines:
-        console.print(f"  {label:<22}{text}", soft_wrap=True)
+        say(f"  {label:<22}{text}")
 
 
 def draw(errors: np.ndarray, certificate: RateCertificate, path: Path, name: str = "error") -> None:
-    """Draw a trace on a logarithmic axis with its right majorant, mean rate, claim and floor.
+    """Draw a trace on a logarithmic axis with its right majorant, fitted rate, claim and floor.
 
     Raises
     ------
@@ -198,8 +215,8 @@ def draw(errors: np.ndarray, certificate: RateCertificate, path: Path, name: str
     axes.semilogy(t, np.where(majorant > 0, majorant, np.nan), "-", lw=1, color="#56B4E9", label="right majorant $M_t$")
     active = t[c.start : c.stop + 1]
     if len(active) > 1 and c.rate > 0:
-        fit = majorant[c.start] * c.rate ** (active - c.start)
-        axes.semilogy(active, fit, "--", color="#D55E00", label=f"mean rate {c.rate:.4g}")
+        fit = np.exp(np.log(np.maximum(errors[active], 1e-300)).mean()) * c.rate ** (active - active.mean())
+        axes.semilogy(active, fit, "--", color="#D55E00", label=f"rate {c.rate:.4g}, $C$ = {c.constant:.3g}")
         if c.claimed_rate is not None and c.claimed_constant is not None:
             claim = c.claimed_constant * majorant[c.start] * c.claimed_rate ** (t[c.start :] - c.start)
             shown = claim >= lowest

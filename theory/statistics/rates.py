@@ -1,16 +1,19 @@
 """Is an observed run a geometric convergence? A certificate per trace, with every way it can fail told apart.
 
 A trace is a sequence of errors e₀ … e_T of anyone's iteration. What a theorem promises is e_t ≤ C ρ^{t−t₀} e_{t₀} down to
-a floor; what a plot shows is a line that looks straight. The certificate rests on three measured things:
+a floor; what a plot shows is a line that looks straight. The certificate rests on four things:
 
 1. the *envelope* ρ(C) = max_t (M_t / (C M_{t₀}))^{1/(t−t₀)} of the right majorant M_t = max_{u≥t} e_u: a promise
    (ρ, C) is kept iff ρ(C) ≤ ρ;
-2. the *dynamic range*: a power law looks straight over two decades and cannot over six;
-3. the *straightness* κ, the slope of ln M in the last third over its mean slope: 1 for a geometric trace, while a power
-   law of order q over D decades has the κ of `power_law_straightness`, whatever its offset.
+2. the *dynamic range* above the floor, without the drop that lands on it and without a single step that decides;
+3. the *evidence* against rivals that are fitted to the same errors (`theory.statistics.shapes`): stretched exponentials
+   exp(−c t^p) with p ≤ STRETCHED, power laws (t + c)^{−q} with q ≤ ORDER, a plateau and then a drop. Geometric means that
+   all of them are excluded, and either p = 1 is not or p is above STEADY;
+4. the *hidden constant* C of the fitted rate, which is bounded.
 
 A floor counts as reached only when it is *explained*, by rounding (K · eps · cond · scale) or by noise; a run that
-stands still anywhere else has STALLED. Derived [D]; the thresholds are calibrated on synthetic families in the tests.
+stands still anywhere else has STALLED. Derived [D]; thresholds are calibrated, and error rates measured on other traces, by
+`property_tests/benchmarks/rate_errors.py`.
 """
 
 from __future__ import annotations
@@ -23,17 +26,37 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize
+from scipy import stats
 
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import finite, real
+from theory.statistics import shapes
+from theory.statistics.shapes import Shapes
 
 #: K of the rounding floor K · eps · cond · scale: a run's errors add up over a few thousand operations.
 ROUNDING_FACTOR = 1000.0
 #: A floor within this factor of the stated noise level is explained by it.
 NOISE_FACTOR = 3.0
-#: Straightness below which a trace bends like a power law, and above which it converges faster than any geometric one.
-STRAIGHT, BENT_DOWN = 0.6, 1.5
+#: Straightness below which a trace bends like a power law.
+STRAIGHT = 0.6
+_SLOWER = ("stretched exponential", "power law")
+#: The rivals of a geometric rate: stretched exponentials exp(−c t^p) up to this p, power laws up to this order.
+STRETCHED, ORDER = 0.85, 10.0
+#: Exponents p between these count as geometric: contractions that vary from step to step bend a trace a little, and at p = .9
+#: the last third is 8 % flatter than the whole.
+STEADY, FASTER = 0.9, 1.1
+#: Share of a trace that may be a plateau before a geometric descent, and by how much a longer one has to fit better (2 ln
+#: likelihood) than the best stretched exponential.
+SHORT_PLATEAU, PLATEAU_GAIN = 0.12, 9.0
+#: Shares of a trace that are left out at its beginning, when it is faster there than later; what remains has to be beyond
+#: STEADY, since there are several tries.
+BURN_IN = (0.1, 0.2, 0.3, 0.4, 0.5)
+#: Fewest errors that are judged.
+FEWEST = 5
+#: Errors within this factor of a floor are bent by it.
+NEAR_FLOOR = 20.0
+#: Constant C of C ρ^t beyond which a rate says nothing of the trace.
+LARGEST_CONSTANT = 1000.0
 
 
 class RateVerdict(enum.Enum):
@@ -44,7 +67,8 @@ class RateVerdict(enum.Enum):
     SUPERLINEAR = "superlinear"
     SUBLINEAR = "sublinear"
     STALLED = "stalled"
-    WEAK = "weak"
+    INCONCLUSIVE = "inconclusive"
+    WEAK = INCONCLUSIVE  # its name in the first edition
     TOO_SLOW = "too slow"
 
     @property
@@ -64,9 +88,22 @@ _SENTENCES = {
     RateVerdict.SUPERLINEAR: "Faster than geometric: the slope grows towards the end.",
     RateVerdict.SUBLINEAR: "Slower than geometric: the slope dies out like that of a power law.",
     RateVerdict.STALLED: "The error stands still at a level that neither rounding nor the stated noise explains.",
-    RateVerdict.WEAK: "The trace covers too few decades to tell a geometric rate from a power law.",
+    RateVerdict.INCONCLUSIVE: "The trace does not tell a geometric rate from a rival.",
     RateVerdict.TOO_SLOW: "The error exceeds the claimed envelope C · rate^t.",
 }
+
+
+class Reason(enum.Enum):
+    """Why a certificate cannot be given."""
+
+    STEPS = "too few steps"
+    DECADES = "too few decades"
+    FLOOR = "the floor is met too early"
+    JUMP = "one jump decides"
+    STRETCHED = "a stretched exponential is as good"
+    POWER = "a power law is as good"
+    PLATEAU = "a plateau, then a drop"
+    CONSTANT = "the hidden constant is too large"
 
 
 @dataclass(frozen=True)
@@ -77,20 +114,21 @@ class RateCertificate:
     ----------
     verdict : RateVerdict
     rate : float
-        Fitted contraction per step, exp of the mean slope of ln M over the active phase.
+        Fitted contraction per step, exp of the slope of ln e over the active phase.
     constant : float
-        Smallest C with e_t ≤ C · rate^{t−start} · M_start over the active phase.
+        The hidden constant: smallest C with e_t ≤ C · rate^{t−t₀} · M_{t₀} over the active phase, from the first error that
+        the caller asked for.
     envelope : float
         ρ(C) at the claimed constant (C = 1 when nothing was claimed).
     claimed_rate, claimed_constant : float or None
     holds : bool or None
         Whether the claim is kept; None when there was none.
     decades : float
-        Dynamic range of the active phase, in powers of ten.
+        Dynamic range in powers of ten, down to the last error before the floor is met.
     straightness : float
-        κ; NaN when the active phase has fewer than four points.
+        κ, the slope of ln M in the last third over its mean slope; NaN when the active phase has fewer than four points.
     excluded_order : float
-        Every power law of a smaller order bends more than this trace does over as many decades; inf excludes all.
+        Every power law of a smaller order is excluded, whatever its offset; inf excludes all.
     floor : float or None
         Level at which the trace stands still; None when it does not.
     floor_reason : {"rounding", "noise"} or None
@@ -98,7 +136,27 @@ class RateCertificate:
     explained_level : float
         The level below which a floor is explained.
     start, stop : int
-        First and last index of the active phase.
+        First and last index of the active phase, which is what the shapes are fitted to. It begins later than asked where the
+        trace is faster at first than later, and ends where a floor begins to bend it, before the drop that lands on a floor,
+        and before a single step that decides.
+    reason : Reason or None
+        Why there is no certificate; None unless the verdict is INCONCLUSIVE.
+    rate_interval : (float, float)
+        99 % interval of the rate of a geometric trace, under correlated jitter.
+    constant_bound : float
+        The hidden constant at the fastest rate of that interval: with it the envelope holds for every rate in it.
+    straightness_interval : (float, float)
+        κ ± three standard errors, under correlated jitter.
+    exponent, exponent_interval : float, (float, float)
+        p of the stretched exponential exp(−c t^p) that fits best, and those that are not excluded; 1 is geometric.
+    rival : str or None
+        The rival that fits best: "stretched exponential", "power law", "plateau then drop" or "one jump".
+    evidence : float
+        log₁₀ of the likelihood of a geometric trace over that rival; NaN for "one jump".
+    jump : float
+        Decades of the largest step that was not counted: the one that lands on a floor, or one that decides.
+    plateau : int
+        Where the reason is PLATEAU, the index at which its drop begins: the ``start`` to judge that drop by itself.
     """
 
     verdict: RateVerdict
@@ -116,11 +174,25 @@ class RateCertificate:
     explained_level: float
     start: int
     stop: int
+    reason: Reason | None = None
+    rate_interval: tuple[float, float] = (0.0, 1.0)
+    constant_bound: float = math.inf
+    straightness_interval: tuple[float, float] = (-math.inf, math.inf)
+    exponent: float = math.nan
+    exponent_interval: tuple[float, float] = (0.0, math.inf)
+    rival: str | None = None
+    evidence: float = math.nan
+    jump: float = 0.0
+    plateau: int = 0
 
     @property
     def sentence(self) -> str:
         """The verdict in words, with the figures it rests on."""
         parts = [self.verdict.sentence]
+        if self.reason is not None:
+            parts.append(f"{self.reason.value[0].upper()}{self.reason.value[1:]}.")
+        if self.reason is Reason.PLATEAU:
+            parts.append(f"The drop begins at index {self.plateau}.")
         if self.verdict is RateVerdict.STALLED and self.floor is not None:
             parts.append(
                 f"It stands at {self.floor:.2g}; rounding or noise explains levels up to {self.explained_level:.2g}."
@@ -129,22 +201,28 @@ class RateCertificate:
             parts.append(
                 f"The claim is {self.claimed_rate:.6g} with C = {self.claimed_constant:g}; the trace needs {self.envelope:.6g}."
             )
-        elif self.verdict is RateVerdict.WEAK:
-            parts.append(
-                "It starts at its floor." if self.stop == self.start else f"It covers {self.decades:.2g} decades."
-            )
+        elif self.stop == self.start:
+            parts.append("No range is left above its floor.")
         else:
             parts.append(
-                f"Rate {self.rate:.4g} per step over {self.decades:.3g} decades, straightness {self.straightness:.2f}."
+                f"Rate {self.rate:.4g} per step with C = {self.constant:.3g} over {self.decades:.3g} decades, "
+                f"straightness {self.straightness:.2f}."
             )
+        if self.jump > 1:
+            parts.append(f"One step of {self.jump:.3g} decades does not count.")
         return " ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is not finite is None."""
         values = asdict(self)
         values["verdict"] = self.verdict.name
+        values["reason"] = None if self.reason is None else self.reason.name
         values["sentence"] = self.sentence
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        return {k: [_plain(x) for x in v] if isinstance(v, tuple) else _plain(v) for k, v in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_trace(trace: Any, least: int = 4) -> Float[np.ndarray, " n"]:
@@ -193,35 +271,6 @@ def envelope_constant(trace: Any, rate: float, start: int = 0, stop: int | None 
     return float(np.exp(np.max(logs - np.arange(len(logs)) * math.log(rate))))
 
 
-def power_law_straightness(order: float, decades: float) -> float:
-    """κ of (τ + c)^{−order} seen over ``decades`` powers of ten; the offset c cancels.
-
-    With R = 10^{decades/order} the factor by which time has grown, κ = 3 ln(3R / (1 + 2R)) / ln R.
-    """
-    log_r = decades * math.log(10) / order
-    # ln(3R/(1+2R)) = −ln1p((1/R − 1)/3), which neither overflows for large R nor cancels for R near 1.
-    return -3 * math.log1p(math.expm1(-log_r) / 3) / log_r
-
-
-def excluded_order(straightness: float, decades: float) -> float:
-    """Order below which every power law over ``decades`` is less straight than ``straightness``.
-
-    Examples
-    --------
-    >>> round(excluded_order(0.6, 6.0), 1)
-    9.2
-    """
-    if not decades > 0 or not straightness > 0:
-        return 0.0
-    if straightness > 1 - 1e-9:
-        return math.inf
-    scale = math.log(decades)
-    root = optimize.brentq(
-        lambda u: power_law_straightness(math.exp(u), decades) - straightness, scale - 60, scale + 25
-    )
-    return math.exp(root)
-
-
 class _Line(NamedTuple):
     slope: float
     error: float  # standard error of the slope under the given jitter
@@ -246,26 +295,23 @@ class _Plateau(NamedTuple):
     level: float
 
 
-class _Shape(NamedTuple):
-    decline: float  # of ln M, from the first to the last index
-    mean: float  # slope of ln M per step
-    straightness: float
-    straightness_error: float
+class _Straightness(NamedTuple):
+    value: float  # NaN when it is not defined
+    error: float
 
     @property
     def bent(self) -> bool:
         """Bent like a power law, beyond what the jitter explains."""
-        return self.straightness + 3 * self.straightness_error < STRAIGHT
+        return self.value + 3 * self.error < STRAIGHT
 
 
-def _shape(log_majorant: np.ndarray, jitter: float) -> _Shape:
+def _straightness(log_majorant: np.ndarray, jitter: float) -> _Straightness:
     n = len(log_majorant)
-    decline = float(log_majorant[0] - log_majorant[-1])
-    mean = -decline / max(n - 1, 1)
-    if n < 4 or not decline > 0:
-        return _Shape(decline, mean, math.nan, 0.0)
+    mean = float(log_majorant[-1] - log_majorant[0]) / max(n - 1, 1)
+    if n < 4 or not mean < 0:
+        return _Straightness(math.nan, 0.0)
     last = _line(log_majorant[-max(3, math.ceil(n / 3)) :], jitter)
-    return _Shape(decline, mean, last.slope / mean, last.error / -mean)
+    return _Straightness(last.slope / mean, last.error / -mean)
 
 
 def _plateau(logs: np.ndarray, jitter: float) -> _Plateau | None:
@@ -285,6 +331,127 @@ def _plateau(logs: np.ndarray, jitter: float) -> _Plateau | None:
             near = level + max(math.log(2), 3 * float(np.std(logs[first:])))
             return _Plateau(int(np.argmax(logs <= near)), int(length), level)
     return None
+
+
+def _jump(logs: np.ndarray) -> int | None:
+    """Index before the one step that decides, if there is one.
+
+    Its size is counted from the lowest of three errors before it to the highest of three after it, so that jitter makes
+    none; it decides when it is a quarter of the decline and four times the mean of the other steps.
+    """
+    n = len(logs)
+    if n < 3:
+        return 0 if n == 2 else None
+    padded = np.concatenate([np.full(2, np.inf), logs, np.full(2, -np.inf)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 3)
+    gaps = windows.min(axis=1)[: n - 1] - windows.max(axis=1)[3 : n + 2]
+    at, decline = int(np.argmax(gaps)), float(logs[0] - logs[-1])
+    gap = float(gaps[at])
+    return at if gap > 0.25 * decline and gap > 4 * max(decline - gap, 0.0) / (n - 2) else None
+
+
+class _Floor(NamedTuple):
+    level: float | None  # None where the trace ends before one
+    met: int  # where it is met, or the end of the trace
+    end: int  # the last error that it does not touch
+    reached: bool  # and explained
+    standing: bool  # at a level that nothing explains
+
+
+def _floor(logs: np.ndarray, log_majorant: np.ndarray, explained: float) -> _Floor:
+    jitter = _jitter(logs)
+    plateau = _plateau(logs, jitter)
+    below = np.flatnonzero(log_majorant <= explained)
+    n = len(logs)
+    met = n - 1
+    level = None
+    if plateau is not None:
+        level, met = math.exp(plateau.level), plateau.knee
+    reached = plateau is not None and plateau.level <= explained
+    if len(below):
+        reached, met = True, min(met, int(below[0]))
+        level = math.exp(float(np.median(logs[below[0] :]))) if level is None else level
+    standing = False
+    if not reached:
+        standing = float(log_majorant[0] - log_majorant[met]) <= max(3 * math.sqrt(2) * jitter, 1e-9)
+        if plateau is not None:
+            # A straight descent onto it, or a third of the run: not the tail of a power law, which is one long bend.
+            bent = _straightness(log_majorant[: met + 1], jitter).bent
+            standing = standing or not bent or 3 * plateau.length >= n
+        if not standing:
+            return _Floor(None, n - 1, n - 1, False, False)
+        level = math.exp(float(np.median(logs))) if level is None else level
+    touched = explained if plateau is None else plateau.level + math.log(NEAR_FLOOR)
+    end = max(int(np.argmax(log_majorant <= touched)) - 1, 0) if log_majorant[-1] <= touched else met
+    return _Floor(level, met, end, reached, standing)
+
+
+class _Finding(NamedTuple):
+    """What the shapes say of a trace from `first` on."""
+
+    first: int
+    shapes: Shapes
+    decades: float  # range of the fitted line, three standard errors up
+    verdict: RateVerdict  # of the shape alone: CERTIFIED, SUPERLINEAR, SUBLINEAR or INCONCLUSIVE
+    reason: Reason | None
+
+
+def _judge(logs: np.ndarray, first: int) -> _Finding:
+    s = shapes.fit(logs[first:], first, stretched=STRETCHED, power=ORDER)
+    low, high = s.exponent_interval
+    plateau = s.plateau * (1 - s.plateau_slope) if s.plateau_gain > 0 else 0.0
+    verdict, reason = RateVerdict.INCONCLUSIVE, None
+    if high < STRETCHED:
+        verdict = RateVerdict.SUBLINEAR
+    elif low <= STRETCHED or (high < 1 and low <= STEADY):
+        reason = Reason.STRETCHED
+    elif s.order <= ORDER:
+        reason = Reason.POWER
+    elif plateau > SHORT_PLATEAU * len(logs) and (low > FASTER or s.plateau_gain > PLATEAU_GAIN):
+        reason = Reason.PLATEAU
+    elif low <= FASTER or plateau > 0:
+        verdict = RateVerdict.CERTIFIED
+    else:
+        verdict = RateVerdict.SUPERLINEAR
+    decades = (s.slope + 3 * s.slope_error) * (len(logs) - 1 - first) / math.log(10)
+    return _Finding(first, s, decades, verdict, reason)
+
+
+def _find(logs: np.ndarray, min_decades: float) -> _Finding | None:
+    """The whole trace, or what is left without a fast start when only that makes it bent."""
+    n = len(logs)
+    if n < FEWEST or logs[-1] >= logs[0]:
+        return None
+    whole = _judge(logs, 0)
+    if whole.verdict is not RateVerdict.CERTIFIED and whole.shapes.exponent_interval[1] < 1:
+        for share in BURN_IN:
+            first = math.ceil(share * n)
+            if n - first < FEWEST:
+                break
+            tail = _judge(logs, first)
+            if tail.decades < min_decades:
+                break
+            if tail.verdict is RateVerdict.CERTIFIED and tail.shapes.exponent_interval[0] > STEADY:
+                return tail
+    return whole
+
+
+def _verdict(
+    floor: _Floor, finding: _Finding | None, holds: bool | None, jump: bool, min_decades: float
+) -> tuple[RateVerdict, Reason | None]:
+    if floor.standing:
+        return RateVerdict.STALLED, None
+    if finding is not None and finding.verdict is RateVerdict.SUBLINEAR:
+        return RateVerdict.SUBLINEAR, None
+    if holds is False:
+        return RateVerdict.TOO_SLOW, None
+    if finding is not None and finding.decades >= min_decades * (1 - 1e-9):
+        return finding.verdict, finding.reason
+    if jump:
+        return RateVerdict.INCONCLUSIVE, Reason.JUMP
+    if floor.reached:
+        return RateVerdict.INCONCLUSIVE, Reason.FLOOR
+    return RateVerdict.INCONCLUSIVE, Reason.STEPS if finding is None else Reason.DECADES
 
 
 def certify(
@@ -352,71 +519,75 @@ def certify(
     majorant = right_majorant(e)[start:]
     tiny = explained * 1e-9  # exact zeros are legitimate errors, their logarithm is not
     logs, log_majorant = np.log(np.maximum(e[start:], tiny)), np.log(np.maximum(majorant, tiny))
-    jitter = _jitter(logs)
-    plateau = _plateau(logs, jitter)
-    below = np.flatnonzero(majorant <= explained)
-
-    # Active phase: from start to where the floor is met, or to the end of the trace.
-    end = len(logs) - 1
-    floor: float | None = None
-    if plateau is not None:
-        floor, end = math.exp(plateau.level), plateau.knee
-    reached = plateau is not None and plateau.level <= math.log(explained)
-    if len(below):
-        reached, end = True, min(end, int(below[0]))
-        floor = float(np.median(e[start + int(below[0]) :])) if floor is None else floor
-    shape = _shape(log_majorant[: end + 1], jitter)
-
-    standing = False
-    if not reached:
-        standing = shape.decline <= max(3 * math.sqrt(2) * jitter, 1e-9)
-        if plateau is not None:
-            # A straight descent onto it, or a third of the run: not the tail of a power law, which is one long bend.
-            standing = standing or not shape.bent or 3 * plateau.length >= len(logs)
-        if standing:
-            floor = float(np.median(e[start:])) if floor is None else floor
-        else:
-            floor, end = None, len(logs) - 1
-            shape = _shape(log_majorant, jitter)
-    reason: Literal["rounding", "noise"] | None = None
-    if reached and floor is not None:
-        reason = "rounding" if floor <= rounding else "noise"
-
+    floor = _floor(logs, log_majorant, math.log(explained))
     # The floor is no part of the claim where it is explained, and is where it is not.
-    last = start + end if reached else len(e) - 1
+    last = start + floor.met if floor.reached else len(e) - 1
     envelope = envelope_rate(e, constant, start, last) if last > start else 0.0
     holds = None if rate is None else envelope <= rate
-    decades = shape.decline / math.log(10)
-    if standing:
-        verdict = RateVerdict.STALLED
-    elif shape.bent:
-        verdict = RateVerdict.SUBLINEAR
-    elif holds is False:
-        verdict = RateVerdict.TOO_SLOW
-    elif decades < min_decades or shape.straightness < STRAIGHT:
-        verdict = RateVerdict.WEAK
-    elif shape.straightness > BENT_DOWN:
-        verdict = RateVerdict.SUPERLINEAR
-    else:
-        verdict = RateVerdict.CERTIFIED if reached else RateVerdict.TRUNCATED
-    stop, kappa = start + end, shape.straightness
-    fitted = math.exp(shape.mean) if stop > start else 0.0
+
+    end, jump = floor.end, _jump(log_majorant[: min(floor.met, floor.end + 1) + 1])
+    finding = _find(logs[: end + 1], min_decades)
+    if jump is not None and jump <= end and not (finding and finding.verdict is RateVerdict.SUBLINEAR):
+        end = jump
+        finding = _find(logs[: end + 1], min_decades)
+    # The last errors before a floor are bent by it and not fitted, but they are range.
+    before = end if jump == end else max(end, floor.met - 1 if floor.reached else end)
+    bent_by_floor = float(log_majorant[end] - log_majorant[before]) / math.log(10)
+    verdict, reason = _verdict(floor, finding, holds, jump == end, min_decades - bent_by_floor)
+
+    first = finding.first if finding else 0
+    decline = max(float(log_majorant[first] - log_majorant[end]), 0.0)
+    fitted = math.exp(-decline / end) if end else 0.0
+    fastest, slowest, jitter, rival, evidence = 0.0, 1.0, _jitter(logs), None, math.nan
+    s = None
+    if finding is not None:
+        s = finding.shapes
+        fitted = math.exp(-s.slope)
+        width = s.slope_error * float(stats.t.ppf(0.995, end - first - 1))
+        fastest, slowest = fitted * math.exp(-width), min(fitted * math.exp(width), 1.0)
+        jitter = s.jitter * math.sqrt((1 + s.correlation) / (1 - s.correlation))
+        rival = "plateau then drop" if reason is Reason.PLATEAU else min(_SLOWER, key=s.evidence.__getitem__)
+        evidence = s.evidence[rival] / (2 * math.log(10))
+    if reason is Reason.JUMP:
+        rival, evidence = "one jump", math.nan
+    hidden = envelope_constant(e, fitted, start, start + end) if 0 < fitted < 1 else 1.0
+    if verdict is RateVerdict.CERTIFIED and hidden > LARGEST_CONSTANT:
+        verdict, reason = RateVerdict.INCONCLUSIVE, Reason.CONSTANT
+    if verdict is RateVerdict.CERTIFIED and not floor.reached:
+        verdict = RateVerdict.TRUNCATED
+    straightness = _straightness(log_majorant[first : end + 1], jitter)
+    kappa, width = straightness.value, 3 * straightness.error
+    uncounted = log_majorant[before] - log_majorant[min(before + 1, len(logs) - 1)]
     return RateCertificate(
         verdict=verdict,
         rate=fitted,
-        constant=envelope_constant(e, fitted, start, stop) if 0 < fitted < 1 else 1.0,
+        constant=hidden,
         envelope=envelope,
         claimed_rate=rate,
         claimed_constant=None if rate is None else constant,
         holds=holds,
-        decades=decades,
+        decades=decline / math.log(10) + bent_by_floor,
         straightness=kappa,
-        excluded_order=excluded_order(kappa, decades) if math.isfinite(kappa) else 0.0,
-        floor=floor,
-        floor_reason=reason,
+        excluded_order=s.order if s else 0.0,
+        floor=floor.level,
+        floor_reason=None
+        if not floor.reached or floor.level is None
+        else "rounding"
+        if floor.level <= rounding
+        else "noise",
         explained_level=explained,
-        start=start,
-        stop=stop,
+        start=start + first,
+        stop=start + end,
+        reason=reason,
+        rate_interval=(fastest, slowest),
+        constant_bound=envelope_constant(e, fastest, start, start + end) if 0 < fastest < 1 else math.inf,
+        straightness_interval=(kappa - width, kappa + width),
+        exponent=s.exponent if s else math.nan,
+        exponent_interval=s.exponent_interval if s else (0.0, math.inf),
+        rival=rival,
+        evidence=evidence,
+        jump=float(uncounted) / math.log(10),
+        plateau=start + math.ceil(s.plateau) if s is not None and reason is Reason.PLATEAU else 0,
     )
 
 

@@ -71,6 +71,14 @@ def test_a_claim_says_where_it_comes_from(claim):
         ((0.61, 0.45, 0.17, 0.13, 0.13, 0.13, 0.13, 0.13, 8.7e-16), True),
         ((1.0, 0.9, 0.7, 0.4, 0.1, 1e-2, 1e-4, 1e-5, 3e-6), False),  # too few decades
         (tuple((1 + i) ** -4.0 for i in range(300)), False),
+        # Exact in one step: from a geometric run, but not from a sublinear or level one.
+        ((*(0.6**i for i in range(12)), 1e-14), True),
+        ((*(1 / (1 + i) for i in range(50)), 1e-14), False),
+        ((1.0, 0.4, *(0.13 + 1e-4 * (-1) ** i for i in range(20)), 1e-14), False),
+        ((0.13,) * 20 + (1e-14,), False),
+        # A level start, as long as 100 · 0.9^ℓ allows it (the supports come first, then a rate of .25).
+        (tuple(0.25 ** max(0, i - 14) for i in range(34)), True),
+        (tuple(0.25 ** max(0, i - 60) for i in range(80)), False),
     ],
 )
 def test_geometric_or_faster_is_what_the_rate_claim_asks(trace, ok):
