@@ -258,9 +258,11 @@ class Report:
     def rates(self) -> str:
         """The error rates of the whole run, in words."""
         n = max(self.applicable, 1)
+        low, high = (statement.confidence(rate / n) for rate in (self.beta, self.alpha))
+        together = f"all {n} claims together" if n > 1 else "one claim"
         return (
-            f"any false REFUTED: at most {rate_text(self.alpha)}, any false CONFIRMED: at most {rate_text(self.beta)}, for all "
-            f"{n} claims together; every bound holds at {statement.confidence(self.beta / n)}"
+            f"any false REFUTED: at most {rate_text(self.alpha)}, any false CONFIRMED: at most {rate_text(self.beta)}, for "
+            f"{together}; each lower bound and each q holds at {low}, each upper bound at {high}"
         )
 
     @property

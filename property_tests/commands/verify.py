@@ -313,8 +313,8 @@ def _print_report(report: Report) -> None:
     for (verdict, reason), names in rest.items():
         console.print(Text(f"{verdict} ({reason}): {', '.join(names)}", style="dim"), soft_wrap=True)
     legend = (
-        "P: success probability in the worst cell, at least; q: a corner that never works may still have this share of the "
-        "configurations at most"
+        "P: success probability, on average in the worst cell examined, at least; q: configurations that never work (for "
+        "“always”: trials that break it) are a smaller share than this of those drawn"
     )
     console.print(Text(legend, style="dim"), soft_wrap=True)
     _print_cells(report)

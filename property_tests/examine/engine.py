@@ -201,6 +201,8 @@ def _blame_the_claim(claim: Claim) -> Iterator[None]:
 class Examination:
     """One claim, one solver: the four phases and their bookkeeping."""
 
+    parse = staticmethod(Configuration.parse)
+
     def __init__(
         self,
         claim: Claim,
@@ -298,12 +300,12 @@ class Examination:
             if text in self.tally.strata[cell].pressed:
                 self.tally.add(ok, pressed=text, cell=cell)
             return
-        self.tally.add(ok, cell=cell)
+        self.tally.add(ok, cell=cell, configuration=text)
         if not ok and phase.startswith("decide/"):
             self.tally.press(text, cell)
         for name, region in self.promised.items():
             if region.depth(configuration).margin >= 0:
-                self.tables[name].add(ok, cell=cell)
+                self.tables[name].add(ok, cell=cell, configuration=text)
 
     def _entry(self, t: Trial) -> Entry:
         return Entry(
@@ -421,6 +423,14 @@ class Examination:
             if not stratum.trials and self._outside[cell] and not stratum.skipped:
                 self.tally.leave_out(cell, "every problem drawn lay outside the region")
 
+    def _propose(self, cell: str, number: int) -> list[Configuration]:
+        """The next configurations of a cell."""
+        # No claim name: claims with the same strategy are tried on the same data and share answers.
+        # The nonce: a solver that knew the sizes to come could be right on those and nowhere else.
+        drawn = len(self._drawn[cell])
+        key = ["decide", str(self.seed), str(self.round), str(drawn), *filter(None, (cell, self.nonce))]
+        return search.propose(self._strategy(cell), number, search.seed_of(*key))
+
     def _batch(self, cell: str) -> None:
         """The next trials of a cell."""
         if cell in self.bench.slow:
@@ -434,10 +444,7 @@ class Examination:
         if self._used[cell] + BATCH > len(drawn):
             # The first block suffices for a clear AtLeast, the second for an Always; Hypothesis cannot continue a
             # stream, so each block has a seed of its own.
-            asked_for = 5 * BATCH if not drawn else max(4 * BATCH, len(drawn) // 2)
-            # No claim name: claims with the same strategy are tried on the same data and share answers.
-            key = ("decide", str(self.seed), str(self.round), str(len(drawn)), *([cell] if cell else []))
-            drawn += search.propose(self._strategy(cell), asked_for, search.seed_of(*key))
+            drawn += self._propose(cell, 5 * BATCH if not drawn else max(4 * BATCH, len(drawn) // 2))
         slots = self.tally.undecided_slots(cell)
         fresh = size if not slots else size // 2
         if slots and stratum.pool.best_confirm >= -math.log(self.tally.beta):
@@ -445,13 +452,14 @@ class Examination:
         used = self._used[cell]
         asked = [self._next(pool, c) for c in drawn[used : used + fresh]]
         self._used[cell] += fresh
-        asked += [
-            self._next(press, Configuration.parse(slots[i % len(slots)])) for i in range(size - fresh if slots else 0)
-        ]
+        asked += [self._next(press, self.parse(slots[i % len(slots)])) for i in range(size - fresh if slots else 0)]
         (first_trial, *_) = self._run(asked, count=True, companions=self.companions if cell else ())
         self.progress(self.tally, "decide", self.tally.trials)
-        if first and first_trial.cpu_seconds * self._needed() > self.budget.cell_seconds:
-            self.bench.slow[cell] = f"{first_trial.cpu_seconds:.2g} s a call"
+        # A failure is no excuse: a few more of them decide, and a solver must not hide where it is wrong by being slow there.
+        slow = first_trial.cpu_seconds * self._needed() > self.budget.cell_seconds
+        hung = first_trial.outcome.fault is Fault.TIMEOUT
+        if first and slow and (hung or not first_trial.failed):
+            self.bench.slow[cell] = f"{'more than ' * hung}{first_trial.cpu_seconds:.2g} s a call"
             self.tally.skip(cell, self.bench.slow[cell])
 
     def _needed(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from property_tests.examine.claim import Quantifier, Verdict, quantifier_of
@@ -24,14 +25,20 @@ def figure(value: float) -> str:
     return f"{int(value * 1000) / 1000:.3f}".rstrip("0").rstrip(".") if value < 1 else "1"
 
 
+def ceiling(value: float) -> str:
+    """A probability, rounded so that it excludes no more: .9304 → 0.931."""
+    return f"{min(1.0, math.ceil(value * 1000 - 1e-9) / 1000):g}"
+
+
 def percent(value: float) -> str:
     """A share in per cent, rounded up: it bounds something from above."""
     return f"{math.ceil(value * 1000 - 1e-9) / 10:g} %"
 
 
 def confidence(error: float) -> str:
-    """1 − error in per cent, with as many nines as it has."""
-    return f"{100 * (1 - error):.6f}".rstrip("0").rstrip(".") + " %"
+    """1 − error in per cent, rounded so that it promises no more: with two digits behind its nines."""
+    error, digits = Decimal(repr(error)), 1 - Decimal(repr(error)).adjusted()
+    return f"{(100 * (1 - error)).quantize(Decimal(10) ** (2 - digits), ROUND_FLOOR).normalize():f} %"
 
 
 def extent(sizes: Mapping[str, tuple[float, float]]) -> str:
@@ -57,27 +64,28 @@ def numbers(result: Result) -> str:
     if quantifier_of(result.claim.kind) is Quantifier.ALWAYS:
         if tally.counterexamples:
             return f"broken in {tally.counterexamples} of {tally.trials} trials"
-        return f"never broken in {tally.trials} trials: less often than in {percent(tally.unseen)} of them"
+        return f"never broken in {tally.trials} trials: less often than in {percent(tally.unseen)} of all such trials"
     worst = tally.worst
     low = tally.bounds(worst)[0]
     if result.verdict is Verdict.REFUTED:
         cell = next((c for c in tally.cells if tally.verdict_of(c) is Verdict.REFUTED), worst)
         pressed = [c for c in tally.strata[cell].pressed.values() if c.trials]
-        count = max([tally.strata[cell].pool, *pressed], key=lambda c: (c.failures / max(c.trials, 1), c.trials))
-        where = f" of {named(cell)}" if len(tally.cells) > 1 else ""
-        which = "on one configuration" if count is not tally.strata[cell].pool else "on the configurations"
-        high = figure(min(1.0, count.high(tally.alpha) + 1e-3))
-        return f"at most {high} {which}{where} ({count.failures} of {count.trials} failed)"
+        count = max([tally.strata[cell].pool, *pressed], key=lambda c: (tally.against(c), c.failures))
+        where = f" in {named(cell)}" if len(tally.cells) > 1 else ""
+        which = "trials of one configuration" if count is not tally.strata[cell].pool else "trials"
+        some = "in some configuration" if quantifier_of(result.claim.kind) is Quantifier.EVERY else "on average"
+        some += " of some cell" if some == "on average" and len(tally.cells) > 1 else ""
+        return f"at most {ceiling(tally.highest)} {some} ({count.failures} of {count.trials} {which}{where} failed)"
     text = f"at least {figure(low)}"
     if len(tally.cells) > 1:
         text += f" in the worst of {len(tally.examined)} cells ({named(worst)}), {figure(tally.overall[0])} over all"
     if quantifier_of(result.claim.kind) is Quantifier.EVERY:
-        text += f"; a corner that never works has a share < {percent(tally.unseen)}"
+        text += f"; configurations that never work are < {percent(tally.unseen)} of all drawn"
     return text
 
 
 def columns(result: Result) -> tuple[str, str]:
-    """P and q of a table: the lower bound in the worst cell, and the share that may still hide a corner that never works."""
+    """P and q of a table: the lower bound in the worst cell, and what configurations that never work are a smaller share than."""
     tally = result.tally
     if tally is None or not tally.pool.trials or result.verdict is Verdict.REFUTED:
         return "", ""

@@ -1,5 +1,6 @@
 """Solvers with a known success probability: claims that make up their outcomes, on a bench that needs no solver.
 
+`Simulated` is the engine's phase *decide* without Hypothesis, data and ledger: a few milliseconds a run.
 They test the tests: `property_tests.benchmarks.verdict_frequencies` counts how often the engine is wrong about them.
 """
 
@@ -8,8 +9,12 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from lrs.core.family import load_family
@@ -19,6 +24,8 @@ from lrs.solver import traits_of
 from property_tests.examine.bench import Bench, Conduct, Trial
 from property_tests.examine.claim import AtLeast, Claim, Context, Kind, Outcome
 from property_tests.examine.configuration import Configuration, Region
+from property_tests.examine.engine import Budget, Examination
+from property_tests.examine.tally import Tally
 
 
 class NoSolver(Bench):
@@ -73,3 +80,51 @@ def bernoulli(
         **rest,
     }
     return Claim(name=name, kind=kind or AtLeast(), check=check, **values)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A configuration of a simulated run: a name, and the probability with which a trial of it succeeds."""
+
+    text: str
+    p: float
+
+
+#: Draws the success probability of a cell's next configuration.
+Law = Callable[[np.random.Generator], float]
+
+
+class Simulated(Examination):
+    """An examination of configurations whose success probabilities follow a law, one law for each cell."""
+
+    def __init__(
+        self, kind: Kind, laws: dict[str, Law], budget: Budget, rng: np.random.Generator, **rates: float
+    ) -> None:
+        self.tally = Tally(kind, **rates, cells=tuple(laws))
+        self.claim, self.cells, self.budget, self.laws, self.rng = SimpleNamespace(kind=kind), laws, budget, laws, rng  # type: ignore[assignment]
+        self.bench, self.region = SimpleNamespace(slow={}), SimpleNamespace(extent=lambda configuration: {})  # type: ignore[assignment]
+        self.seed, self.nonce, self.promised, self.tables, self.companions = 0, None, {}, {}, ()
+        self.extent, self.known, self._names = {}, {}, count()
+        self._drawn, self._used = {name: [] for name in laws}, Counter()
+        self._replicates, self._before, self._outside = Counter(), Counter(), Counter()
+        self._cpu, self.progress = Counter(), lambda *_: None  # type: ignore[assignment]
+
+    def parse(self, text: str) -> Any:  # type: ignore[override]
+        return self.known[text]
+
+    def _propose(self, cell: str, number: int) -> list[Any]:
+        drawn = [Drawn(str(next(self._names)), self.laws[cell](self.rng)) for _ in range(number)]
+        self.known.update({d.text: d for d in drawn})
+        return drawn
+
+    def succeeds(self, configuration: Any, phase: str) -> bool:
+        """How a trial ends."""
+        return bool(self.rng.random() < configuration.p)
+
+    def _run(self, asked: Any, *, count: bool, companions: Any = ()) -> list[Any]:
+        done = []
+        for phase, configuration, *_ in asked:
+            ok = self.succeeds(configuration, phase)
+            self._count(phase, configuration, ok)
+            done.append(SimpleNamespace(cpu_seconds=0.0, failed=not ok, outcome=SimpleNamespace(fault=None)))
+        return done

@@ -28,7 +28,14 @@ from functools import lru_cache
 import numpy as np
 
 from property_tests.examine.claim import Kind, Quantifier, Verdict, quantifier_of
-from theory.statistics.evidence import BinomialTest, confidence_sequence, lower_bound, unseen_share, upper_bound
+from theory.statistics.evidence import (
+    BinomialTest,
+    confidence_sequence,
+    first_crossing,
+    lower_bound,
+    unseen_share,
+    upper_bound,
+)
 
 #: Pressed configurations of a cell; each holds an equal share of half of its evidence, also while unused.
 SLOTS = 3
@@ -74,8 +81,8 @@ class Stratum:
 
     pool: Count = field(default_factory=Count)
     pressed: dict[str, Count] = field(default_factory=dict)
-    #: Failures of the pool whose configuration found no slot, and was not tried again.
-    unpressed: int = 0
+    #: ln of the evidence against the claim, now and at its largest.
+    refute: float = 0.0
     best_refute: float = -math.inf
     #: Why the cell does not count ("40 s a call"); "" while it does.
     skipped: str = ""
@@ -119,6 +126,8 @@ class Tally:
     strata: dict[str, Stratum] = field(default_factory=dict)
     counterexamples: int = 0
     best_refute: float = 0.0
+    #: Failures of the pools: how many trials of all pools came before, cell, configuration.
+    suspects: list[tuple[int, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.strata = {name: Stratum() for name in self.cells}
@@ -144,15 +153,16 @@ class Tally:
         if configuration in stratum.pressed or quantifier_of(self.kind) is not Quantifier.EVERY:
             return False
         if len(stratum.pressed) >= SLOTS:
-            stratum.unpressed += 1
             return False
         stratum.pressed[configuration] = Count()
         return True
 
-    def add(self, ok: bool, *, pressed: str | None = None, cell: str = BASE) -> None:
-        """Count a trial of a cell's pool, or of a pressed configuration."""
+    def add(self, ok: bool, *, pressed: str | None = None, cell: str = BASE, configuration: str = "") -> None:
+        """Count a trial of a cell's pool (of this configuration), or of a pressed configuration."""
         stratum = self.strata[cell]
         count = stratum.pool if pressed is None else stratum.pressed[pressed]
+        if not ok and pressed is None:
+            self.suspects.append((self.pool.trials, cell, configuration))
         if not ok:
             count.failed.append(count.trials)
         count.successes += ok
@@ -162,7 +172,8 @@ class Tally:
         evidence = self._confirm(count)
         if evidence > count.best_confirm:
             count.best_confirm, count.best = evidence, (count.successes, count.failures)
-        stratum.best_refute = max(stratum.best_refute, self._refute(stratum))
+        stratum.refute = self._refute(stratum)
+        stratum.best_refute = max(stratum.best_refute, stratum.refute)
         self.best_refute = max(self.best_refute, self.log_e_refute)
 
     def skip(self, cell: str, why: str) -> None:
@@ -179,14 +190,15 @@ class Tally:
             return -math.inf if count.failures else -count.successes * math.log(self.kind.p1)
         return _log_e(self._test, count.successes, count.failures)[1]
 
-    def _refute(self, stratum: Stratum) -> float:
-        """ln of a cell's evidence against the claim."""
-        if self._test is None:
+    def _refute(self, stratum: Stratum, test: BinomialTest | None = None) -> float:
+        """ln of a cell's evidence against the claim, or against another p₀."""
+        test = self._test if test is None else test
+        if test is None:
             return math.inf if any(c.failures for c in stratum.counts) else 0.0
-        pool = _log_e(self._test, stratum.pool.successes, stratum.pool.failures)[0]
+        pool = _log_e(test, stratum.pool.successes, stratum.pool.failures)[0]
         if quantifier_of(self.kind) is not Quantifier.EVERY:
             return pool
-        values = [_log_e(self._test, c.successes, c.failures)[0] for c in stratum.pressed.values()]
+        values = [_log_e(test, c.successes, c.failures)[0] for c in stratum.pressed.values()]
         values += [0.0] * (SLOTS - len(values))
         mean = np.logaddexp.reduce(values) - math.log(SLOTS)
         return float(np.logaddexp(pool, mean)) - math.log(2.0)
@@ -196,8 +208,11 @@ class Tally:
         """ln of the evidence against the claim, now: the mean over the cells. REFUTED once it has reached ln 1/α."""
         if self._test is None:
             return math.inf if self.counterexamples else 0.0
-        values = [self._refute(s) for s in self.strata.values()]
-        return float(np.logaddexp.reduce(values)) - math.log(len(values))
+        return self._mean([s.refute for s in self.strata.values()])
+
+    @staticmethod
+    def _mean(log_values: list[float]) -> float:
+        return float(np.logaddexp.reduce(log_values)) - math.log(len(log_values))
 
     @property
     def examined(self) -> dict[str, Stratum]:
@@ -275,7 +290,9 @@ class Tally:
     def worst(self) -> str:
         """The cell with the smallest lower bound among those that count."""
         return min(
-            self.examined, key=lambda name: (self.bounds(name)[0], self.strata[name].trials), default=self.cells[0]
+            self.examined,
+            key=lambda name: (self.strata[name].pool.low(self.beta), self.strata[name].trials),
+            default=self.cells[0],
         )
 
     @property
@@ -293,9 +310,35 @@ class Tally:
 
     @property
     def unseen(self) -> float:
-        """q: configurations on which the claim never holds would have shown, at 1 − β, had they been a share q of those drawn."""
-        seen = sum(s.unpressed for s in self.strata.values())
-        return unseen_share(self.pool.trials, self.beta, seen)
+        """q: configurations on which the claim never holds are a smaller share of those drawn, at 1 − β.
+
+        Of the pools' trials those count that came before the first failure of a configuration that has not been seen to
+        work since: up to there none was of a dead one. A share s is missed by n of them with probability (1 − s)ⁿ, whenever
+        one stops; where cells differ, s is their mean weighted by the trials of each (1/Π(1 − s_c)ⁿ of a cell's trials is a
+        martingale as long as none is dead).
+        """
+        clean = (n for n, cell, name in self.suspects if not self._works(cell, name))
+        return unseen_share(next(clean, self.pool.trials), self.beta)
+
+    def _works(self, cell: str, configuration: str) -> bool:
+        count = self.strata[cell].pressed.get(configuration)
+        return count is not None and count.successes > 0
+
+    def against(self, count: Count) -> float:
+        """ln of the evidence of one stream of trials against the claim."""
+        return math.inf if self._test is None else _log_e(self._test, count.successes, count.failures)[0]
+
+    @property
+    def highest(self) -> float:
+        """Upper bound, at 1 − α, of the smallest success probability there is: of a configuration, or of a cell's average.
+
+        The largest x such that the evidence against "p ≥ x" everywhere, averaged as that against the claim is, stays below 1/α.
+        """
+        return first_crossing(lambda x: self._against(x) >= -math.log(self.alpha), 1.0, 0.0)
+
+    def _against(self, x: float) -> float:
+        test = BinomialTest(p0=x, p1=x / 2, alpha=self.alpha)
+        return self._mean([self._refute(s, test) for s in self.strata.values()])
 
     def interval(self, level: float = 0.05) -> tuple[float, float]:
         """Success probability of the pools together: an interval that may be read at any time, at confidence 1 − ``level``.

@@ -414,7 +414,7 @@ def lower_bound(s: int, f: int, beta: float) -> float:
     def excluded(x: float) -> bool:
         return bool(BinomialTest(p0=(1 + x) / 2, p1=x, beta=beta).log_e_confirm(s, f) >= -math.log(beta))
 
-    return _first_crossing(excluded, 0.0, 1.0)
+    return first_crossing(excluded, 0.0, 1.0)
 
 
 @lru_cache(maxsize=100_000)
@@ -425,10 +425,10 @@ def upper_bound(s: int, f: int, alpha: float) -> float:
     def excluded(x: float) -> bool:
         return bool(BinomialTest(p0=x, p1=x / 2, alpha=alpha).log_e_refute(s, f) >= -math.log(alpha))
 
-    return _first_crossing(excluded, 1.0, 0.0)
+    return first_crossing(excluded, 1.0, 0.0)
 
 
-def _first_crossing(excluded: Callable[[float], bool], start: float, end: float) -> float:
+def first_crossing(excluded: Callable[[float], bool], start: float, end: float) -> float:
     """Where exclusion ends, going from ``start``; to 1e-6, rounded towards ``start``."""
     steps = np.linspace(start, end, 33)[1:-1]
     last = start
@@ -443,20 +443,18 @@ def _first_crossing(excluded: Callable[[float], bool], start: float, end: float)
     return low
 
 
-def unseen_share(n: int, beta: float, seen: int = 0) -> float:
-    """Share q of the configurations such that one that never works, at a share ≥ q, had shown itself in n, at 1 − β.
+def unseen_share(n: int, beta: float) -> float:
+    """Share q of the configurations such that those that never work, at a share ≥ q, had shown themselves in n, at 1 − β.
 
-    With none seen q = 1 − β^{1/n}: a share s is missed by the first n(s) = ln β / ln(1 − s) draws with probability
-    (1 − s)^{n(s)} = β, and whenever one stops, q ≤ s needs n ≥ n(s). With some seen, `lower_bound` of the rest.
+    q = 1 − β^{1/n}: a share s is missed by the first n(s) = ln β / ln(1 − s) draws with probability (1 − s)^{n(s)} = β,
+    and whenever one stops, q ≤ s needs n ≥ n(s).
 
     Examples
     --------
     >>> round(unseen_share(688, 1e-3), 4)
     0.01
     """
-    if n <= 0:
-        return 1.0
-    return 1 - lower_bound(n - seen, seen, beta) if seen else -math.expm1(math.log(beta) / n)
+    return 1.0 if n <= 0 else -math.expm1(math.log(beta) / n)
 
 
 def e_bh(log_e: Any, alpha: float = 0.05) -> Bool[np.ndarray, " n"]:
