@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import binom
@@ -29,6 +29,7 @@ from scipy.stats import binom
 from property_tests.examine.claim import Always, AtLeast, Kind, OnAverage, Quantifier, Verdict, quantifier_of
 from property_tests.examine.engine import Budget
 from property_tests.examine.synthetic import Law, Simulated
+from property_tests.examine.tally import BASE
 
 #: Error rate promised, for either side.
 RATE = 0.05
@@ -108,7 +109,9 @@ def adversaries() -> list[tuple[str, Kind, list[Cell]]]:
     return found
 
 
-def count(kind: Kind, cells: Sequence[Cell], runs: int, rng: np.random.Generator) -> tuple[Counter[str], Counter[str]]:
+def count(
+    kind: Kind, cells: Sequence[Cell], runs: int, rng: np.random.Generator, budget: Budget = BUDGET
+) -> tuple[Counter[str], Counter[str]]:
     """Verdicts, and how often each promise was broken; a promise that cannot be broken does not occur."""
     verdicts: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
@@ -116,8 +119,8 @@ def count(kind: Kind, cells: Sequence[Cell], runs: int, rng: np.random.Generator
     means = [c.mean for c in cells]
     least = min(c.least for c in cells) if quantifier is Quantifier.EVERY else min(means)
     for _ in range(runs):
-        laws = {str(i): c.law for i, c in enumerate(cells)}
-        run = Simulated(kind, laws, BUDGET, rng, alpha=RATE, beta=RATE)
+        laws = {str(i) if i else BASE: c.law for i, c in enumerate(cells)}
+        run = Simulated(kind, laws, budget, rng, alpha=RATE, beta=RATE)
         run.decide()
         tally, verdict = run.tally, run.tally.verdict
         verdicts[verdict.value] += 1
@@ -143,14 +146,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--only", default="", help="adversaries whose name contains this")
+    parser.add_argument("--least", type=int, default=0, help="trials before CONFIRMED; q is small only after many")
     asked = parser.parse_args(arguments)
+    budget = replace(BUDGET, least=asked.least)
     print("| claim: solver | confirmed | refuted | inconclusive | promises broken | least P |", flush=True)
     print("|---|---|---|---|---|---|")
     ok = True
     for i, (name, kind, cells) in enumerate(adversaries()):
         if asked.only not in name:
             continue
-        verdicts, wrong = count(kind, cells, asked.runs, np.random.default_rng([11, i]))
+        verdicts, wrong = count(kind, cells, asked.runs, np.random.default_rng([11, i]), budget)
         p = min((float(binom.sf(n - 1, asked.runs, RATE)) for n in wrong.values()), default=1.0)
         ok = ok and p >= 0.01
         broken = ", ".join(f"{what} {n}" for what, n in wrong.items())

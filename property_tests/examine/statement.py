@@ -37,8 +37,8 @@ def percent(value: float) -> str:
 
 def confidence(error: float) -> str:
     """1 − error in per cent, rounded so that it promises no more: with two digits behind its nines."""
-    error, digits = Decimal(repr(error)), 1 - Decimal(repr(error)).adjusted()
-    return f"{(100 * (1 - error)).quantize(Decimal(10) ** (2 - digits), ROUND_FLOOR).normalize():f} %"
+    exact = Decimal(repr(error))
+    return f"{(100 * (1 - exact)).quantize(Decimal(10) ** (1 + exact.adjusted()), ROUND_FLOOR).normalize():f} %"
 
 
 def extent(sizes: Mapping[str, tuple[float, float]]) -> str:

@@ -98,18 +98,19 @@ class Simulated(Examination):
     """An examination of configurations whose success probabilities follow a law, one law for each cell."""
 
     def __init__(
-        self, kind: Kind, laws: dict[str, Law], budget: Budget, rng: np.random.Generator, **rates: float
+        self, kind: Kind, laws: dict[str, Law], budget: Budget, rng: np.random.Generator, alpha: float, beta: float
     ) -> None:
-        self.tally = Tally(kind, **rates, cells=tuple(laws))
+        self.tally = Tally(kind, alpha, beta, tuple(laws))
         self.claim, self.cells, self.budget, self.laws, self.rng = SimpleNamespace(kind=kind), laws, budget, laws, rng  # type: ignore[assignment]
         self.bench, self.region = SimpleNamespace(slow={}), SimpleNamespace(extent=lambda configuration: {})  # type: ignore[assignment]
         self.seed, self.nonce, self.promised, self.tables, self.companions = 0, None, {}, {}, ()
-        self.extent, self.known, self._names = {}, {}, count()
+        self.extent, self._names = {}, count()
+        self.known: dict[str, Drawn] = {}
         self._drawn, self._used = {name: [] for name in laws}, Counter()
         self._replicates, self._before, self._outside = Counter(), Counter(), Counter()
         self._cpu, self.progress = Counter(), lambda *_: None  # type: ignore[assignment]
 
-    def parse(self, text: str) -> Any:  # type: ignore[override]
+    def parse(self, text: str) -> Any:
         return self.known[text]
 
     def _propose(self, cell: str, number: int) -> list[Any]:
