@@ -251,14 +251,17 @@ class Report:
         r = self.headline
         if r is None:
             return ""
-        word = {Verdict.CONFIRMED: "in every cell", Verdict.REFUTED: "not in every cell"}.get(r.verdict, "undecided")
+        word = {Verdict.CONFIRMED: "in every cell examined", Verdict.REFUTED: "not in every cell examined"}.get(
+            r.verdict, "undecided"
+        )
         return f"{r.claim.name} {word} of {statement.examined(r)}: success probability {statement.numbers(r)}."
 
     @property
     def rates(self) -> str:
         """The error rates of the whole run, in words."""
         n = max(self.applicable, 1)
-        low, high = (statement.confidence(rate / n) for rate in (self.beta, self.alpha))
+        split = next(((r.tally.beta, r.tally.alpha) for r in self.results if r.tally), (self.beta / n, self.alpha / n))
+        low, high = map(statement.confidence, split)
         together = f"all {n} claims together" if n > 1 else "one claim"
         return (
             f"any false REFUTED: at most {rate_text(self.alpha)}, any false CONFIRMED: at most {rate_text(self.beta)}, for "

@@ -91,7 +91,7 @@ class Quantifier(enum.Enum):
         p0, p1 = kind.p0, kind.p1
         return {
             Quantifier.EVERY: f"kept: every configuration succeeds with probability ≥ {p0:g}; broken: in some cell the "
-            f"average over its configurations, or a configuration that failed once, is at most {p1:g}",
+            f"average over its configurations, or a configuration tried by itself after a failure, is at most {p1:g}",
             Quantifier.AVERAGE: f"kept: the average over the configurations of every cell is ≥ {p0:g}; broken: in some cell "
             f"it is at most {p1:g}",
             Quantifier.ALWAYS: f"kept: no trial ever fails; broken: a share of at least {1 - p1:.3g} of the trials fails",

@@ -334,7 +334,10 @@ class Tally:
 
         The largest x such that the evidence against "p ≥ x" everywhere, averaged as that against the claim is, stays below 1/α.
         """
-        return first_crossing(lambda x: self._against(x) >= -math.log(self.alpha), 1.0, 0.0)
+        found = first_crossing(lambda x: self._against(x) >= -math.log(self.alpha), 1.0, 0.0)
+        # Refuted by these bets it was below p₀ on the way, at the latest look or before.
+        own = type(self).log_e_refute is not Tally.log_e_refute
+        return min(found, self.kind.p0) if self.refuted and not own else found
 
     def _against(self, x: float) -> float:
         test = BinomialTest(p0=x, p1=x / 2, alpha=self.alpha)

@@ -397,3 +397,14 @@ def test_the_simulated_engine_counts_as_the_engine_does(seed):
     run.decide()
     assert run.tally == result.tally
     assert len(result.tally.pressed) > 0
+
+
+def test_a_refuted_claim_prints_a_bound_below_what_it_claims():
+    """Evidence may fall again within a batch: “REFUTED, at most 0.952” of P ≥ .95."""
+    tally = Tally(OnAverage())
+    for ok in [True] * 103 + [False] * 25 + [True] * 7:
+        tally.add(ok)
+    while tally.log_e_refute >= -math.log(tally.alpha):
+        tally.add(True)
+    assert tally.refuted
+    assert tally.highest <= 0.95
