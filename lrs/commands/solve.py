@@ -198,7 +198,7 @@ def _solve_model(
     budget_total: Annotated[
         float | None,
         typer.Option(
-            help="Private solvers: make the budget file, of this total ε at --delta.", rich_help_panel=PRIVATE
+            help="Private solvers: make the budget file: its total ε, at the δ of the fit.", rich_help_panel=PRIVATE
         ),
     ] = None,
     transcript: Annotated[

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from lrs import datasets
 from lrs.core.errors import InvalidInput
@@ -41,6 +40,8 @@ def load_users(
 
 
 def _load(path: Path, task: str | None, target: str | None, features: Sequence[str] | None) -> MultiTaskData:
+    import pandas as pd
+
     header, records = _parquet(path) if path.name.endswith(".parquet") else _lines(path)
     datasets.require_columns(path, pd.DataFrame(columns=header), task=task, target=target)
     chosen = list(features) if features is not None else [c for c in header if c not in (task, target)]

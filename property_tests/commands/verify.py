@@ -374,7 +374,8 @@ def _print_cells(report: Report) -> None:
         if table.row_count:
             stdout().print(table)
         for why, cells in others.items():
-            stdout().print(Text(f"{why}: {'; '.join(cells)}", style="dim"), soft_wrap=True)
+            which = "; ".join(cells) if len(cells) <= 3 else f"{len(cells)} cells"
+            stdout().print(Text(f"{why}: {which}", style="dim"), soft_wrap=True)
     for name, why in report.uncertified.items():
         stdout().print(Text(f"\n{r.claim.name}, region of {name}: NOT CERTIFIED, {why}", style="bold"), soft_wrap=True)
 

@@ -23,7 +23,7 @@ from theory.private_plan import PrivatePlan, plan_users
 
 SIZES = "d=6,r=1,k=1,m=8"
 SETTINGS = {
-    "x": "epsilon=0.5,1000",
+    "x": "epsilon=0.02,1000",
     "y": "t=100,400",
     "fixed": f"{SIZES},delta=1e-6",
     "solvers": ["private-amht", "amht"],
@@ -39,13 +39,13 @@ def spec(**changes) -> SweepSpec:
 
 def test_a_target_is_no_part_of_the_instance():
     cells = spec().cells
-    assert [c.settings for c in cells] == [{"epsilon": e, "delta": 1e-6} for e in (0.5, 0.5, 1000, 1000)]
+    assert [c.settings for c in cells] == [{"epsilon": e, "delta": 1e-6} for e in (0.02, 0.02, 1000, 1000)]
     few, many = (draw(spec(), cells[i], 0).problem.data for i in (0, 2))
     assert np.array_equal(few.X, many.X)
 
 
 def test_the_target_reaches_the_private_solver_only():
-    solver, instance = PrivateAMHT(), InstanceSpec(t=9, m=8, d=6, r=1, k=1)
+    solver, instance = PrivateAMHT(release="statistics"), InstanceSpec(t=9, m=8, d=6, r=1, k=1)
     first, second = (
         solver.for_study(instance, np.random.default_rng(key), epsilon=2.0, delta=1e-5) for key in ([1], [2])
     )
@@ -110,7 +110,7 @@ def test_verbs(tmp_path, capsys):
     arguments += ["--solver", "private-amht", "--success", "subspace", "--tolerance", "0.2", "--workers", "0"]
     assert run(["sweep", *arguments, "--out", str(folder)]) == 0
     frame = load(folder).frame
-    assert sorted(frame["epsilon"].unique()) == [0.5, 1000]
+    assert sorted(frame["epsilon"].unique()) == [0.02, 1000]
     capsys.readouterr()
     assert run(["plot", str(folder), "--what", "subspace_distance", "--overlay", "private", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["written"]) == 2
