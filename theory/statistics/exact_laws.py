@@ -38,7 +38,7 @@ class EllOne:
     """The exact law of ℓ₁ minimisation with Gaussian rows.
 
     With the shared subspace U given, min ‖β‖₁ subject to y = X(U w + β) sees the rows orthogonal to the columns of X U, and
-    their kernel is uniformly random as well: it succeeds at m rows with probability ``probability(m - r)``.
+    their kernel is uniformly random as well: it succeeds at m rows with probability ``probability(min(m, d) - r)``: span(U) stays in it.
 
     Parameters
     ----------
