@@ -462,7 +462,7 @@ def _fit(
     if unresolved:
         centre = np.inf if shares[0] >= 0.5 else _middle(low, high)
     inside = float(np.clip(centre, bottom - 2 * data.span, top + 2 * data.span))
-    lower, upper = _hull(data, inside, guessing, curve, value, critical, always, never)
+    lower, upper, value = _hull(data, inside, guessing, curve, max(value, always, never), critical, always, never)
     scale, lapse, guess = 1 / float(np.exp(curve[1])), float(curve[2]), float(curve[3])
 
     if gap[0] < gap[1]:  # one step explains everything, anywhere in the gap
@@ -506,24 +506,32 @@ def _hull(
     critical: float,
     always: float,
     never: float,
-) -> tuple[float, float]:
-    """Ends of the smallest interval that holds every x₅₀ of deviance at most ``critical``; ∞ twice if only that is left."""
+) -> tuple[float, float, float]:
+    """Ends of the smallest interval that holds every x₅₀ of deviance at most ``critical``; ∞ twice if only that is left.
+
+    Third the largest likelihood, which the profile may find where ``best`` fell short of it.
+    """
 
     def excess(x: np.ndarray) -> np.ndarray:
         # The signed root of the deviance is nearly a straight line in x, between the points of a search too.
-        return np.sqrt(np.maximum(0.0, 2 * (best - data.profile(x, guessing, curve)))) - np.sqrt(critical)
+        return root(data.profile(x, guessing, curve))
+
+    def root(profile: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.maximum(0.0, 2 * (best - profile))) - np.sqrt(critical)
 
     steps = data.finest / 16 * 2.0 ** np.arange(np.ceil(np.log2(16 * 3 * data.span / data.finest)) + 1)
     x = np.r_[inside - steps[::-1], inside, inside + steps]
     if len(data.levels) <= _FEW:  # with few trials a level can be a peak of its own
         hair = 1e-3 * data.finest
         x = np.unique(np.r_[x, data.levels - hair, data.levels + hair, (data.levels[1:] + data.levels[:-1]) / 2])
-    y = excess(x)
+    profile = data.profile(x, guessing, curve)
+    best = max(best, float(profile.max()))
+    y = root(profile)
     within = np.flatnonzero(y <= 0)
     left, right = 2 * (best - always) <= critical, 2 * (best - never) <= critical
     if not len(within):
         end = -np.inf if left and not right else np.inf
-        return end, end
+        return end, end, best
     ends = []
     for infinite, i, side in ((left, within[0], -1), (right, within[-1], 1)):
         if infinite or not 0 <= i + side < len(x):
@@ -541,7 +549,7 @@ def _hull(
         end = a + (b - a) * ya / (ya - yb)
         near = data.levels[np.abs(data.levels - end).argmin()]
         ends.append(float(near if abs(near - end) <= max(abs(b - a), 1e-3 * data.finest) else end))
-    return ends[0], ends[1]
+    return ends[0], ends[1], best
 
 
 # ---------------------------------------------------------------------------------------------- public

@@ -188,7 +188,7 @@ class TwoSided(Tally):
     def press(self, configuration, cell=""):
         return False  # one failure is no news here
 
-    def add(self, ok, *, pressed=None, cell=""):
+    def add(self, ok, *, pressed=None, **where):
         for side, one in zip(self.sides, (ok, not ok), strict=True):
             side.add(one)
         super().add(ok)
