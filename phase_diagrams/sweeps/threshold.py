@@ -323,10 +323,29 @@ class _Intervals:
         high = np.array([np.inf, self.slopes[-1], lapse[1], guess[1]])
         compass = np.array([self.unit / 4, 0.5, 0.1, 0.1 * (guess[1] > 0)])
         found, values = _climb(self.value, best, compass, low, high, 10)
-        return found[int(np.argmax(values))], float(values.max())
+        curve, value = found[int(np.argmax(values))], float(values.max())
+        return self.polished(curve, value, compass, low, high)
 
-    def profile(self, x50: np.ndarray, guessing: bool, start: np.ndarray) -> np.ndarray:
-        """Largest ln L over slopes, lapses and guess rates of the curves that are one half at each of these levels."""
+    def polished(
+        self, curve: np.ndarray, value: float, size: np.ndarray, low: np.ndarray, high: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """The curve moved on by a simplex of this size: along a curved ridge a compass stands still."""
+        free = np.flatnonzero(size)
+        found = optimize.minimize(
+            lambda v: -float(self.value(_placed(curve, free, np.clip(v, low[free], high[free]))[None])[0]),
+            curve[free],
+            method="Nelder-Mead",
+            options={"initial_simplex": np.vstack([curve[free], curve[free] + np.diag(size[free])]), "maxfev": 400},
+        )
+        if -found.fun > value:
+            curve, value = _placed(curve, free, np.clip(found.x, low[free], high[free])), -float(found.fun)
+        return curve, value
+
+    def profile(self, x50: np.ndarray, guessing: bool, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Largest ln L over slopes, lapses and guess rates of the curves that are one half at each of these levels.
+
+        Second these curves.
+        """
         guesses = [0.0, 0.1] if guessing else [0.0]
         rest = np.stack(np.meshgrid(self.slopes, _LAPSES, guesses, indexing="ij"), -1).reshape(-1, 3)
         rest = np.concatenate([rest, np.minimum(start[None, 1:], [np.inf, _HALF, _HALF])])
@@ -342,7 +361,8 @@ class _Intervals:
         def value(r: np.ndarray) -> np.ndarray:
             return self.value(self.curves(x50[:, None] if r.ndim == 3 else x50, r))
 
-        return _climb(value, rest, np.array([0.5, 0.1, 0.1 * guessing]), low, high, 9)[1]
+        found, values = _climb(value, rest, np.array([0.5, 0.1, 0.1 * guessing]), low, high, 9)
+        return values, self.curves(x50, found)
 
     def step(self, guessing: bool) -> tuple[float, float, float, float, float]:
         """The best of the curves that rise within one level: ln L, the two levels it rises between, lapse and guess rate.
@@ -376,6 +396,13 @@ class _Intervals:
         below, above = mass[best, 0] > 1e-3, mass[best, 1] > 1e-3
         low, high = edges[j[best] - (1 if below else 0)], edges[j[best] + (1 if above else 0)]
         return float(values[best]), float(low), float(high), float(mass[best, 2]), float(mass[best, 3])
+
+
+def _placed(curve: np.ndarray, free: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A curve with other values of its free parameters."""
+    out = curve.copy()
+    out[free] = values
+    return out
 
 
 def _climb(
@@ -514,7 +541,7 @@ def _hull(
 
     def excess(x: np.ndarray) -> np.ndarray:
         # The signed root of the deviance is nearly a straight line in x, between the points of a search too.
-        return root(data.profile(x, guessing, curve))
+        return root(data.profile(x, guessing, curve)[0])
 
     def root(profile: np.ndarray) -> np.ndarray:
         return np.sqrt(np.maximum(0.0, 2 * (best - profile))) - np.sqrt(critical)
@@ -524,8 +551,11 @@ def _hull(
     if len(data.levels) <= _FEW:  # with few trials a level can be a peak of its own
         hair = 1e-3 * data.finest
         x = np.unique(np.r_[x, data.levels - hair, data.levels + hair, (data.levels[1:] + data.levels[:-1]) / 2])
-    profile = data.profile(x, guessing, curve)
-    best = max(best, float(profile.max()))
+    profile, curves = data.profile(x, guessing, curve)
+    i = int(profile.argmax())
+    low, high = np.array([-np.inf, data.slopes[0] - 7, 0.0, 0.0]), np.array([np.inf, data.slopes[-1], 1.0, _HALF])
+    size = np.array([data.unit, 0.5, 0.1, 0.1 * guessing])
+    best = max(best, data.polished(curves[i], float(profile[i]), size, low, high)[1])
     y = root(profile)
     within = np.flatnonzero(y <= 0)
     left, right = 2 * (best - always) <= critical, 2 * (best - never) <= critical
