@@ -93,7 +93,7 @@ def region_constants(solver: str, given: Mapping[str, float] | None = None) -> R
     except InvalidInput as error:
         return RegionConstants(None, str(error))
     if set(frozen) != {"C_total", "C_task"}:
-        return RegionConstants(None, f"calibration of {solver!r} certified only {', '.join(frozen) or 'no constant'}")
+        return RegionConstants(None, f"calibration of {solver!r} certified {', '.join(frozen) or 'no constant'}")
     return RegionConstants(frozen, f"measured on {solver}")
 
 

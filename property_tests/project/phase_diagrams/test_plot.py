@@ -132,8 +132,8 @@ def test_structured_instances_are_outside_the_theorem():
 
 def test_frozen_constants_are_those_of_the_lock_file():
     frozen = region_constants("amht")
-    assert frozen.values == {n: c.value for n, c in constants("amht").items()}
-    assert frozen.source == "measured on amht"
+    assert (frozen.values or {}) == {n: c.value for n, c in constants("amht").items()}
+    assert frozen.source == "calibration of 'amht' certified no constant"  # neither passed its hold-out
     assert region_constants("amht", {"C_total": 2, "C_task": 3}).source == "given"
 
 

@@ -97,8 +97,8 @@ def test_every_file_says_its_format_and_version(tmp_path, monkeypatch):
         "round": ("lrs-sweep", 2),
         "table": ("lrs-sweep-table", 2),
         "ledger": ("lrs-ledger", 2),
-        "verdicts": ("lrs-verdicts", 2),
-        "trial": (None, 2),  # a line of a file whose lines are added run by run
+        "verdicts": ("lrs-verdicts", 3),
+        "trial": (None, 3),  # a line of a file whose lines are added run by run
         "constants": ("lrs-toolkit constants", 3),
     }
 

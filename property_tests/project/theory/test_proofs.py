@@ -174,7 +174,7 @@ def test_the_private_start_is_among_the_assumptions_and_bounds_the_turn() -> Non
             amht_private.start_small.rhs
             / (amht_private.start_noise * sympy.sqrt(2 * sympy.Symbol("d", positive=True))),
             r=1,
-            tau=tau,
+            tau_0=tau,
         )
         turns = {}
         for gap in (1 / tau, needed):  # in units of the noise's norm
