@@ -379,7 +379,7 @@ class Report:
             "examined": statement.examined(r),
             "extent": {n: list(v) for n, v in r.extent.items()},
             "cells": [] if tally is None or len(tally.cells) < 2 else statement.table(tally, r.out_of_scope),
-            "promised": {n: statement.promised_table(t, r.out_of_scope) for n, t in r.tables.items()},
+            "promised": {n: statement.promised_table(t) for n, t in r.tables.items()},
             "cause": r.cause or None,
             "expected": None if expectation is None else expectation.reason,
             "evidence": evidence,

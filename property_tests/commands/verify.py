@@ -351,7 +351,7 @@ def _print_cells(report: Report) -> None:
     tables += [
         (
             f"{r.claim.name}, of these the problems inside the region of {name}: {report.promised.get(name, '')}",
-            statement.promised_table(t, r.out_of_scope),
+            statement.promised_table(t),
         )
         for name, t in r.tables.items()
     ]

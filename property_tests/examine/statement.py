@@ -141,9 +141,9 @@ def table(tally: Tally, out_of_scope: Mapping[str, str]) -> list[dict[str, Any]]
     return rows
 
 
-def promised_table(tally: Tally, out_of_scope: Mapping[str, str]) -> list[dict[str, Any]]:
+def promised_table(tally: Tally) -> list[dict[str, Any]]:
     """The rows of a theorem's own region, from the trials that happened to lie in it."""
-    rows = table(tally, out_of_scope)
+    rows = table(tally, {})
     for row in rows:
         if not row["trials"] and not row["why"]:
             row["verdict"], row["why"] = Verdict.OUT_OF_SCOPE.value, "no problem drawn here lay inside"

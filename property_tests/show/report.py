@@ -192,7 +192,7 @@ def _cells(report: Report) -> str:
     tables += [
         (
             f"of these, the problems inside the region of {name}: {report.promised.get(name, '')}",
-            statement.promised_table(t, r.out_of_scope),
+            statement.promised_table(t),
         )
         for name, t in r.tables.items()
     ]

@@ -223,7 +223,7 @@ def test_a_theorems_own_region_has_a_table_of_its_own():
             return Depth(float(55 - configuration.spec.d))
 
     result = one(bernoulli(1.0, ladder=steps, theorems=("t",)), promised={"t": Below()})
-    rows = {r["cell"]: r for r in statement.promised_table(result.tables["t"], result.out_of_scope)}
+    rows = {r["cell"]: r for r in statement.promised_table(result.tables["t"])}
     assert rows["d < 100"]["verdict"] == "OUT_OF_SCOPE"
     assert rows["d < 100"]["why"] == "no problem drawn here lay inside"
     assert 0 < rows["d < 60"]["trials"] < result.tally.strata["d < 60"].trials

@@ -160,7 +160,8 @@ def test_regions_by_name():
         strategies.region_for("amht-paper")
     assert strategies.region_named("paper") is PAPER
     with pytest.raises(
-        InvalidInput, match="region: no region 'large'; known are practical, paper, amht-fresh-rows, amht-informal, amht-noisy"
+        InvalidInput,
+        match="region: no region 'large'; known are practical, paper, amht-fresh-rows, amht-informal, amht-noisy",
     ):
         strategies.region_named("large")
     with pytest.raises(InvalidInput, match="theorem: no region is known for 'x'"):
