@@ -257,6 +257,19 @@ class Report:
         return f"{r.claim.name} {word} of {statement.examined(r)}: success probability {statement.numbers(r)}."
 
     @property
+    def tables(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Title and rows of the headline's cells: the region's, and of its trials those in a theorem's own; never mixed."""
+        r = self.headline
+        if r is None or r.tally is None:
+            return []
+        own = (f"region {self.region}: {self.region_label}", statement.table(r.tally, r.out_of_scope))
+        theirs = [
+            (f"of these the problems inside the region of {n}: {self.promised.get(n, '')}", statement.promised_table(t))
+            for n, t in r.tables.items()
+        ]
+        return [own, *theirs]
+
+    @property
     def rates(self) -> str:
         """The error rates of the whole run, in words."""
         n = max(self.applicable, 1)

@@ -343,20 +343,10 @@ def _print_cells(report: Report) -> None:
     from property_tests.examine.claim import Verdict
 
     r = report.headline
-    if r is None or r.tally is None:
+    if r is None:
         return
-    tables = [
-        (f"{r.claim.name}, region {report.region}: {report.region_label}", statement.table(r.tally, r.out_of_scope))
-    ]
-    tables += [
-        (
-            f"{r.claim.name}, of these the problems inside the region of {name}: {report.promised.get(name, '')}",
-            statement.promised_table(t),
-        )
-        for name, t in r.tables.items()
-    ]
-    for title, rows in tables:
-        stdout().print(Text(f"\n{title}", style="bold"), soft_wrap=True)
+    for title, rows in report.tables:
+        stdout().print(Text(f"\n{r.claim.name}, {title}", style="bold"), soft_wrap=True)
         columns = [Column(name, no_wrap=True) for name in ("cell", "verdict", "kept", "P ≥")]
         table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
         others: dict[str, list[str]] = {}

@@ -150,9 +150,10 @@ class Bench:
             made = self._made.pop((claim.name, *about), None)
         if made is not None:
             return made
-        own, context = self._judge(claim, region, phase, configuration, replicate, nonce)
+        asked = (phase, configuration, replicate, nonce)
+        own, context = self._judge(claim, region, asked)
         for other in companions:
-            theirs, _ = self._judge(other, region, phase, configuration, replicate, nonce, context)
+            theirs, _ = self._judge(other, region, asked, context)
             with self._lock:
                 self._made[(other.name, *about)] = theirs
         if cell_of(phase):  # large, and everyone who wants it has judged it
@@ -164,15 +165,10 @@ class Bench:
         return own
 
     def _judge(
-        self,
-        claim: Claim,
-        region: Region,
-        phase: str,
-        configuration: Configuration,
-        replicate: int,
-        nonce: str | None,
-        earlier: Context | None = None,
+        self, claim: Claim, region: Region, asked: Asked, earlier: Context | None = None
     ) -> tuple[Trial, Context]:
+        """What a claim says of a trial; with the context of another claim's, its data are not drawn again."""
+        phase, configuration, replicate, nonce = asked
         depth = region.depth(configuration)
         start = time.perf_counter()
         calls, cpu = 0, 0.0

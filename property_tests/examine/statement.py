@@ -9,7 +9,7 @@ from typing import Any
 
 from property_tests.examine.claim import Quantifier, Verdict, quantifier_of
 from property_tests.examine.engine import Result
-from property_tests.examine.tally import BASE, Tally
+from property_tests.examine.tally import BASE, Stratum, Tally
 
 #: What the cell of small problems is called.
 SMALL = "small problems"
@@ -109,36 +109,25 @@ def hypothesis(result: Result) -> str:
 
 def table(tally: Tally, out_of_scope: Mapping[str, str]) -> list[dict[str, Any]]:
     """One row per cell: name, verdict, trials, successes, bounds, why."""
-    rows = []
-    for cell, stratum in tally.strata.items():
-        low, high = tally.bounds(cell)
-        verdict = "NOT_EXAMINED" if stratum.skipped and not stratum.outside else tally.verdict_of(cell).value
-        rows.append(
-            {
-                "cell": named(cell),
-                "verdict": verdict,
-                "trials": stratum.trials,
-                "successes": stratum.successes,
-                "at_least": low,
-                "at_most": high,
-                "pressed_configurations": len(stratum.pressed),
-                "why": stratum.skipped,
-            }
-        )
-    rows += [
-        {
+
+    def row(cell: str, verdict: str, why: str, stratum: Stratum, bounds: tuple[float, float]) -> dict[str, Any]:
+        return {
             "cell": cell,
-            "verdict": Verdict.OUT_OF_SCOPE.value,
-            "trials": 0,
-            "successes": 0,
-            "at_least": 0.0,
-            "at_most": 1.0,
-            "pressed_configurations": 0,
+            "verdict": verdict,
+            "trials": stratum.trials,
+            "successes": stratum.successes,
+            "at_least": bounds[0],
+            "at_most": bounds[1],
+            "pressed_configurations": len(stratum.pressed),
             "why": why,
         }
-        for cell, why in out_of_scope.items()
-    ]
-    return rows
+
+    rows = []
+    for cell, stratum in tally.strata.items():
+        verdict = "NOT_EXAMINED" if stratum.skipped and not stratum.outside else tally.verdict_of(cell).value
+        rows.append(row(named(cell), verdict, stratum.skipped, stratum, tally.bounds(cell)))
+    outside = Verdict.OUT_OF_SCOPE.value
+    return rows + [row(cell, outside, why, Stratum(), (0.0, 1.0)) for cell, why in out_of_scope.items()]
 
 
 def promised_table(tally: Tally) -> list[dict[str, Any]]:

@@ -6,9 +6,8 @@ They test the tests: `property_tests.benchmarks.verdict_frequencies` counts how 
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from types import SimpleNamespace
@@ -17,11 +16,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from lrs.core.family import load_family
-from lrs.core.run import Subject
+from lrs.core.run import Limits, Loaded, Subject
 from lrs.families.low_rank_sparse.generate import InstanceSpec
 from lrs.solver import traits_of
-from property_tests.examine.bench import Bench, Conduct, Trial
+from property_tests.examine.bench import Bench, Trial
 from property_tests.examine.claim import AtLeast, Claim, Context, Kind, Outcome
 from property_tests.examine.configuration import Configuration, Region
 from property_tests.examine.engine import Budget, Examination
@@ -32,9 +30,8 @@ class NoSolver(Bench):
     """A bench whose claims make up their outcomes; ``seen`` counts every (claim, phase, configuration, replicate)."""
 
     def __init__(self, hash: str = "synthetic") -> None:
-        self.subject, self.jobs, self.conduct = Subject("synthetic"), 1, Conduct()
-        self.family, self.broken, self.traits, self.hash = load_family(), None, traits_of(None), hash
-        self._lock, self._made, self._answers, self.slow = threading.Lock(), {}, OrderedDict(), {}
+        nobody = SimpleNamespace(load=lambda subject, family: Loaded(traits_of(None), hash), close=lambda: None)
+        super().__init__(Subject("synthetic"), Limits(), executor=lambda limits: nobody)
         self.seen: Counter[tuple[str, str, str, int]] = Counter()
 
     def trial(
@@ -44,11 +41,11 @@ class NoSolver(Bench):
         phase: str,
         configuration: Configuration,
         replicate: int,
-        nonce: str | None = None,
-        companions: Sequence[Claim] = (),
+        *rest: Any,
+        **named: Any,
     ) -> Trial:
         self.seen[(claim.name, phase, configuration.text, replicate)] += 1
-        return super().trial(claim, region, phase, configuration, replicate, nonce, companions)
+        return super().trial(claim, region, phase, configuration, replicate, *rest, **named)
 
 
 def configurations(region: Region | None = None) -> st.SearchStrategy[Configuration]:

@@ -186,18 +186,10 @@ def _table(report: Report) -> str:
 def _cells(report: Report) -> str:
     """The ladder of the headline claim, the measured region's table and the theorem's, which are never mixed."""
     r = report.headline
-    if r is None or r.tally is None:
+    if r is None:
         return ""
-    tables = [(f"region {report.region}: {report.region_label}", statement.table(r.tally, r.out_of_scope))]
-    tables += [
-        (
-            f"of these, the problems inside the region of {name}: {report.promised.get(name, '')}",
-            statement.promised_table(t),
-        )
-        for name, t in r.tables.items()
-    ]
     out = [f"<h2>Where: <code>{escape(r.claim.name)}</code></h2>"]
-    for title, rows in tables:
+    for title, rows in report.tables:
         out.append(
             f'<h3>{escape(title)}</h3><div class="scroll"><table class="claims"><thead><tr><th>cell<th>verdict<th>kept'
             "<th>probability at least<th></thead><tbody>"
