@@ -340,7 +340,6 @@ def _print_cells(report: Report) -> None:
     from rich.text import Text
 
     from property_tests.examine import statement
-    from property_tests.examine.claim import Verdict
 
     r = report.headline
     if r is None:
@@ -349,23 +348,16 @@ def _print_cells(report: Report) -> None:
         stdout().print(Text(f"\n{r.claim.name}, {title}", style="bold"), soft_wrap=True)
         columns = [Column(name, no_wrap=True) for name in ("cell", "verdict", "kept", "P ≥")]
         table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        others: dict[str, list[str]] = {}
-        for row in rows:
+        shown, rest = statement.folded(rows)
+        for row in shown:
             verdict = str(row["verdict"])
-            if verdict == Verdict.OUT_OF_SCOPE.value:
-                others.setdefault(f"OUT OF SCOPE ({row['why']})", []).append(row["cell"])
-                continue
-            if not row["trials"] and not row["why"]:
-                others.setdefault("not tried before the verdict fell", []).append(row["cell"])
-                continue
             low = statement.figure(row["at_least"]) if row["trials"] else row["why"]
             words = Text(verdict.replace("_", " "), style=_STYLE.get(verdict, "dim"))
             table.add_row(row["cell"], words, f"{row['successes']} of {row['trials']}", low)
         if table.row_count:
             stdout().print(table)
-        for why, cells in others.items():
-            which = "; ".join(cells) if len(cells) <= 3 else f"{len(cells)} cells"
-            stdout().print(Text(f"{why}: {which}", style="dim"), soft_wrap=True)
+        for line in rest:
+            stdout().print(Text(line, style="dim"), soft_wrap=True)
     for name, why in report.uncertified.items():
         stdout().print(Text(f"\n{r.claim.name}, region of {name}: NOT CERTIFIED, {why}", style="bold"), soft_wrap=True)
 

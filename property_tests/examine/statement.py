@@ -137,3 +137,19 @@ def promised_table(tally: Tally) -> list[dict[str, Any]]:
         if not row["trials"] and not row["why"]:
             row["verdict"], row["why"] = Verdict.OUT_OF_SCOPE.value, "no problem drawn here lay inside"
     return rows
+
+
+def folded(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows with something to show, and a line for every reason why others have nothing."""
+    shown: list[dict[str, Any]] = []
+    rest: dict[str, list[str]] = {}
+    for row in rows:
+        if row["verdict"] == Verdict.OUT_OF_SCOPE.value:
+            rest.setdefault(f"OUT OF SCOPE ({row['why']})", []).append(row["cell"])
+        elif not row["trials"] and not row["why"]:
+            rest.setdefault("not tried before the verdict fell", []).append(row["cell"])
+        else:
+            shown.append(row)
+    return shown, [
+        f"{why}: {'; '.join(cells) if len(cells) <= 3 else f'{len(cells)} cells'}" for why, cells in rest.items()
+    ]

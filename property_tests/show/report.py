@@ -190,20 +190,22 @@ def _cells(report: Report) -> str:
         return ""
     out = [f"<h2>Where: <code>{escape(r.claim.name)}</code></h2>"]
     for title, rows in report.tables:
-        out.append(
-            f'<h3>{escape(title)}</h3><div class="scroll"><table class="claims"><thead><tr><th>cell<th>verdict<th>kept'
-            "<th>probability at least<th></thead><tbody>"
-        )
-        for row in rows:
+        shown, rest = statement.folded(rows)
+        out.append(f"<h3>{escape(title)}</h3>")
+        if shown:
+            head = "<thead><tr><th>cell<th>verdict<th>kept<th>probability at least</thead>"
+            out.append(f'<div class="scroll"><table class="claims">{head}<tbody>')
+        for row in shown:
             verdict = str(row["verdict"])
             sign = _SIGN.get(Verdict(verdict), "") if verdict in Verdict.__members__ else "○"
-            low = statement.figure(row["at_least"]) if row["trials"] else "–"
-            kept = f"{row['successes']} of {row['trials']}" if row["trials"] else ""
+            low = statement.figure(row["at_least"]) if row["trials"] else escape(row["why"])
             out.append(
-                f'<tr><td>{escape(row["cell"])}</td><td><span class="v {verdict}">{sign} {verdict.replace("_", " ")}</span></td>'
-                f'<td class="n">{kept}</td><td class="n">{low}</td><td class="dim">{escape(row["why"])}</td></tr>'
+                f'<tr><td class="n">{escape(row["cell"])}</td><td><span class="v {verdict}">{sign} {verdict.replace("_", " ")}</span></td>'
+                f'<td class="n">{row["successes"]} of {row["trials"]}</td><td class="n">{low}</td></tr>'
             )
-        out.append("</tbody></table></div>")
+        if shown:
+            out.append("</tbody></table></div>")
+        out += [f'<p class="dim">{escape(line)}</p>' for line in rest]
     out += [f"<p>Region of {escape(n)}: NOT CERTIFIED, {escape(why)}</p>" for n, why in report.uncertified.items()]
     return "".join(out)
 
@@ -309,6 +311,7 @@ def _solver(report: Report, heading: bool) -> str:
         )
         + "".join(f"<p>{escape(text)}</p>" for text in (report.range,) if text)
         + _cells(report)
+        + "<h2>Claims</h2>"
         + _table(report)
         + witnesses
         + _curves(report)
