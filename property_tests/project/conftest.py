@@ -10,6 +10,7 @@ from pathlib import Path
 import cloudpickle
 import jaxtyping
 import pytest
+from hypothesis import settings
 
 import property_tests
 
@@ -21,6 +22,12 @@ cloudpickle.register_pickle_by_value(import_module("property_tests.project"))
 # Before anything imports the packages: a module imported earlier stays unchecked. An int may be passed for a float, as
 # every type checker has it (PEP 484).
 jaxtyping.install_import_hook(["lrs", "theory"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+
+# The same draws at each run, so that what fails is what was changed; a slow machine is no error. At random:
+# pytest --hypothesis-profile=default
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
 
 
 @pytest.fixture

@@ -131,8 +131,10 @@ def test_traces_are_told_apart(shape, data):
     verdict = certify(data.draw(strategies.traces(shape, 60))).verdict
     if shape in ("power law", "stalled"):
         assert not verdict.linear
-    else:
+    elif shape == "geometric":
         assert verdict.linear or verdict is RateVerdict.SUPERLINEAR
+    else:  # a dozen steps, two of them on the floor, may be too few to say
+        assert verdict not in (RateVerdict.SUBLINEAR, RateVerdict.STALLED, RateVerdict.TOO_SLOW)
 
 
 @pytest.mark.parametrize(
