@@ -169,6 +169,13 @@ def _solve_model(
     start_share: Annotated[
         float | None, typer.Option(help="Private solvers: share of ρ for the start.", rich_help_panel=PRIVATE)
     ] = None,
+    features_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Private solvers: share of ρ for the features' second moment, by which gradients are whitened.",
+            rich_help_panel=PRIVATE,
+        ),
+    ] = None,
     groups: Annotated[
         bool,
         typer.Option(
@@ -237,6 +244,7 @@ def _solve_model(
         clip_user=clip_user,
         population=population,
         start_share=start_share,
+        features_share=features_share,
         groups=groups or None,
     )
     key = 0 if seed is None else seed

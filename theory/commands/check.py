@@ -505,7 +505,7 @@ def _plan_model(
         float | None,
         typer.Option(help="Subspace error that the privacy noise may cause (0.1).", rich_help_panel=PRIVATE),
     ] = None,
-    rounds: Annotated[int | None, typer.Option(help="Rounds of the private run (4).", rich_help_panel=PRIVATE)] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds of the private run (20).", rich_help_panel=PRIVATE)] = None,
     clip: Annotated[
         str | None,
         typer.Option(

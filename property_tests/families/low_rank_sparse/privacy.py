@@ -36,6 +36,7 @@ from lrs.private.statistics import (
     Kind,
     Statistics,
     direction_statistics,
+    feature_statistics,
     gradient_statistics,
     largest,
     lattice,
@@ -69,7 +70,7 @@ class Puppet:
     def answer(self, request: Request) -> Statistics:
         # Nothing here but the gradient depends on U, and an audit asks the same thousands of times.
         even = request.round % 2 == 0
-        key = (request.kind, request.clip, even)
+        key = (request.kind, request.clip, request.features, even)
         if key not in self._known or request.kind == "gradient":
             self._known[key] = self._compute(request, self.w if even else -self.w)
         return self._known[key]
@@ -84,8 +85,10 @@ def _of(X: np.ndarray, y: np.ndarray, W: np.ndarray, B: np.ndarray, request: Req
         assert request.clip is not None
         return normal_statistics(X, y, W, B, request.clip, exact=request.exact)
     if request.kind == "moment":
-        return direction_statistics(*unit_scale(X, y)[:2], exact=request.exact)
-    return gradient_statistics(X, y, request.U, W, B, request.level, exact=request.exact)
+        X, y = unit_scale(X, y)[:2]
+        found = direction_statistics(X, y, exact=request.exact)
+        return found | feature_statistics(X, exact=request.exact) if request.features else found
+    return gradient_statistics(X, y, request.U, W, B, request.level, whiten=request.whiten, exact=request.exact)
 
 
 def answers(users: Sequence[Puppet], request: Request) -> list[Statistics]:
@@ -258,6 +261,10 @@ class _UnboundedStart(_Unbounded):
     name = "moment"
 
 
+class _UnboundedFeatures(_Unbounded):
+    name = "features"
+
+
 class _Split(Server):
     """One stream splits the rows of all users: with one user more, everybody's training rows are others."""
 
@@ -338,6 +345,7 @@ MUTANTS: dict[str, Mutant] = {
         noise_scaled_by_m_twice=_NoiseScaledByRowsTwice,
         record_level_gradients=_Unbounded,
         start_not_bounded=_UnboundedStart,
+        features_not_bounded=_UnboundedFeatures,
         rows_split_by_one_stream=_Split,
         responses_centred_by_their_mean=_Centred,
         groups_by_position=_Positions,
@@ -393,7 +401,7 @@ def loudness(seen: list[Seen]) -> float:
 
 ATTACKS: dict[str, Attack] = {
     "matched": matched,
-    **{f"matched on {name}": matched_on(name) for name in ("moment", "A", "V", "gradient", "inside")},
+    **{f"matched on {name}": matched_on(name) for name in ("moment", "features", "A", "V", "gradient", "inside")},
     "repeated": repeated,
     "loudness": loudness,
 }
