@@ -17,6 +17,7 @@ from lrs import solve as run_solver
 from lrs.cli import print_json, report, stderr
 from lrs.commands.family import FamilyName, Verb
 from lrs.commands.shared import (
+    SIZES,
     Force,
     Json,
     TargetColumn,
@@ -109,11 +110,11 @@ def _solve_instance_of(chosen: Family) -> Verb:
 def _solve_model(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz) or table (.csv, .csv.gz, .parquet).")],
     rank: Annotated[
-        int | None, typer.Option("--rank", "-r", help="Shared directions r; an instance knows its own.")
+        int | None, typer.Option(*SIZES["r"], help="Shared directions r; an instance knows its own.")
     ] = None,
     sparsity: Annotated[
         int | None,
-        typer.Option("--sparsity", "-k", help="Personal coordinates k of a task; an instance knows its own."),
+        typer.Option(*SIZES["k"], help="Personal coordinates k of a task; an instance knows its own."),
     ] = None,
     solver: Annotated[
         str, typer.Option("--solver", metavar="NAME", help="Name that `lrs solvers` lists, or module:attribute.")
@@ -214,9 +215,7 @@ def _solve_model(
             metavar="FILE", help="Private solvers: file (.npz) of all that is published.", rich_help_panel=PRIVATE
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Model file (.npz) to write.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Model file (.npz) to write.")] = None,
     as_json: Json = False,
     force: Force = False,
     family: FamilyName = None,
@@ -227,7 +226,7 @@ def _solve_model(
     and judged on the others (--train 1 fits all of them). Exits with 1 when the solver ran but diverged. A private solver
     fits all rows unless told otherwise and writes the server's model: U and the privacy ledger, nothing of any user.
     """
-    output = None if output is None else output_file(output, ".npz", force)
+    out = None if out is None else output_file(out, ".npz", force)
     transcript = None if transcript is None else output_file(transcript, ".npz", force)
     configured = configure_private(
         _configured(solver, threads),
@@ -274,8 +273,8 @@ def _solve_model(
     model = solution.model
     server = solution.info.get("server")
     diverged = solution.status is Status.DIVERGED
-    if output is not None and not diverged:
-        (server or model).save(output, overwrite=force)
+    if out is not None and not diverged:
+        (server or model).save(out, overwrite=force)
     if transcript is not None:
         write_transcript(transcript, solution.info["transcript"], overwrite=force)
     document: dict[str, Any] = {
@@ -293,7 +292,7 @@ def _solve_model(
         "training": errors_on(model, data, mask),
         "held_out": errors_on(model, data, ~mask),
         "storage": storage_document(model),
-        "output": None if diverged else output,
+        "output": None if diverged else out,
     }
     if server is not None:
         document["privacy"] = server.privacy

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from lrs.cli import print_json, stdout
+from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
 from lrs.core.registry import import_attribute
 from lrs.core.validate import choice, hint
@@ -45,7 +46,7 @@ def audit(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first audit.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Try to tell one user's presence from the transcript of the private server; a lower bound on its ε.
 

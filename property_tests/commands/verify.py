@@ -17,6 +17,7 @@ import typer
 
 from lrs.cli import print_json, stderr, stdout
 from lrs.commands.family import FamilyName
+from lrs.commands.shared import Jobs, Json
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE
@@ -37,14 +38,12 @@ BudgetName = Annotated[str, typer.Option("--budget", help="quick, standard or ex
 Alpha = Annotated[float, typer.Option(help="Bound on the probability of any false REFUTED, all claims together.")]
 Beta = Annotated[float, typer.Option(help="Bound on the probability of any false CONFIRMED, all claims together.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the suite: other configurations and other data.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor. Changes no number.")]
 Nonce = Annotated[
     str | None,
     typer.Option(
         "--nonce", metavar="HEX", help="Repeat the data of a run; default: a new secret, shown in the report."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +71,8 @@ def verify(
         Path | None, typer.Option(metavar="FILE", help="Evidence of earlier runs, added to; default: in --out.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for report.html, verdicts.json, trials.jsonl.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="Folder for report.html, verdicts.json, trials.jsonl."),
     ] = None,
     draw: Annotated[
         str | None,
@@ -87,8 +87,8 @@ def verify(
     every_claim: Annotated[
         bool, typer.Option("--every-claim", help="With --mutants: go on after the first claim that refutes one.")
     ] = False,
-    replay: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Run one trial again, as the line under a witness says.")
+    trial: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Run this one trial again, as the line under a witness says.")
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -102,10 +102,10 @@ def verify(
     from property_tests.show import report as pages
     from property_tests.verify import check_solver, document, exit_code, family_for, read_expected
 
-    if replay is not None:
+    if trial is not None:
         if nonce is not None:
-            raise InvalidInput("nonce: the text of a trial carries its own; leave --nonce out beside --replay")
-        return _replay(solver, claims, family, theorem, replay, budget, as_json)
+            raise InvalidInput("nonce: the text of a trial carries its own; leave --nonce out beside --trial")
+        return _replay(solver, claims, family, theorem, trial, budget, as_json)
     if mutants and solver:
         raise InvalidInput("mutants: checks the broken solvers of the suite; leave --solver out")
     if every_claim and not mutants:
@@ -132,10 +132,10 @@ def verify(
                 check_solver(
                     name,
                     budget=budget,
-                    claims_matching=claims,
+                    claims=claims,
                     family=whose,
                     theorem=theorem,
-                    drawn_from=drawn_from,
+                    draw=drawn_from,
                     alpha=alpha,
                     beta=beta,
                     seed=seed,

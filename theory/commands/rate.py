@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from lrs.cli import print_json, stdout
+from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.problem import numeric_column
 
@@ -63,10 +64,10 @@ def rate(
     noise: Annotated[float, typer.Option(help="Error level that noise explains.")] = 0.0,
     dtype: Annotated[Literal["float64", "float32"], typer.Option(help="Precision the run was made in.")] = "float64",
     min_decades: Annotated[float, typer.Option(help="Dynamic range below which nothing is certified.")] = 6.0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the trace and its certificate.")
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Draw the trace and its certificate.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Certify that a trace of errors converges geometrically, or say how it fails to.
 
@@ -74,8 +75,8 @@ def rate(
     """
     from theory.statistics.rates import RateVerdict, certify
 
-    if output is not None and (output.suffix not in _PICTURES or not output.parent.is_dir()):
-        raise InvalidInput(f"output: {output} is not a .png, .svg or .pdf file in an existing folder")
+    if out is not None and (out.suffix not in _PICTURES or not out.parent.is_dir()):
+        raise InvalidInput(f"out: {out} is not a .png, .svg or .pdf file in an existing folder")
     name, errors = read_trace(trace, column)
     certificate = certify(
         errors,
@@ -88,8 +89,8 @@ def rate(
         dtype=np.dtype(dtype),
         min_decades=min_decades,
     )
-    if output is not None:
-        draw(errors, certificate, output, name)
+    if out is not None:
+        draw(errors, certificate, out, name)
     if as_json:
         print_json(
             {
@@ -98,13 +99,13 @@ def rate(
                 "column": name,
                 "points": len(errors),
                 **certificate.to_dict(),
-                "figure": output,
+                "figure": out,
             }
         )
     else:
         _print(trace, name, errors, certificate)
-        if output is not None:
-            stdout().print(f"Figure written to {output}.")
+        if out is not None:
+            stdout().print(f"Figure written to {out}.")
     good = certificate.verdict.linear or certificate.verdict is RateVerdict.SUPERLINEAR
     return 0 if good and certificate.holds is not False else 1
 
@@ -241,4 +242,4 @@ def draw(errors: np.ndarray, certificate: RateCertificate, path: Path, name: str
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+        raise InvalidInput(f"out: {path} cannot be written ({error.strerror or error})") from None

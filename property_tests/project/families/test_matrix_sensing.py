@@ -124,7 +124,7 @@ def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
     assert cli.run(["generate", "--family", "matrix-sensing", "-n", "9", "-r", "1", "-m", "60", "-o", "a.npz"]) == 0
     for verb in (["solve"], ["info"], ["check"]):
         assert cli.run([*verb, "a.npz", "--json"]) == 0
-    assert cli.run(["plan", "--family", "matrix-sensing", "-n", "6", "-r", "1", "--measure", "1"]) == 0
+    assert cli.run(["plan", "--family", "matrix-sensing", "-n", "6", "-r", "1", "--replicates", "1"]) == 0
     assert cli.run(["solvers", "--family", "matrix-sensing"]) == 0
     out = capsys.readouterr().out
     assert "gd-symmetric" in out
