@@ -54,14 +54,26 @@ def select(frame: pd.DataFrame, at: Mapping[str, Value]) -> pd.DataFrame:
     return frame
 
 
+def _geometric(own: np.ndarray) -> bool:
+    """Whether values grow by factors rather than by steps: what lies between two cells is then their geometric mean."""
+    if len(own) < 3 or own.min() <= 0:
+        return False
+    steps, factors = np.abs(np.diff(own)), np.abs(np.diff(np.log(own)))
+    return bool(np.ptp(factors) / factors.mean() < np.ptp(steps) / steps.mean())
+
+
 def position(axis: Axis, values: Any) -> np.ndarray:
-    """Cell coordinates of values, linear between neighbours and continued beyond the ends."""
+    """Cell coordinates of values, linear between neighbours (of their logarithms, where the axis is geometric) and continued
+    beyond the ends."""
     own = np.asarray(axis.values, dtype=float)
     order = np.argsort(own)
     own, places = own[order], np.arange(len(own), dtype=float)[order]
     values = np.asarray(values, dtype=float)
     if len(own) == 1:
         return np.where(np.isfinite(values), places[0] + np.sign(values - own[0]), values)
+    if _geometric(own):
+        with np.errstate(divide="ignore", invalid="ignore"):  # a boundary may lie at 0, at −∞, or be unknown
+            own, values = np.log(own), np.where(values <= 0, -np.inf, np.log(values))
     out = np.interp(values, own, places)
     first, last = (places[1] - places[0]) / (own[1] - own[0]), (places[-1] - places[-2]) / (own[-1] - own[-2])
     out = np.where(values < own[0], places[0] + (values - own[0]) * first, out)
@@ -69,13 +81,17 @@ def position(axis: Axis, values: Any) -> np.ndarray:
 
 
 def values_at(axis: Axis, positions: np.ndarray) -> np.ndarray:
+    """Values at cell coordinates: the inverse of `position`."""
     own = np.asarray(axis.values, dtype=float)
     if len(own) == 1:
         return np.full(positions.shape, own[0])
+    geometric = _geometric(own)
+    own = np.log(own) if geometric else own
     inner = np.interp(positions, np.arange(len(own)), own)
     inner = np.where(positions < 0, own[0] + positions * (own[1] - own[0]), inner)
     end = len(own) - 1
-    return np.where(positions > end, own[-1] + (positions - end) * (own[-1] - own[-2]), inner)
+    found = np.where(positions > end, own[-1] + (positions - end) * (own[-1] - own[-2]), inner)
+    return np.exp(found) if geometric else found
 
 
 def frame_axes(ax: Axes, spec: SweepSpec) -> None:

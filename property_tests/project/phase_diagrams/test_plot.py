@@ -37,13 +37,17 @@ def texts(figure):
     return [t.get_text() for legend in figure.legends for t in legend.get_texts()]
 
 
-def test_positions_and_values_are_inverse_on_uneven_axes():
-    axis = Axis.parse("m=10,20,50,200")
-    assert position(axis, [10, 15, 50, 125]).tolist() == [0, 0.5, 2, 2.5]
-    assert position(axis, [0, 350]).tolist() == [-1, 4]
-    inside = np.linspace(-1, 5, 25)
+@pytest.mark.parametrize(
+    ("values", "between", "half"),
+    [((10, 20, 30, 45), [10, 15, 37.5, 60], [0, 0.5, 2.5, 4]), ((10, 20, 40, 80), [10, 200**0.5, 5], [0, 0.5, -1])],
+)
+def test_positions_and_values_are_inverse_on_uneven_axes(values, between, half):
+    """Steps are divided evenly, and factors by factors."""
+    axis = Axis("m", values)
+    assert position(axis, between) == pytest.approx(half)
+    inside = np.array([-0.5, 0, 1.5, 2.5])
     assert position(axis, values_at(axis, inside)) == pytest.approx(inside)
-    assert position(axis, [np.inf]).tolist() == [np.inf]
+    assert position(axis, [np.inf, -np.inf]).tolist() == [np.inf, -np.inf]
 
 
 def test_success_map_shows_rates_in_the_right_cells(trials):
