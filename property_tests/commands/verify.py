@@ -199,7 +199,7 @@ def _foretell(names: Sequence[str], jobs: int | None, as_json: bool, **asked: An
 
     processes = default_jobs() if jobs is None else jobs
     with shown("forecast", quiet=as_json) as display:
-        found = {}
+        found: dict[str, Any] = {}
         for name in names:
             display(f"timing {name}", len(found), len(names))
             found[name] = foretell(name, **asked)

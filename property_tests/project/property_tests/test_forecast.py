@@ -8,37 +8,37 @@ import pytest
 from lrs import cli
 from property_tests import verify
 from property_tests.commands import verify as verbs
-from property_tests.examine.claim import Verdict
-from property_tests.examine.engine import Budget
+from property_tests.examine.claim import Always, AtLeast, Claim, Outcome, Verdict
+from property_tests.examine.configuration import Everywhere
+from property_tests.examine.engine import Budget, examine
+from property_tests.examine.forecast import Forecast, forecast
+from property_tests.examine.synthetic import NoSolver, configurations
 
-TINY = Budget(name="tiny", explore=2, least=0, most=80, shrink=0, confirm=1, cell_seconds=0.0)
+TINY = Budget(name="tiny", explore=2, least=0, most=200, shrink=0, confirm=1)
+
+
+def claim(name, **rest):
+    values = {"statement": "Kept.", "cite": "[D]", "requires": (), "configurations": configurations, "kind": AtLeast()}
+    return Claim(**{**values, "name": name, "check": lambda c: Outcome(True, 1.0), **rest})
 
 
 def test_a_forecast_counts_what_would_be_tried():
-    found = verify.foretell("bad_solvers:honest", claims="honesty/deterministic", budget=TINY)
-    assert found.claims == 2  # and conduct/answers, on which it rests
-    assert found.cells > 3
-    assert found.slow == found.cells - 2  # no cell of the ladder is worth a budget of nothing
-    report = verify.check_solver("bad_solvers:honest", claims="honesty/deterministic", budget=TINY, jobs=1)
-    counted = sum(r.tally.trials for r in report.results)
-    assert found.trials / 2 <= counted <= 2 * found.trials
-    assert f"{found.trials:,} trials" in found.sentence(2)
-    assert "cells too slow" in found.sentence(2)
+    claims = [claim("a/one"), claim("a/two", kind=Always()), claim("a/three", traits=("noise",))]
+    bench = NoSolver()
+    bench.traits = type(bench.traits)(noise=False)
+    rates = {"region": Everywhere(), "budget": TINY, "alpha": 1e-6, "beta": 1e-3, "seed": 0}
+    found = forecast(bench, claims, **rates, nonce="ab" * 16)
+    assert (found.claims, found.cells, found.slow) == (2, 2, 0)
+    counted = sum(r.tally.trials for r in examine(bench, claims, **rates) if r.ran)
+    assert 0.5 * found.trials <= counted <= 1.5 * found.trials
+    assert f"2 claims, {found.trials:,} trials in 2 cells; about " in found.sentence(2)
 
 
 def test_dry_run_runs_nothing(capsys, tmp_path):
-    arguments = [
-        "verify",
-        "--solver",
-        "bad_solvers:honest",
-        "--claims",
-        "honesty/deterministic",
-        "--out",
-        str(tmp_path / "r"),
-    ]
-    assert cli.run([*arguments, "--dry-run", "--json"]) == 0
+    arguments = ["verify", "--family", "heavy_mean:FAMILY", "--solver", "heavy_mean:Trimmed", "--claims", "robust/near"]
+    assert cli.run([*arguments, "--out", str(tmp_path / "r"), "--dry-run", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["solvers"]["bad_solvers:honest"]["claims"] == 2
+    assert document["solvers"]["heavy_mean:Trimmed"]["trials"] > 10
     assert not (tmp_path / "r").exists()
 
 
@@ -81,8 +81,6 @@ def test_write_goes_on_with_a_run_that_was_paid_for(monkeypatch, capsys, tmp_pat
 
 @pytest.mark.parametrize("seconds", [3.0, 4000.0])
 def test_a_forecast_is_a_sentence(seconds):
-    from property_tests.examine.forecast import Forecast
-
     text = Forecast(42, 57, 6299, 0, seconds).sentence(2)
     assert text.startswith("42 claims, 6,299 trials in 57 cells; about ")
     assert ("min" in text) == (seconds > 100)
