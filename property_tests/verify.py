@@ -32,6 +32,7 @@ from property_tests.examine.claim import DEFAULT, Claim, Verdict, quantifier_of
 from property_tests.examine.claim import claims as available_claims
 from property_tests.examine.configuration import Configuration, Region, check_region, region_of
 from property_tests.examine.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
+from property_tests.examine.forecast import Forecast, forecast
 from property_tests.examine.ledger import Ledger
 from theory.theorems import available_theorems, load_theorem, theorem_of
 
@@ -492,6 +493,39 @@ def family_for(family: str | Family | None, theorem: str | None) -> Family:
     return chosen
 
 
+def _run_of(claims: str | Sequence[Claim], theorem: str | None, whose: Family) -> list[Claim]:
+    """The claims that are asked for and those that they rest on."""
+    manifest = available_claims(family=whose)
+    if isinstance(claims, str):
+        chosen = available_claims(claims, theorem=theorem, family=whose)
+    else:
+        chosen = tuple(claims)
+        for c in chosen:
+            c.check_family(whose)
+    known = {c.name for c in manifest}
+    return with_requirements(chosen, [*manifest, *(c for c in chosen if c.name not in known)])
+
+
+def foretell(
+    solver: Any,
+    *,
+    family: str | Family | None = None,
+    budget: str | Budget = "quick",
+    claims: str | Sequence[Claim] = "*",
+    theorem: str | None = None,
+    alpha: float = 1e-6,
+    beta: float = 1e-3,
+    seed: int = 0,
+) -> Forecast:
+    """What `check_solver` of the same arguments would try and cost, from one timed trial of every claim and cell."""
+    whose = family_for(family, theorem)
+    run, plan = _run_of(claims, theorem, whose), budget_of(budget)
+    with Bench(Subject.of(solver), plan.limits, 1, whose) as bench:
+        where = region_of(bench, theorem)
+        rates: dict[str, Any] = {"alpha": alpha, "beta": beta, "seed": seed, "nonce": streams.new_nonce()}
+        return forecast(bench, run, region=where, budget=plan, **rates)
+
+
 @renamed(claims_matching="claims", drawn_from="draw")
 def check_solver(
     solver: Any,
@@ -564,15 +598,7 @@ def check_solver(
     """
     nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)
     whose = family_for(family, theorem)
-    manifest = available_claims(family=whose)
-    if isinstance(claims, str):
-        chosen = available_claims(claims, theorem=theorem, family=whose)
-    else:
-        chosen = tuple(claims)
-        for c in chosen:
-            c.check_family(whose)
-    known = {c.name for c in manifest}
-    run = with_requirements(chosen, [*manifest, *(c for c in chosen if c.name not in known)])
+    run = _run_of(claims, theorem, whose)
     plan = budget_of(budget)
     if hunt is not None:
         # Who is known to be broken needs no small witness, and failing calls are the slow ones.

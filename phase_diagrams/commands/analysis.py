@@ -11,9 +11,10 @@ import typer
 from rich.table import Table
 
 from lrs.cli import print_json, report, stdout
+from lrs.commands.progress import shown
 from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
-from phase_diagrams.commands.sweep import Isolate, Jobs, Seconds, calls_of, engine_of
+from phase_diagrams.commands.sweep import Isolate, Jobs, Seconds, calls_of, engine_of, looked_at
 
 if TYPE_CHECKING:
     from phase_diagrams.analysis.duel import Duel, Shift, Timing
@@ -382,7 +383,8 @@ def _run(settings: dict[str, Any], folder: Path, jobs: int | None, calls: Calls)
     from phase_diagrams.sweeps.runner import Interrupted, sweep
 
     try:
-        sweep(grid.build(settings), folder, engine_of(jobs), calls=calls)
+        with shown("trials") as display:
+            sweep(grid.build(settings), folder, engine_of(jobs), report=looked_at(display), calls=calls)
     except Interrupted as stopped:
         report("stopped", f"{stopped.summary.known} trials are recorded; the same command goes on from here", "yellow")
         raise typer.Exit(130) from None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lrs.cli import print_json, report, stderr, stdout
+from lrs.cli import print_json, report, stdout
+from lrs.commands.progress import Shown, duration, shown
 from lrs.commands.shared import Json
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
@@ -46,8 +46,6 @@ Seconds = Annotated[
 
 #: Largest number of columns of the map printed in the terminal.
 WIDEST_MAP = 40
-#: Seconds between lines of progress where stderr is not a terminal.
-LOG_SECONDS = 30.0
 
 
 class _Sweep(TyperGroup):
@@ -168,8 +166,8 @@ def sweep(
     engine = engine_of(jobs, dask)
     _warn_about_noise(chosen)
     try:
-        with _terminate_like_interrupt(), _progress(quiet=as_json and not sys.stderr.isatty()) as look:
-            summary = run(chosen, out, engine, shard=part, extend=extend, report=look, calls=calls)
+        with _terminate_like_interrupt(), shown("trials", quiet=as_json and not sys.stderr.isatty()) as display:
+            summary = run(chosen, out, engine, shard=part, extend=extend, report=looked_at(display), calls=calls)
     except Interrupted as stopped:
         report(
             "stopped",
@@ -254,43 +252,14 @@ def _terminate_like_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    """A callback that shows progress: a bar on a terminal, a line every half minute elsewhere."""
-    if quiet:
-        yield None
-        return
-    console = stderr()
-    if not console.is_terminal:
-        last = time.monotonic()
+def looked_at(display: Shown) -> Callable[[Progress], None]:
+    """What the runner reports to."""
 
-        def line(progress: Progress) -> None:
-            nonlocal last
-            if time.monotonic() - last >= LOG_SECONDS:
-                last = time.monotonic()
-                sys.stderr.write(_line(progress) + "\n")
-                sys.stderr.flush()
+    def look(progress: Progress) -> None:
+        recovered = progress.outcomes.get("recovered", 0)
+        display(f"{recovered} recovered", progress.done, progress.total, progress.seconds_left)
 
-        yield line
-        return
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    with Bar(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
-        task = bar.add_task("starting workers", total=None)
-        yield lambda p: bar.update(task, completed=p.done, total=p.total, description=_line(p))
-
-
-def _line(progress: Progress) -> str:
-    recovered = progress.outcomes.get("recovered", 0)
-    eta = "" if progress.seconds_left != progress.seconds_left else f", {_duration(progress.seconds_left)} left"
-    return f"{progress.done}/{progress.total} trials, {recovered} recovered{eta}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return look
 
 
 def _print_summary(spec: SweepSpec, out: Path, summary: Summary, as_json: bool) -> None:
@@ -314,7 +283,7 @@ def _print_summary(spec: SweepSpec, out: Path, summary: Summary, as_json: bool) 
 
     trials = load(out)
     _print_map(trials)
-    what = f"ran {summary.ran} trials in {_duration(summary.seconds)}" if summary.ran else "nothing left to run"
+    what = f"ran {summary.ran} trials in {duration(summary.seconds)}" if summary.ran else "nothing left to run"
     stdout().print(f"{what}; {summary.known} in {out}: {_counts(trials)}")
     stdout().print(
         f"next: lrs plot {out} · lrs boundary {out} · lrs sweep export {out} -o trials.parquet", soft_wrap=True
@@ -410,7 +379,7 @@ def _dry_run(spec: SweepSpec, out: Path, as_json: bool, calls: Calls) -> None:
     span = f"{median}" if low == high else f"about {median} (between {low} and {high})"
     stdout().print(
         f"{len(spec.cells)} cells, {len(spec.cells) - len(possible)} impossible; {spec.sampling.kind} sampling; {span} trials to "
-        f"run, {seconds:.3g} s each, {_duration(median * seconds)} of one processor",
+        f"run, {seconds:.3g} s each, {duration(median * seconds)} of one processor",
         soft_wrap=True,
     )
     if grid is not None:

@@ -16,7 +16,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import Normal, Stroke
 
 from lrs.core.errors import InvalidInput
 from lrs.core.family import settings_of
@@ -121,7 +123,9 @@ def grid_of(spec: SweepSpec, table: pd.DataFrame, column: str) -> np.ndarray:
 
 def mesh(ax: Axes, values: np.ndarray, **options: Any) -> Any:
     rows, columns = values.shape
-    return ax.pcolormesh(np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, values, **options)
+    # An edge of the cell's own colour: without one, pictures that are scaled show the background between the cells.
+    edges: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.9}
+    return ax.pcolormesh(np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, values, **edges, **options)
 
 
 def new_figure(size: tuple[float, float], columns: int = 1) -> tuple[Figure, Any]:
@@ -180,12 +184,33 @@ def boundary_line(
     middle, low, high = (np.r_[v[0], v, v[-1]] for v in (middle, low, high))
     horizontal = along is spec.axes[0]
     fill = ax.fill_betweenx if horizontal else ax.fill_between
-    fill(across, low, high, facecolor=BAND, alpha=0.35, edgecolor="black", lw=0.6)
+    # The edges alone: a fill would give other colours to the cells that matter most.
+    fill(across, low, high, facecolor="none", edgecolor="black", lw=1.8)
+    fill(across, low, high, facecolor="none", edgecolor=BAND, lw=0.8, ls=(0, (4, 2)))
+    handles = []
+    open_ = ~np.isfinite(middle)
+    if open_.any():
+        # Where the level of one half is not resolved there is no line to draw: only where it may lie.
+        with mpl.rc_context({"hatch.color": "white", "hatch.linewidth": 0.8}):
+            fill(across, low, high, where=open_, step="mid", facecolor="none", hatch="xx", lw=0)
+        handles.append(
+            Patch(
+                facecolor="#7c7b78",
+                edgecolor="white",
+                hatch="xx",
+                label="boundary not resolved: it may lie anywhere here",
+            )
+        )
     line = (middle, across) if horizontal else (across, middle)
     ax.plot(*line, color="black", lw=3.6)
     ax.plot(*line, color=BAND, lw=2.0, ls=dashes)
-    text = f"50 % boundary of {solver} along {found.axis}, with its {100 * found.confidence:g} % band"
-    return [Patch(facecolor=BAND, edgecolor="black", label=text)]
+    text = f"50 % boundary of {solver} along {found.axis}, between the edges of its {100 * found.confidence:g} % band"
+    return [
+        Line2D(
+            [], [], color=BAND, lw=2, label=text, path_effects=[Stroke(linewidth=3.6, foreground="black"), Normal()]
+        ),
+        *handles,
+    ]
 
 
 def save(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
@@ -197,5 +222,5 @@ def save(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
             figure.savefig(paths[0])
             figure.savefig(paths[1], metadata={"Date": None})  # the same map is the same file
     except OSError as error:
-        raise InvalidInput(f"output: {stem} cannot be written ({error.strerror or error})") from None
+        raise InvalidInput(f"out: {stem} cannot be written ({error.strerror or error})") from None
     return paths

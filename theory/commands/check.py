@@ -13,6 +13,7 @@ import typer
 from lrs import datasets
 from lrs.cli import print_json, report, stderr, stdout
 from lrs.commands.family import FamilyName, Verb, add_verb, option, options, signed
+from lrs.commands.progress import shown
 from lrs.commands.shared import SIZES, Json, problem_sentence
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
@@ -457,8 +458,8 @@ def _plan_of(chosen: Family) -> Verb:
         needs = list(planning.plan_nested(chosen, **values))
         named = solver or next(iter(of_family(chosen.name)), None)
         if replicates and named is not None:
-            with stderr().status("running the solver …") as status:
-                run: dict[str, Any] = {"solver": named, "replicates": replicates, "progress": status.update}
+            with shown("plan") as display:
+                run: dict[str, Any] = {"solver": named, "replicates": replicates, "progress": display}
                 needs.append(planning.measured_nested(chosen, **run, **values))
         unit = planning.nested_parameter(chosen)
         if as_json:
@@ -541,7 +542,6 @@ def _plan_model(
     if t is not None and m is not None:
         raise InvalidInput("t, m: pass one of them; the other is what is planned")
     probability("failure", failure)
-    say = stderr()
     measured = None
     unit = "tasks" if m is not None else "rows per task"
     columns: tuple[str, ...]
@@ -562,8 +562,8 @@ def _plan_model(
             assert m is not None
             needs = list(planning.plan_tasks(d=d, r=r, k=k, m=m))
         if replicates:
-            with say.status("running the solver …") as status:
-                run: dict[str, Any] = {"solver": solver, "replicates": replicates, "progress": status.update}
+            with shown("plan") as display:
+                run: dict[str, Any] = {"solver": solver, "replicates": replicates, "progress": display}
                 if t is not None:
                     measured = planning.measured_rows(d=d, r=r, k=k, t=t, **run)
                 else:

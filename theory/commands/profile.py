@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrs.cli import print_json, stderr, stdout
+from lrs.cli import print_json, stdout
+from lrs.commands.progress import shown
 from lrs.commands.shared import Json, problem_sentence
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
@@ -72,7 +73,7 @@ def profile(
                 "x: the file does not say how it was drawn, so no other sizes of it can be; leave --x out"
             )
         axis, values = slack.parse_axis(x, family)
-        with stderr().status("running …"):
+        with shown("profile"):
             found = slack.scaling(
                 chosen, family, instance.spec, axis, values, replicates=replicates, seed=seed, **options
             )
