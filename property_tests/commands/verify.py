@@ -268,7 +268,7 @@ def _print_report(report: Report) -> None:
     from rich.text import Text
 
     from property_tests.examine import statement
-    from property_tests.examine.claim import Verdict
+    from property_tests.examine.claim import Quantifier, Verdict, quantifier_of
 
     console = stdout()
     console.print(Text(report.sentence, style="bold"))
@@ -291,7 +291,8 @@ def _print_report(report: Report) -> None:
         if r.cause:
             why = [f"broken by the counterexample to {r.cause}"]
         if r.verdict is Verdict.REFUTED and (found := statement.numbers(r)):
-            why.append(f"succeeds with probability {found}" if r.claim.kind.p0 < 1 else found)
+            share = quantifier_of(r.claim.kind) in (Quantifier.EVERY, Quantifier.AVERAGE)
+            why.append(f"succeeds with probability {found}" if share else found)
         if r.tally is not None and (slow := statement.not_examined(r.tally)):
             why.append(f"not examined in {len(slow)} of {len(r.tally.cells)} cells")
         if r.resumed:

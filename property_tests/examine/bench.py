@@ -13,8 +13,9 @@ from typing import Any
 
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
+from lrs.core.identity import canonical
 from lrs.core.machine import processors
-from lrs.core.run import Executor, Fault, Limits, Run, SolverFault, Subject
+from lrs.core.run import Executor, Fault, Limits, Run, Settings, SolverFault, Subject
 from lrs.core.solver import traits_of
 from lrs.isolation import Isolated
 from property_tests.examine.cell import cell_of
@@ -174,17 +175,19 @@ class Bench:
         calls, cpu = 0, 0.0
         answered: set[tuple[Any, ...]] = set()
 
-        def execute(problem: Any, seed: tuple[int, ...], *, trace: bool, memory: bool) -> Run[Any]:
+        def execute(
+            problem: Any, seed: tuple[int, ...], *, trace: bool, memory: bool, settings: Settings | None = None
+        ) -> Run[Any]:
             nonlocal calls, cpu
             trace = trace and getattr(self.traits, "trace", True)
             # Claims that are tried on the same trial share its first answer; a second call asks the solver again.
-            key = (seed, trace, memory)
+            key = (seed, trace, memory, None if settings is None else canonical(dict(settings.values)))
             shared = problem is context.instance.problem and trace and key not in answered
             answered.add(key)
             answer = self._remembered(key) if shared else None
             if answer is None:
                 calls += 1
-                answer = self._ask(problem, seed, trace, memory)
+                answer = self._ask(problem, seed, trace, memory, settings)
                 took = self.limits.seconds if isinstance(answer, SolverFault) else answer.cpu_seconds
                 hard = isinstance(answer, SolverFault) and answer.fault is not Fault.TIMEOUT
                 cpu += 0.0 if hard or math.isnan(took) else took
@@ -210,11 +213,13 @@ class Bench:
             claim.name, phase, configuration, replicate, depth, outcome, seconds, calls, nonce=nonce, cpu_seconds=cpu
         ), context
 
-    def _ask(self, problem: Any, seed: tuple[int, ...], trace: bool, memory: bool) -> Run[Any] | SolverFault:
+    def _ask(
+        self, problem: Any, seed: tuple[int, ...], trace: bool, memory: bool, settings: Settings | None
+    ) -> Run[Any] | SolverFault:
         """Call the solver and note its faults; a hard one comes back as a value."""
         try:
             run: Run[Any] | SolverFault = self._executor()(
-                self.subject, self.family, problem, seed, trace=trace, memory=memory
+                self.subject, self.family, problem, seed, trace=trace, memory=memory, settings=settings
             )
         except SolverFault as error:
             run = error

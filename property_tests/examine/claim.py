@@ -38,10 +38,10 @@ import numpy as np
 
 from lrs.core import streams, trial
 from lrs.core.errors import InvalidInput
-from lrs.core.family import LOW_RANK_SPARSE, Family, Success, load_family
+from lrs.core.family import LOW_RANK_SPARSE, Family, Success, Value, load_family
 from lrs.core.identity import joint_digest
 from lrs.core.registry import Registry, instance_of
-from lrs.core.run import Fault, Run
+from lrs.core.run import Fault, Run, Settings
 from lrs.core.solver import Traits
 from lrs.core.validate import hint, probability
 from property_tests.examine.cell import Cell
@@ -85,6 +85,7 @@ class Quantifier(enum.Enum):
     EVERY = "in every configuration"
     AVERAGE = "on average over the configurations"
     ALWAYS = "always"
+    LAW = "as often as the law says"
 
     def hypothesis(self, kind: Kind) -> str:
         """What the evidence is about, in words."""
@@ -95,6 +96,8 @@ class Quantifier(enum.Enum):
             Quantifier.AVERAGE: f"kept: the average over the configurations of every cell is ≥ {p0:g}; broken: in some cell "
             f"it is at most {p1:g}",
             Quantifier.ALWAYS: f"kept: no trial ever fails; broken: a share of at least {1 - p1:.3g} of the trials fails",
+            Quantifier.LAW: f"kept: in every configuration the success probability is the law's, up to {1 - p0:.3g}; broken: "
+            f"it is {1 - p1:.3g} or more above the law everywhere, or below it everywhere",
         }[self]
 
 
@@ -110,9 +113,12 @@ def quantifier_of(kind: Kind) -> Quantifier:
 class Kind(Protocol):
     """What decides a claim: any object with these three, so that a family can bring kinds of its own.
 
-    Optional: ``quantifier``, of what the probability is spoken (`quantifier_of`); ``alone``, whether trials run one at a time after everything else (measured time); ``envelope(first, step)``,
-    the bound that a report draws beside the trace of an outcome; and ``tally(alpha, beta)``, which makes what counts the trials where `property_tests.examine.tally.Tally` does not fit: a subclass
-    of it, usually with another ``_confirm``, ``log_e_refute`` or ``verdict``. Its repr is part of the claim's hash.
+    Optional: ``quantifier``, of what the probability is spoken (`quantifier_of`); ``alone``, whether trials run one at a time
+    after everything else (measured time); ``envelope(first, step)``, the bound that a report draws beside the trace of an
+    outcome; ``unsettled``, the verdict where every trial lay outside of what the claim speaks about (OUT_OF_SCOPE unless said);
+    ``most``, counted trials that it may take whatever the budget; and ``tally(alpha, beta)``, which makes what counts the trials
+    where `property_tests.examine.tally.Tally` does not fit: a subclass of it, usually with another ``_confirm``,
+    ``log_e_refute`` or ``verdict``. Its repr is part of the claim's hash.
     """
 
     @property
@@ -270,7 +276,15 @@ class Context:
         """Key of the data, for a claim that draws more of them; it never reaches the solver."""
         return self.configuration.seed(self.phase, self.replicate, self.nonce)
 
-    def run(self, problem: Any = None, *, seed: int = 0, trace: bool = True, memory: bool = False) -> Run[Any]:
+    def run(
+        self,
+        problem: Any = None,
+        *,
+        seed: int = 0,
+        trace: bool = True,
+        memory: bool = False,
+        settings: Mapping[str, Value] | None = None,
+    ) -> Run[Any]:
         """Call the solver.
 
         Parameters
@@ -283,6 +297,8 @@ class Context:
             Record the iterates (the callback is None otherwise, as for timing).
         memory : bool
             Measure ``peak_bytes`` (slows the call).
+        settings : mapping of str to value, optional
+            Settings of the solver, those of its family (`lrs.core.family.Tunable`).
 
         Raises
         ------
@@ -291,7 +307,9 @@ class Context:
         """
         asked = self.instance.problem if problem is None else problem
         # Only this hash enters the process of the solver.
-        return self.execute(asked, (streams.key("trial/solver", *self.key, seed),), trace=trace, memory=memory)
+        key = (streams.key("trial/solver", *self.key, seed),)
+        set_ = {} if settings is None else {"settings": Settings(self.configuration.spec, settings)}
+        return self.execute(asked, key, trace=trace, memory=memory, **set_)
 
     def outcome(
         self, run: Run[Any] | None = None, *, instance: Any = None, success: Success = DEFAULT

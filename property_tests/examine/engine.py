@@ -29,7 +29,7 @@ from lrs.core.validate import hint, probability
 from property_tests.examine import search
 from property_tests.examine.bench import Asked, Bench, Trial
 from property_tests.examine.cell import Cell, cell_of
-from property_tests.examine.claim import Claim, Outcome, Verdict
+from property_tests.examine.claim import Claim, Outcome, Quantifier, Verdict, quantifier_of
 from property_tests.examine.closure import fingerprint
 from property_tests.examine.configuration import Configuration, Everywhere, Region
 from property_tests.examine.ledger import Entry, Ledger
@@ -393,7 +393,7 @@ class Examination:
         """Whether a cell still wants trials."""
         stratum = self.tally.strata[cell]
         new = stratum.trials - self._before[cell]
-        if stratum.skipped or new >= self.budget.most:
+        if stratum.skipped or new >= max(self.budget.most, getattr(self.claim.kind, "most", 0)):
             return False
         if not stratum.trials and self._outside[cell] >= _ENOUGH_OUTSIDE:
             return False
@@ -549,7 +549,7 @@ class Examination:
             if self.budget.explore and not self.resumed:
                 self.explore()
             self.decide()
-            if self.tally.verdict is Verdict.REFUTED:
+            if self.tally.verdict is Verdict.REFUTED and quantifier_of(self.claim.kind) is not Quantifier.LAW:
                 witness = self._same_cause(causes)
                 if witness is not None:
                     cause = witness.claim.name
@@ -560,7 +560,8 @@ class Examination:
         if verdict is None:
             verdict = self.tally.verdict
             if verdict is Verdict.INCONCLUSIVE and not self.tally.trials and self.outside:
-                verdict, why = Verdict.OUT_OF_SCOPE, self._outside_sentence()
+                verdict = getattr(self.claim.kind, "unsettled", Verdict.OUT_OF_SCOPE)
+                why = self._outside_sentence()
             elif verdict is Verdict.INCONCLUSIVE:
                 why = self._open_sentence()
             elif verdict is Verdict.REFUTED and witness is not None and witness.trial.outcome.note:
@@ -569,6 +570,8 @@ class Examination:
 
     def _outside_sentence(self) -> str:
         assert self.first_outside is not None
+        if self.first_outside.depth.margin >= 0:  # it was the drawn instance that the claim does not speak about
+            return self.first_outside.outcome.note
         binding = self.first_outside.depth.binding
         return f"all {self.outside} problems lay outside the region {self.region.name}, the first by its {binding}"
 

@@ -61,6 +61,8 @@ def numbers(result: Result) -> str:
     tally = result.tally
     if tally is None or not tally.pool.trials:
         return ""
+    if quantifier_of(result.claim.kind) is Quantifier.LAW:
+        return tally.sentence
     if quantifier_of(result.claim.kind) is Quantifier.ALWAYS:
         if tally.counterexamples:
             return f"broken in {tally.counterexamples} of {tally.trials} trials"
@@ -89,6 +91,8 @@ def columns(result: Result) -> tuple[str, str]:
     tally = result.tally
     if tally is None or not tally.pool.trials or result.verdict is Verdict.REFUTED:
         return "", ""
+    if quantifier_of(result.claim.kind) is Quantifier.LAW:
+        return "law", ""
     q = "" if quantifier_of(result.claim.kind) is Quantifier.AVERAGE else percent(tally.unseen)
     always = quantifier_of(result.claim.kind) is Quantifier.ALWAYS
     return ("always" if always else figure(tally.bounds(tally.worst)[0])), q
