@@ -7,15 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize
 
 from lrs.baselines._stack import Progress, top_k
 from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.problem import Problem
+from lrs.families.sparse.basis_pursuit import least_ell_one, no_more_than_unknowns
 from lrs.solver import Callback, Solution, Status, Traits
-
-#: Entries of a vertex below this share of the largest are rounding of the linear program.
-_ROUNDING = 1e-7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +20,7 @@ class EllOne:
     """min ‖b⁽ⁱ⁾‖₁ subject to y⁽ⁱ⁾ = X⁽ⁱ⁾(U w⁽ⁱ⁾ + b⁽ⁱ⁾) for every task, U = ``problem.warm_start.U``.
 
     w is eliminated by the rows orthogonal to the columns of X U (b plus any vector of span(U) satisfies them too, however many
-    rows there are), and the rest is a linear program (basis pursuit, Chen,
-    Donoho and Saunders 1998; HiGHS). A solution with at most k non-zeros is made exact by least squares on its support. One
+    rows there are), and the rest is basis pursuit. A solution with at most k non-zeros is made exact by least squares on its support. One
     with more is not refitted, since the refit might find what ℓ₁ minimisation did not; its k largest entries are the answer.
     """
 
@@ -48,22 +44,14 @@ class EllOne:
 def _task(
     X: Float[np.ndarray, "m d"], y: Float[np.ndarray, " m"], U: Float[np.ndarray, "d r"], k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    if (
-        len(X) > X.shape[1]
-    ):  # as many equations as unknowns say the same, and rounding cannot make those contradict one another
-        Q, X = np.linalg.qr(X)
-        y = Q.T @ y
+    X, y = no_more_than_unknowns(X, y)
     r, XU = U.shape[1], X @ U
     A, z = X, y
     if r:
         rest = np.linalg.qr(XU, mode="complete")[0][:, r:]  # (m, m − r): none when m ≤ r
         A, z = rest.T @ X, rest.T @ y
-    b = np.zeros(X.shape[1])
-    if len(z):
-        found = optimize.linprog(np.ones(2 * len(b)), A_eq=np.hstack([A, -A]), b_eq=z, method="highs")
-        if found.x is not None:  # None: two rows contradict each other
-            b = found.x[: len(b)] - found.x[len(b) :]
-    support = np.flatnonzero(np.abs(b) > _ROUNDING * np.abs(b).max(initial=0.0))
+    b = least_ell_one(A, z)
+    support = np.flatnonzero(b)
     if len(support) <= k:
         fit = np.linalg.lstsq(np.hstack([XU, X[:, support]]), y, rcond=None)[0]
         b = np.zeros_like(b)

@@ -5,8 +5,8 @@ A package adds one by a line in its ``pyproject.toml``, for example::
     [project.entry-points."lrs.solvers"]
     theirs = "their_package.solver:Theirs"
 
-The groups are ``lrs.solvers``, ``lrs.families``, ``lrs.theorems``, ``lrs.claims`` and ``lrs.commands``. Nothing is
-imported before it is asked for by name.
+The groups are ``lrs.solvers``, ``lrs.families``, ``lrs.theorems``, ``lrs.claims``, ``lrs.commands`` and ``lrs.adapters``
+(what makes solvers of other libraries' objects). Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations

@@ -196,8 +196,23 @@ def _made(target: Any, where: str) -> Solver:
             target = target()
         except Exception as error:
             raise InvalidInput(f"solver: {where} could not be made without arguments: {error}") from error
+    target = _adapted(target, where)
     _check_signature(target, where)
     return target
+
+
+#: What makes solvers of other libraries' objects: ``adapter(target, where)`` is a solver, None for what it does not know, or
+#: raises `InvalidInput`. Only asked about what cannot be called.
+ADAPTERS: Registry[Callable[[Any, str], Solver | None]] = Registry(
+    "lrs.adapters", "adapter", lambda value, where: value
+)
+
+
+def _adapted(target: Any, where: str) -> Any:
+    if callable(target):
+        return target
+    made = (ADAPTERS.load(name)(target, where) for name in ADAPTERS)
+    return next((solver for solver in made if solver is not None), target)
 
 
 #: Solvers by name, from the entry-point group ``lrs.solvers``.
@@ -242,8 +257,9 @@ def load_solver(spec: Any) -> Solver:
         When the name is unknown, the module does not import, or the object is not a solver.
     """
     if not isinstance(spec, str):
-        solver: Any = spec() if inspect.isclass(spec) else spec
-        _check_signature(solver, repr(getattr(spec, "__name__", type(spec).__name__)))
+        where = repr(getattr(spec, "__name__", type(spec).__name__))
+        solver: Any = _adapted(spec() if inspect.isclass(spec) else spec, where)
+        _check_signature(solver, where)
         return solver
     if ":" not in spec:
         return SOLVERS.load(spec)

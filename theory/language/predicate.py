@@ -477,8 +477,15 @@ class _Composite(Statement):
 
     @property
     def status(self) -> Status:  # type: ignore[override]
-        """The weakest of the parts: quoted, derived, reconstructed, assumed, measured."""
-        order = [Status.QUOTED, Status.DERIVED, Status.RECONSTRUCTED, Status.ASSUMED, Status.MEASURED]
+        """The weakest of the parts: quoted, derived, reconstructed, assumed, measured, contested."""
+        order = [
+            Status.QUOTED,
+            Status.DERIVED,
+            Status.RECONSTRUCTED,
+            Status.ASSUMED,
+            Status.MEASURED,
+            Status.CONTESTED,
+        ]
         return max((p.status for p in self.predicates), key=order.index)
 
     # Or is And of the opposites: min and max, all and any swap.

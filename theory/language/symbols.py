@@ -27,11 +27,19 @@ class Status(enum.Enum):
     DERIVED = "derived"  # [D] a short derivation is given
     ASSUMED = "assumed"  # [M] remembered, not verified against the source
     MEASURED = "measured"  # [N] found by running solvers; nobody's statement
+    CONTESTED = "contested"  # [C] claimed in print, and its proof disputed in print
 
     @property
     def label(self) -> str:
         """The bracketed letter used in tables."""
-        letters = {"quoted": "S", "reconstructed": "R", "derived": "D", "assumed": "M", "measured": "N"}
+        letters = {
+            "quoted": "S",
+            "reconstructed": "R",
+            "derived": "D",
+            "assumed": "M",
+            "measured": "N",
+            "contested": "C",
+        }
         return f"[{letters[self.value]}]"
 
 

@@ -1,0 +1,1 @@
+"""Sparse recovery: an exact law, a trajectory and a bound."""
