@@ -617,6 +617,8 @@ def check_solver(
     interrupted = False
     try:
         with Bench(subject, plan.limits, workers, whose) as bench:
+            if theorem is not None:
+                bench.held_to(theorem)
             where = region_of(bench, theorem) if held is None else held
             promised, uncertified = _promised(bench, run, where) if theorem is None else ({}, {})
             try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lrs.core.family import Family
     from property_tests.examine.bench import Trial
     from property_tests.examine.engine import Progress
+    from property_tests.examine.mutant import Mutant
     from property_tests.verify import Expected, Report
 
 #: File of the evidence in the folder of a run.
@@ -118,11 +119,12 @@ def verify(
         raise InvalidInput("every-claim: only with --mutants; any other solver is checked against every claim anyway")
     nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)  # one for all solvers of this run
     whose = family_for(family, theorem)
-    if whose.name != LOW_RANK_SPARSE and (mutants or not solver):
+    broken = getattr(whose, "mutants", None)
+    if (mutants and broken is None) or (not mutants and not solver and whose.name != LOW_RANK_SPARSE):
         what = "mutants: the broken solvers of the suite are" if mutants else "solver: name one; the reference is"
         raise InvalidInput(f"{what} of low-rank-sparse, and this run is of {whose.name}")
     drawn_from = None if draw is None else region_of(SimpleNamespace(family=whose, region=draw), None)
-    names = _mutant_specs() if mutants else list(dict.fromkeys(solver or ["amht"]))
+    names = _mutant_specs(whose) if mutants else list(dict.fromkeys(solver or ["amht"]))
     accepted = read_expected(expected) if expected is not None else ()
     _check_expected(accepted, names)
     if len(names) > 1 and not mutants:
@@ -153,7 +155,7 @@ def verify(
                     jobs=jobs,
                     ledger=book,
                     expected=accepted,
-                    hunt=_intended(name) if mutants and not every_claim else None,
+                    hunt=_intended(whose, name) if mutants and not every_claim else None,
                     progress=look,
                     record=None if record is None else record(name),
                     nonce=nonce,
@@ -163,7 +165,7 @@ def verify(
                 break
     page = None if folder is None else pages.write(reports, folder)
     result = document(reports)
-    kills = _kills(reports) if mutants else None
+    kills = _kills(whose, reports) if mutants else None
     if kills is not None:
         result["mutants"] = kills
         result["exit_code"] = 1 if kills["survived"] else 0
@@ -414,28 +416,32 @@ def _replay(
 
 
 # ---------------------------------------------------------------------------------------------- mutants
-def _mutant_specs() -> list[str]:
-    from property_tests.families.low_rank_sparse.mutants import MUTANTS
+def _mutants_of(family: Family) -> dict[str, Mutant]:
+    from lrs.core.registry import import_attribute
 
-    return [f"property_tests.families.low_rank_sparse.mutants:{name}" for name in MUTANTS]
+    found: dict[str, Mutant] = import_attribute(family.mutants, "mutants")  # type: ignore[attr-defined]
+    return found
 
 
-def _intended(spec: str) -> tuple[str, ...]:
+def _mutant_specs(family: Family) -> list[str]:
+    module = family.mutants.partition(":")[0]  # type: ignore[attr-defined]
+    return [f"{module}:{name}" for name in _mutants_of(family)]
+
+
+def _intended(family: Family, spec: str) -> tuple[str, ...]:
     """Claims that are meant to refute a mutant."""
-    from property_tests.families.low_rank_sparse.mutants import MUTANTS
-
-    return MUTANTS[spec.partition(":")[2]].expected
+    return _mutants_of(family)[spec.partition(":")[2]].expected
 
 
-def _kills(reports: Sequence[Report]) -> dict[str, Any]:
+def _kills(family: Family, reports: Sequence[Report]) -> dict[str, Any]:
     """Which claims refute which mutant, and whether the one that was meant to is among them."""
     from property_tests.examine.claim import Verdict
-    from property_tests.families.low_rank_sparse.mutants import MUTANTS
 
+    mutants = _mutants_of(family)
     killed: dict[str, list[str]] = {}
     for report in reports:
         killed[report.solver.partition(":")[2]] = [r.claim.name for r in report.with_verdict(Verdict.REFUTED)]
-    intended = {name: list(MUTANTS[name].expected) for name in killed}
+    intended = {name: list(mutants[name].expected) for name in killed}
     return {
         "killed": {n: c for n, c in killed.items() if c},
         "survived": [n for n, c in killed.items() if not c],

@@ -163,6 +163,7 @@ class LowRankSparse:
         "identifiability": "theory.yardsticks:identifiability",
         "private": "theory.yardsticks:private",
     }
+    mutants: ClassVar[str] = "property_tests.families.low_rank_sparse.mutants:MUTANTS"
     regions: ClassVar[str] = "property_tests.families.low_rank_sparse.strategies:region_for"
     tried: ClassVar[str] = "property_tests.families.low_rank_sparse.strategies:tried"
 
