@@ -46,7 +46,7 @@ from lrs.private.budget import Budget, read_key
 from lrs.private.exchange import write_transcript
 from lrs.private.model import ServerModel
 from lrs.private.options import configure as configure_private
-from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family
+from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family, relative_residual
 
 #: Heading of the options of private solvers in the help.
 PRIVATE = "Private solvers"
@@ -375,6 +375,8 @@ def _run(problem: Any, solver: Any, name: str, seed: int) -> Solution[Any]:
         )
         raise typer.Exit(1)
     data = problem.data
+    if math.isnan(solution.residual):  # left out by the solver
+        solution = replace(solution, residual=relative_residual(problem, model))
     return replace(solution, model=replace(model, task_names=data.task_names, feature_names=data.feature_names))
 
 
