@@ -311,6 +311,7 @@ def _solve_model(
         _print_solution(document)
         if server is not None:
             _print_privacy(server, data.t, document["unusable_users"], budget)
+            _print_next(server, document)
     if diverged:
         raise typer.Exit(1)
 
@@ -434,6 +435,18 @@ def _print_solution(document: Mapping[str, Any]) -> None:
     if document["output"] is not None:
         rows.append(("wrote", str(document["output"])))
     print_pairs(rows)
+
+
+def _print_next(server: ServerModel, document: Mapping[str, Any]) -> None:
+    """What to do about a subspace that the noise of privacy has drowned, or may have."""
+    distance = (document["metrics"] or {}).get("subspace_distance")
+    epsilon = server.ledger.epsilon(server.delta)
+    if not math.isfinite(epsilon) or (distance is not None and distance < 0.5):
+        return
+    sizes = f"-d {document['data']['features']} -r {document['rank']} -k {document['sparsity']}"
+    said = "may be lost in the noise" if distance is None else f"is lost in the noise ({distance:.3g})"
+    command = f"lrs plan --epsilon {epsilon:.3g} --delta {server.delta:g} {sizes}"
+    print_pairs([("next", f"the subspace {said}; how many users it takes: {command}")])
 
 
 def _given(rank: int | None, sparsity: int | None) -> tuple[int, int]:
