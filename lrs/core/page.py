@@ -122,7 +122,7 @@ def page(title: str, body: str, cells: Mapping[str, tuple[str, str]] | None = No
     links = "".join(f'<a href="#{name}">{words}</a>' for name, words in entries)
     # The first heading says what was found; the contents follow it.
     head, end, rest = body.partition("</h1>")
-    data = json.dumps(dict(cells or {}), ensure_ascii=False).replace("</", "<\\/")
+    data = json.dumps(dict(cells or {}), ensure_ascii=False).replace("<", "\\u003c")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
