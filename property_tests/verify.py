@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import pkgutil
 import platform
 import shlex
 import sys
@@ -22,6 +23,7 @@ from typing import Any
 
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
+from lrs.core.face import face
 from lrs.core.family import LOW_RANK_SPARSE, Family, Success, load_family, reference
 from lrs.core.run import Fault, Subject
 from lrs.core.spelling import renamed
@@ -303,6 +305,19 @@ class Report:
         return "\n".join(lines)
 
     # ------------------------------------------------------------------ writing
+    def __repr__(self) -> str:
+        return f"Report({self.sentence})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (r.verdict.value, r.claim.name, r.tally.trials if r.tally else "", r.why) for r in self.in_order() if r.ran
+        ]
+        return face(self.sentence, rows, ("verdict", "claim", "trials", ""), self.range)
+
+    def plot(self) -> Any:
+        """The share of trials in which every claim was kept, with intervals, as a figure of matplotlib."""
+        return pkgutil.resolve_name("property_tests.show.picture:kept")(self)  # it imports this
+
     def replay_command(self, trial: Trial) -> str:
         """A line that runs this very trial again."""
         return _replay_command(self.solver, trial, self.theorem, self.family)

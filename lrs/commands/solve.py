@@ -46,7 +46,7 @@ from lrs.private.budget import Budget, read_key
 from lrs.private.exchange import write_transcript
 from lrs.private.model import ServerModel
 from lrs.private.options import configure as configure_private
-from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family
+from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family, relative_residual
 
 #: Heading of the options of private solvers in the help.
 PRIVATE = "Private solvers"
@@ -319,6 +319,7 @@ def _solve_model(
         _print_solution(document)
         if server is not None:
             _print_privacy(server, data.t, document["unusable_users"], budget)
+            _print_next(server, document)
     if diverged:
         raise typer.Exit(1)
 
@@ -383,6 +384,8 @@ def _run(problem: Any, solver: Any, name: str, seed: int) -> Solution[Any]:
         )
         raise typer.Exit(1)
     data = problem.data
+    if math.isnan(solution.residual):  # left out by the solver
+        solution = replace(solution, residual=relative_residual(problem, model))
     return replace(solution, model=replace(model, task_names=data.task_names, feature_names=data.feature_names))
 
 
@@ -440,6 +443,18 @@ def _print_solution(document: Mapping[str, Any]) -> None:
     if document["output"] is not None:
         rows.append(("wrote", str(document["output"])))
     print_pairs(rows)
+
+
+def _print_next(server: ServerModel, document: Mapping[str, Any]) -> None:
+    """What to do about a subspace that the noise of privacy has drowned, or may have."""
+    distance = (document["metrics"] or {}).get("subspace_distance")
+    epsilon = server.ledger.epsilon(server.delta)
+    if not math.isfinite(epsilon) or (distance is not None and distance < 0.5):
+        return
+    sizes = f"-d {document['data']['features']} -r {document['rank']} -k {document['sparsity']}"
+    said = "may be lost in the noise" if distance is None else f"is lost in the noise ({distance:.3g})"
+    command = f"lrs plan --epsilon {epsilon:.3g} --delta {server.delta:g} {sizes}"
+    print_pairs([("next", f"the subspace {said}; how many users it takes: {command}")])
 
 
 def _given(rank: int | None, sparsity: int | None) -> tuple[int, int]:

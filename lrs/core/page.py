@@ -22,7 +22,8 @@ ON_EITHER: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), GREY),
 }
 
-_STYLE = """
+_STYLE = (
+    """
 :root{color-scheme:light;LIGHT}:root[data-theme=dark]{color-scheme:dark;DARK}
 @media (prefers-color-scheme:dark){:root:not([data-theme=light]){color-scheme:dark;DARK}}
 *{box-sizing:border-box}html{scroll-padding-top:1rem}
@@ -31,7 +32,7 @@ a{color:var(--blue)}h1,h2,li,p{overflow-wrap:anywhere}h1{font-size:1.45rem;line-
 h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);padding-bottom:.2rem}
 h3{font-size:1rem;margin:1.4rem 0 .4rem}p{margin:.4rem 0}code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.6rem;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
-nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.92rem;padding:.5rem .8rem;background:var(--card);border:1px solid var(--line);border-radius:6px}
+nav{margin-bottom:1rem;display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.92rem;padding:.5rem .8rem;background:var(--card);border:1px solid var(--line);border-radius:6px}
 #theme{position:absolute;top:1rem;right:1rem;font:inherit;line-height:1;padding:.35rem .5rem;color:var(--dim);background:none;border:1px solid var(--line);border-radius:6px;cursor:pointer}
 @media (min-width:71rem){body{position:relative}}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
@@ -48,6 +49,8 @@ details{border:1px solid var(--line);border-radius:6px;padding:.3rem .8rem;margi
 .bar.REFUTED i{background:var(--bad)}.bar.CONFIRMED i{background:var(--good)}
 .row{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,24rem),1fr));gap:1rem;align-items:start}
 figure{margin:.4rem 0;max-width:38rem;overflow-x:auto}figure svg{width:100%;min-width:31rem;height:auto;display:block}figcaption{font-size:.85rem;color:var(--dim)}
+figure text[style*="GREY"]{fill:var(--dim)!important}figure path[style*="stroke: GREY"],figure use[style*="stroke: GREY"]{stroke:var(--dim)!important}
+g[id^=legend] path[style*="stroke: #000000"]{stroke:var(--ink)!important}
 [data-cell]{cursor:pointer}[data-cell]:hover path,[data-cell].on path{opacity:1!important;fill:none!important;stroke:#d55e00!important;stroke-width:2.5!important}
 #cell{position:fixed;left:50%;bottom:.6rem;transform:translateX(-50%);width:min(46rem,calc(100% - 1.2rem));padding:.5rem .9rem;background:var(--card);border:1px solid var(--blue);border-radius:8px;box-shadow:0 4px 20px #0005;font-size:.92rem}
 #cell pre{margin:.3rem 0 0;background:var(--back)}#cell[hidden]{display:none}
@@ -56,7 +59,10 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.4r
 @media (max-width:640px){.claims thead{display:none}.claims tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}.claims td{display:block;border:0;padding:.1rem 0;white-space:normal}
 dl{grid-template-columns:1fr}dt{margin-top:.4rem}}
 @media print{#theme,#cell,input.filter{display:none}}
-""".replace("LIGHT", _LIGHT).replace("DARK", _DARK)
+""".replace("LIGHT", _LIGHT)
+    .replace("DARK", _DARK)
+    .replace("GREY", GREY)
+)
 
 _SCRIPT = """
 const root=document.documentElement,$=(s,e=document)=>[...e.querySelectorAll(s)]
@@ -116,12 +122,12 @@ def page(title: str, body: str, cells: Mapping[str, tuple[str, str]] | None = No
     links = "".join(f'<a href="#{name}">{words}</a>' for name, words in entries)
     # The first heading says what was found; the contents follow it.
     head, end, rest = body.partition("</h1>")
-    data = json.dumps(dict(cells or {}), ensure_ascii=False).replace("</", "<\\/")
+    data = json.dumps(dict(cells or {}), ensure_ascii=False).replace("<", "\\u003c")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         f"<title>{text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f'<button id="theme" aria-label="light or dark">◐</button>{head}{end}<nav aria-label="contents">{links}</nav>\n{rest}\n'
-        f'<div id="cell" hidden></div><script type="application/json" id="cells">{data}</script><script>{_SCRIPT}</script>\n'
+        f'<div id="cell" hidden></div><script type="application/json" id="cells">{data}</script><script>(()=>{{{_SCRIPT}}})()</script>\n'
         "</body>\n</html>\n"
     )

@@ -305,11 +305,11 @@ def _table(title: str, report: Report, measured: Measured) -> Table:
             plug_in = any(measured.origin.get(q) == "model" for q in part.quantities)
             values = f"{row.value:.4g} against {row.bound:.4g}{' *' if plug_in else ''}"
             verdict = Text(row.verdict.value, style=_COLOURS[row.verdict.value])
-            margin = f"{row.margin:+.3g}"
+            margin = row.amount
         else:
             values, margin = row.holds_for and f"holds for {row.holds_for}", "–"
             verdict = Text("open" if row.holds_for else "unknown", style="yellow")
-        table.add_row(part.name, part.formula(), values or "–", margin, verdict, Text(part.status.label))
+        table.add_row(part.name, part.words(), values or "–", margin, verdict, Text(part.status.label))
     return table
 
 
@@ -323,7 +323,11 @@ def _verdict_lines(report: Report) -> Any:
         text.append(f": {len(open_)} of {len(open_) + len(report.checks)} could not be evaluated", style="default")
     if report.binding is not None:
         atoms = [f"{name} = {value:.4g}" for name, value in report.binding.sub_expressions]
-        text.append(f"\nbinding: {report.binding.name}: {report.binding.formula}; " + ", ".join(atoms), style="default")
+        formula = next(
+            (p.words() for p in report.theorem.assumptions.parts if p.name == report.binding.name),
+            report.binding.formula,
+        )
+        text.append(f"\nbinding: {report.binding.name}: {formula}; " + ", ".join(atoms), style="default")
     for u in open_:
         tail = f" It holds exactly for {u.holds_for}." if u.holds_for else ""
         text.append(f"\nnot evaluated: {u.name}: {u.why}.{tail}", style="dim")
@@ -392,7 +396,7 @@ def _show_theorem(name: str, latex: bool, as_json: bool) -> int:
         table = Table("name", "formula", "from", "meaning", title=title, title_justify="left")
         for part in parts:
             meaning = " ".join(p.meaning for p in part.predicates)
-            table.add_row(part.name, part.formula(), part.status.label, meaning)
+            table.add_row(part.name, part.words(), part.status.label, meaning)
         console.print(table)
     for c in theorem.constants:
         value = "free" if c.value is None else f"{c.value:g} ({c.status}: {c.source})"

@@ -77,6 +77,24 @@ def test_boundary_is_drawn_in_cell_coordinates(trials):
     assert 10 + 4 * x[1:-1] == pytest.approx([p.fit.x50 for p in boundary(trials).points])
 
 
+def test_the_band_leaves_the_colours_of_the_cells_alone(trials):
+    figure = success_map(trials)
+    cells, *bands = figure.axes[0].collections
+    assert bands
+    assert all(len(band.get_facecolor()) == 0 for band in bands)
+    assert not any(band.get_hatch() for band in bands)
+    assert cells.get_linewidth()[0] > 0  # an edge of its own colour, so that no seam shows
+
+
+def test_a_boundary_that_is_not_resolved_is_hatched():
+    part = make_trials(
+        ["m=10:50:4", "k=1:6"], FIXED, lambda p, s: 1e6 if p["k"] == 6 else 12 + 4 * p["k"], replicates=5
+    )
+    figure = success_map(part)
+    assert any(band.get_hatch() for band in figure.axes[0].collections)
+    assert any("not resolved" in t.get_text() for t in figure.legends[0].get_texts())
+
+
 def test_counting_limit_is_where_the_formula_puts_it(trials):
     figure = success_map(trials, overlays=overlays(["counting"]))
     path = figure.axes[0].collections[-1].get_paths()[0].vertices
