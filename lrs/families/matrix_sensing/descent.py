@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -79,7 +79,7 @@ class Descent:
                 real(f.name, getattr(self, f.name), **({"least": 0} if f.name == "tolerance" else {"above": 0}))
         integer("max_iterations", self.max_iterations, least=1)
 
-    def for_study(self, *, steps: int | None = None, **values: Any) -> Self:
+    def for_study(self, *, steps: int | None = None, **values: Any) -> Descent:
         """With other values of the settings that it has, and for exactly so many steps."""
         length = {} if steps is None else {"max_iterations": steps, "tolerance": 0.0}
         own = {f.name for f in fields(self)}

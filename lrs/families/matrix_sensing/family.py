@@ -130,6 +130,7 @@ class MatrixSensing:
         "counting": "theory.families.matrix_sensing.limits:counting_line",
         "statistical-dimension": "theory.families.matrix_sensing.limits:convex_line",
     }
+    scaling: ClassVar[str] = "theory.families.matrix_sensing.scaling:SCALING"
     mutants: ClassVar[str] = "property_tests.families.matrix_sensing.mutants:MUTANTS"
     regions: ClassVar[str] = "property_tests.families.matrix_sensing.region:region_for"
     tried: ClassVar[str] = "property_tests.families.matrix_sensing.region:tried"
