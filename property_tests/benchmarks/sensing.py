@@ -59,7 +59,9 @@ def slow():
     for times in (3, 10, 30):
         solver = SymmetricGD(eta=eta, alpha=0.5, max_iterations=2000, tolerance=0)
         e, _, _ = traced(solver, SensingSpec(n=20, r=2, k=4, m=times * 40))
-        print(f"  m = {times} n r Gaussian measurements (n = 20, r = 2, k = 4): {2000 * e[-1] / (np.sqrt(2) / (2 * eta)):.2f}")
+        print(
+            f"  m = {times} n r Gaussian measurements (n = 20, r = 2, k = 4): {2000 * e[-1] / (np.sqrt(2) / (2 * eta)):.2f}"
+        )
     e, _, _ = traced(SymmetricGD(max_iterations=T, tolerance=0), SensingSpec(n=50, r=3, k=6))
     print(f"  lrs rate says: {law_of(e).sentence}; the law's C = {np.sqrt(3) / (2 * eta):.4g}")
 
