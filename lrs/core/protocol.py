@@ -62,6 +62,11 @@ class Family(Protocol):
         Name → ``module:attribute`` of a function of quantities, by keyword: how much of the nested parameter is needed.
     overlays : mapping of str to str, optional
         The same for lines that a recovery map may show; default: ``limits``.
+    mapped : str, optional
+        Name of the theorem whose region, over the family's parameters, is the overlay ``theorem`` of its maps.
+    scaling : str, optional
+        ``module:attribute`` of what ``lrs scaling`` compares a law with (`theory.language.reference.Reference`); default: the
+        required sizes and the overlays.
     regions : str, optional
         ``module:attribute`` of the region where its solvers are held to their claims, or of a function
         ``(solver, theorem) -> region``; without it `lrs verify` has nowhere to draw problems.

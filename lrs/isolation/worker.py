@@ -164,8 +164,8 @@ class Worker:
         try:
             self.family = load_family(family)
             self.solver = subject.load()
-            traits = traits_of(self.solver, self.family)
             check_family_of(self.solver, self.family.name, spec or "")
+            traits = traits_of(self.solver, self.family)
             return {
                 "kind": "loaded",
                 "traits": traits.to_dict(),

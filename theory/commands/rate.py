@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from theory.statistics.rates import RateCertificate
+    from theory.statistics.trace_law import TraceLaw
 
 #: Columns that count steps; never taken for the error.
 _COUNTERS = {
@@ -69,11 +70,12 @@ def rate(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Certify that a trace of errors converges geometrically, or say how it fails to.
+    """Certify that a trace of errors converges geometrically, or say how it fails to; name the law that it follows.
 
     Exits with 0 when the trace is certified (also when it ends early or is faster) and a claim is kept, 1 when not.
     """
     from theory.statistics.rates import RateVerdict, certify
+    from theory.statistics.trace_law import law_of
 
     if out is not None and (out.suffix not in _PICTURES or not out.parent.is_dir()):
         raise InvalidInput(f"out: {out} is not a .png, .svg or .pdf file in an existing folder")
@@ -89,6 +91,7 @@ def rate(
         dtype=np.dtype(dtype),
         min_decades=min_decades,
     )
+    law = law_of(errors, certificate)
     if out is not None:
         draw(errors, certificate, out, name)
     if as_json:
@@ -99,11 +102,12 @@ def rate(
                 "column": name,
                 "points": len(errors),
                 **certificate.to_dict(),
+                "law": law.to_dict(),
                 "figure": out,
             }
         )
     else:
-        _print(trace, name, errors, certificate)
+        _print(trace, name, errors, certificate, law)
         if out is not None:
             stdout().print(f"Figure written to {out}.")
     good = certificate.verdict.linear or certificate.verdict is RateVerdict.SUPERLINEAR
@@ -162,7 +166,7 @@ def _between(interval: tuple[float, float], digits: int = 3) -> str:
     return f"[{interval[0]:.{digits}g}, {interval[1]:.{digits}g}]"
 
 
-def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate) -> None:
+def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate, law: TraceLaw) -> None:
     console = stdout()
 
     def say(text: str) -> None:
@@ -171,6 +175,7 @@ def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate) -> Non
     say(f"{path}, {name}: {len(errors)} points")
     say(f"{c.verdict.name}: {c.sentence}")
     lines = [
+        ("law", law.sentence),
         ("rate per step", f"{c.rate:.6g}, 99 % interval {_between(c.rate_interval, 6)}"),
         ("hidden constant", f"{c.constant:.4g}, at most {c.constant_bound:.4g} for every rate of the interval"),
         ("dynamic range", f"{c.decades:.3g} decades; fitted to iterations {c.start} to {c.stop}"),

@@ -2,14 +2,14 @@
 
 The certificate (`theory.statistics.rates`) decides between geometric, faster, slower and none; a slower trace is a power law or a
 stretched exponential, whichever fits better by more than `DECIDES` (2 ln likelihood). A power law C/(t + c)^q keeps its offset c, and
-is called 1/T or 1/T² when that whole number is the only one in the interval of q; its constant is then read with this q.
+is called 1/T or 1/T² when that whole number is the only one within `SLACK` of the interval of q; its constant is then read with it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +17,12 @@ from jaxtyping import Float
 from scipy import stats
 
 from theory.statistics import shapes
-from theory.statistics.rates import BURN_IN, FEWEST, ORDER, STRETCHED, RateCertificate, RateVerdict, certify
+from theory.statistics.rates import BURN_IN, FEWEST, ORDER, STRETCHED, RateCertificate, RateVerdict, Reason, certify
 
 #: By how much (2 ln likelihood) a power law or a stretched exponential has to fit better than the other.
 DECIDES = 9.0
+#: Laws are not exact before the end: a logarithm beside T moves an order by a few hundredths.
+SLACK = 0.05
 #: Orders that have a name.
 _NAMES = {1: "1/T", 2: "1/T²"}
 
@@ -91,6 +93,11 @@ def law_of(trace: Any, certificate: RateCertificate | None = None, **options: An
         return TraceLaw("standing still")
     if c.verdict is RateVerdict.SUBLINEAR:
         return _slow(e, c.start, c.stop)
+    if c.reason is Reason.PLATEAU:  # the drop by itself
+        after = e[c.plateau : c.stop + 1]
+        if len(after) >= FEWEST:
+            drop = certify(after, min_decades=c.decades / 2)
+            c = replace(drop, start=drop.start + c.plateau, stop=drop.stop + c.plateau)
     geometric = c.verdict.linear or (c.verdict is RateVerdict.TOO_SLOW and c.exponent_interval[0] > STRETCHED)
     where = {"start": c.start, "stop": c.stop}
     if geometric:
@@ -108,17 +115,16 @@ def law_of(trace: Any, certificate: RateCertificate | None = None, **options: An
 
 def _slow(e: Float[np.ndarray, " n"], start: int, stop: int) -> TraceLaw:
     """A power law or a stretched exponential; a start that neither explains is left out."""
-    best: tuple[TraceLaw, float] | None = None
+    found = []
     for share in (0.0, *BURN_IN):
         first = start + math.ceil(share * (stop - start))
         if stop + 1 - first < max(FEWEST, 10):
             break
         law, misfit = _slow_from(e, first, stop)
-        if misfit <= shapes.LEAST_JITTER:
-            return law
-        if best is None or misfit < best[1]:
-            best = law, misfit
-    return TraceLaw("undecided") if best is None else best[0]
+        if law.formula:
+            found.append((law, misfit))
+    enough = max(1.2 * min((m for _, m in found), default=0.0), shapes.LEAST_JITTER / 10)
+    return next((law for law, misfit in found if misfit <= enough), TraceLaw("undecided"))
 
 
 def _slow_from(e: Float[np.ndarray, " n"], first: int, stop: int) -> tuple[TraceLaw, float]:
@@ -131,38 +137,51 @@ def _slow_from(e: Float[np.ndarray, " n"], first: int, stop: int) -> tuple[Trace
         b = -np.polyfit(t**p.value, y, 1)[0]
         ends = sorted(-float(np.polyfit(t**q, y, 1)[0]) for q in s.exponent_interval)
         numbers = {"p": p, "c": Number(float(b), ends[0], ends[1])}
-        return TraceLaw("stretched exponential", "C exp(−c t^p)", numbers, first, stop), s.jitter
-    q = _order(y, t, s)
+        return TraceLaw("stretched exponential", "C exp(−c t^p)", numbers, first, stop), _misfit(y, t**p.value)
     if power <= DECIDES:
-        return TraceLaw("undecided"), s.jitter
-    whole = [n for n in range(1, math.floor(q.high) + 1) if q.low <= n <= q.high]
+        return TraceLaw("undecided"), math.inf
+    q, offset = _order(y, t, s)
+    whole = [n for n in range(1, math.floor(q.high + SLACK) + 1) if q.low - SLACK <= n <= q.high + SLACK]
     numbers = {"q": q}
     name, formula = "power law", "C/(t + c)^q"
     if len(whole) == 1 and whole[0] in _NAMES:
         name, formula = _NAMES[whole[0]], "C/(t + c)" + ("" if whole[0] == 1 else "²")
-        numbers = {"C": _constant(e[first : stop + 1], t, whole[0], s), **numbers}
-    return TraceLaw(name, formula, numbers, first, stop), s.jitter
+        late = len(t) // 2  # what else there is at first has died out
+        numbers = {"C": _constant(e[first + late : stop + 1], t[late:], whole[0], s, _width(len(t))), **numbers}
+    return TraceLaw(name, formula, numbers, first, stop), _misfit(y, np.log(t + offset))
 
 
-def _order(y: Float[np.ndarray, " n"], t: Float[np.ndarray, " n"], s: shapes.Shapes) -> Number:
-    """q of a − q ln(t + c), by its profile over the offset c."""
-    offsets = np.geomspace(1e-3, 1e3, 241) * t[-1] - (t[0] if t[0] else 0.0)
-    f = np.log(np.maximum(t + offsets[offsets > -t[0]][:, None] if t[0] else t + offsets[:, None], 1e-12))
+def _misfit(y: Float[np.ndarray, " n"], f: Float[np.ndarray, " n"]) -> float:
+    """Standard deviation of ln e about a − b f."""
+    return float(np.std(y - np.polyval(np.polyfit(f, y, 1), f)))
+
+
+def _order(y: Float[np.ndarray, " n"], t: Float[np.ndarray, " n"], s: shapes.Shapes) -> tuple[Number, float]:
+    """q of a − q ln(t + c), by its profile over the offset c, and the best c."""
+    offsets = np.geomspace(1e-4, 1e3, 281) * t[-1] - t[0]
+    f = np.log(t + offsets[:, None])
     x, centred = f - f.mean(axis=1, keepdims=True), y - y.mean()
     slope = -(x @ centred) / (x * x).sum(axis=1)
     rss = ((centred + slope[:, None] * x) ** 2).sum(axis=1)
-    # Correlated errors carry as much as n(1 − φ)/(1 + φ) independent ones; blocks make up for long traces.
-    effective = min(len(y), shapes.BLOCKS) / len(y) * (1 - s.correlation) / (1 + s.correlation)
+    # The jitter is that of blocks, and of n correlated ones n(1 − φ)/(1 + φ) count.
+    effective = (1 - s.correlation) / (1 + s.correlation) / _width(len(y))
     excess = (rss - rss.min()) * effective / s.jitter**2
     inside = slope[excess <= float(stats.t.ppf(1 - shapes.LEVEL / 2, max(len(y) - 3, 1))) ** 2]
-    return Number(float(slope[int(np.argmin(rss))]), float(inside.min()), float(inside.max()))
+    best = int(np.argmin(rss))
+    return Number(float(slope[best]), float(inside.min()), float(inside.max())), float(offsets[best])
 
 
-def _constant(e: Float[np.ndarray, " n"], t: Float[np.ndarray, " n"], q: int, s: shapes.Shapes) -> Number:
+def _width(n: int) -> int:
+    """Errors to a block, of which `theory.statistics.shapes` took the mean."""
+    return -(-n // shapes.BLOCKS)
+
+
+def _constant(e: Float[np.ndarray, " n"], t: Float[np.ndarray, " n"], q: int, s: shapes.Shapes, width: int) -> Number:
     """C of C/(t + c)^q: e^{−1/q} is a line in t of slope C^{−1/q}, with errors in proportion to itself."""
     z = e ** (-1 / q)
-    (slope, _), covariance = np.polyfit(t, z, 1, w=1 / z, cov="unscaled")
-    few = len(e) / min(len(e), shapes.BLOCKS) * (1 + s.correlation) / (1 - s.correlation)
+    level = np.polyval(np.polyfit(t, z, 1), t)  # not z itself: weights that know the errors are biased
+    (slope, _), covariance = np.polyfit(t, z, 1, w=1 / np.maximum(level, z.min()), cov="unscaled")
+    few = width * (1 + s.correlation) / (1 - s.correlation)
     error = s.jitter / q * math.sqrt(float(covariance[0, 0]) * few) * float(stats.norm.ppf(1 - shapes.LEVEL / 2))
     low, high = slope + error, slope - error
     return Number(float(slope) ** -q, float(low) ** -q, float(high) ** -q if high > 0 else math.inf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -75,13 +75,14 @@ class Descent:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            if f.type == "float":
-                real(f.name, getattr(self, f.name), **({"least": 0} if f.name == "tolerance" else {"above": 0}))
+            if f.type == "float" and f.name != "tolerance":
+                real(f.name, getattr(self, f.name), above=0)
+        real("tolerance", self.tolerance, least=0)
         integer("max_iterations", self.max_iterations, least=1)
 
-    def for_study(self, *, steps: int | None = None, **values: Any) -> Self:
+    def for_study(self, *, steps: int | None = None, **values: Any) -> Descent:
         """With other values of the settings that it has, and for exactly so many steps."""
-        length = {} if steps is None else {"max_iterations": steps, "tolerance": 0.0}
+        length: dict[str, Any] = {} if steps is None else {"max_iterations": steps, "tolerance": 0.0}
         own = {f.name for f in fields(self)}
         return replace(self, **length, **{n: v for n, v in values.items() if v is not None and n in own})
 

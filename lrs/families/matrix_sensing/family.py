@@ -130,6 +130,7 @@ class MatrixSensing:
         "counting": "theory.families.matrix_sensing.limits:counting_line",
         "statistical-dimension": "theory.families.matrix_sensing.limits:convex_line",
     }
+    scaling: ClassVar[str] = "theory.families.matrix_sensing.scaling:SCALING"
     mutants: ClassVar[str] = "property_tests.families.matrix_sensing.mutants:MUTANTS"
     regions: ClassVar[str] = "property_tests.families.matrix_sensing.region:region_for"
     tried: ClassVar[str] = "property_tests.families.matrix_sensing.region:tried"
@@ -222,7 +223,7 @@ class MatrixSensing:
                 self.unpack(packed["problem"]), self.unpack(packed["truth"]), spec, tuple(packed["seed"])
             )
         if "X" in packed:
-            return Factor(*(None if packed.get(n) is None else np.array(packed[n]) for n in ("X", "Y")))
+            return Factor(np.array(packed["X"]), None if packed.get("Y") is None else np.array(packed["Y"]))
         A = None if packed["A"] is None else np.array(packed["A"])
         # Version 1 had symmetric matrices only.
         return SensingProblem(np.array(packed["y"]), packed["rank"], A, packed["noise"], packed.get("symmetric", True))

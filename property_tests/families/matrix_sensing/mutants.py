@@ -111,7 +111,7 @@ class SmallerStart(AsymmetricGD):
 @mutant("the size of the start is not taken: always 0.3", "asymmetric/alpha-squared asymmetric/constant")
 @dataclass(frozen=True)
 class AlphaIgnored(AsymmetricGD):
-    def for_study(self, **values: Any) -> AlphaIgnored:
+    def for_study(self, **values: Any) -> Any:
         return super().for_study(**{**values, "alpha": 0.3})
 
 
