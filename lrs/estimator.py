@@ -12,10 +12,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from lrs.amht import AMHT
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import choice
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
+from lrs.hierarchical import AUTO, solve_automatically
 from lrs.private.intake import zeroed
 from lrs.private.model import ServerModel
 from lrs.solver import Solution, load_solver, solve, traits_of
@@ -26,14 +28,15 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    rank : int
-        r, the number of shared directions.
-    sparsity : int
+    rank : int or "auto"
+        r, the number of shared directions. By default `AMHT` finds rank, sparsity and noise from rows that it holds out
+        (`lrs.hierarchical`); other solvers then get 1.
+    sparsity : int or "auto"
         k, the largest number of personal coordinates of a task.
     solver : str or callable
         A name that ``lrs solvers`` lists, ``module:attribute``, or a solver.
     noise : float
-        Standard deviation σ of the observation noise, 0 when the data are exact.
+        Standard deviation σ of the observation noise, 0 when the data are exact; estimated where something is "auto".
     fit_intercept : bool
         Fit around the mean of ``y``, with a constant feature appended, so that tasks have offsets of their own (shared
         through U, personal through b). Off by default: the model of the theorem has none. A private solver gets the constant
@@ -73,15 +76,15 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
     --------
     >>> from lrs import InstanceSpec, LRSRegressor, generate
     >>> data = generate(InstanceSpec(t=40, m=25, d=10, r=1, k=1)).problem.data
-    >>> fitted = LRSRegressor(rank=1, sparsity=1).fit(data.X, data.y, groups=data.groups)
+    >>> fitted = LRSRegressor().fit(data.X, data.y, groups=data.groups)
     >>> round(fitted.score(data.X, data.y, groups=data.groups), 6)
     1.0
     """
 
     def __init__(
         self,
-        rank: int = 1,
-        sparsity: int = 1,
+        rank: int | Literal["auto"] = "auto",
+        sparsity: int | Literal["auto"] = "auto",
         *,
         solver: Any = "amht",
         noise: float = 0.0,
@@ -127,11 +130,14 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
         self.intercept_ = float(y.mean()) if self.fit_intercept and not private else 0.0
         read = zeroed if private else MultiTaskData.from_groups
         data = read(self._design(X), y - self.intercept_, labels)
-        problem = Problem(data, self.rank, self.sparsity, self.noise)
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31))
-        self.solution_: Solution = solve(problem, solver, int(seed))
+        rank, sparsity = (self._size(value, solver) for value in (self.rank, self.sparsity))
+        if isinstance(rank, str) or isinstance(sparsity, str):
+            self.solution_: Solution = solve_automatically(data, solver, int(seed), rank=rank, sparsity=sparsity)
+        else:
+            self.solution_ = solve(Problem(data, rank, sparsity, self.noise), solver, int(seed))
         self.groups_ = np.array(data.task_names)
         if private:  # only what may be published: this object is kept, pickled and passed on
             self.solution_ = replace(self.solution_, model=self.solution_.info["server"], residual=float("nan"))
@@ -182,6 +188,11 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
     def score(self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None) -> float:
         """R² of the predictions, all rows together."""
         return float(r2_score(y, self.predict(X, groups), sample_weight=sample_weight))
+
+    @staticmethod
+    def _size(value: int | str, solver: Any) -> int | str:
+        """A solver that finds no rank or sparsity gets 1."""
+        return 1 if isinstance(value, str) and value == AUTO and not isinstance(solver, AMHT) else value
 
     def _design(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d_model"]:
         return np.column_stack([X, np.ones(len(X))]) if self.fit_intercept else X

@@ -7,6 +7,7 @@ from lrs.baselines.convex import Convex
 from lrs.baselines.ell_one import EllOne
 from lrs.baselines.global_model import GlobalModel
 from lrs.baselines.global_sparse import GlobalSparse
+from lrs.baselines.mixed_model import MixedModel
 from lrs.baselines.moments import MethodOfMoments
 from lrs.baselines.naht import NAHT
 from lrs.baselines.task_iht import TaskIHT
@@ -22,6 +23,7 @@ __all__ = [
     "GlobalModel",
     "GlobalSparse",
     "MethodOfMoments",
+    "MixedModel",
     "TaskIHT",
     "TaskRidge",
 ]

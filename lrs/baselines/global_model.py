@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from sklearn.linear_model import RidgeCV
 
 from lrs.baselines._stack import Progress, Stack, shared_direction
 from lrs.families.low_rank_sparse.problem import Problem
+from lrs.hierarchical.ridge import ALPHAS, ridge_loo
 from lrs.solver import Callback, Solution, Status, Traits
 
 
@@ -27,7 +27,7 @@ class GlobalModel:
     The answer is stored as the first direction of U with equal weights (in B when the problem has rank 0).
     """
 
-    alphas: tuple[float, ...] = (1e-12, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    alphas: tuple[float, ...] = ALPHAS
     family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(exact=False, low_rank=False, sparse=False)
 
@@ -39,12 +39,3 @@ class GlobalModel:
         residual = stack.relative(stack.residuals(np.broadcast_to(theta, (data.t, data.d))))
         progress.record(*shared_direction(theta, data.t, problem.rank), residual)
         return progress.solution(Status.CONVERGED)
-
-
-def ridge_loo(X: np.ndarray, y: np.ndarray, alphas: tuple[float, ...]) -> np.ndarray:
-    """Ridge coefficients (d,) without intercept, α chosen among ``alphas``·mean‖column‖² by leave-one-out error."""
-    unit = float((X**2).sum()) / X.shape[1]
-    if unit == 0 or len(y) < 2:
-        # One row leaves nothing to leave out: the shortest exact fit.
-        return np.linalg.lstsq(X, y, rcond=None)[0]
-    return RidgeCV(alphas=np.array(alphas) * unit, fit_intercept=False).fit(X, y).coef_

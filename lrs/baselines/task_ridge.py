@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from lrs.baselines._stack import Progress, Stack
-from lrs.baselines.global_model import ridge_loo
 from lrs.families.low_rank_sparse.problem import Problem
+from lrs.hierarchical.ridge import ALPHAS, ridge_loo
 from lrs.solver import Callback, Solution, Status, Traits
 
 
@@ -27,7 +27,7 @@ class TaskRidge:
     θ⁽ⁱ⁾ has no structure, so it is stored in B, which is then dense, with W = 0.
     """
 
-    alphas: tuple[float, ...] = (1e-12, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    alphas: tuple[float, ...] = ALPHAS
     family: ClassVar[str] = Problem.family
     traits: ClassVar[Traits] = Traits(exact=False, low_rank=False, sparse=False)
 

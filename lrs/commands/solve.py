@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from lrs import datasets
 from lrs import solve as run_solver
+from lrs.amht import AMHT
 from lrs.cli import print_json, report, stderr
 from lrs.commands.family import FamilyName, Verb
 from lrs.commands.shared import (
@@ -30,6 +33,7 @@ from lrs.commands.shared import (
     load_input,
     noise_sentence,
     output_file,
+    print_line,
     print_pairs,
     problem_sentence,
     split_rows,
@@ -40,13 +44,14 @@ from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of
 from lrs.core.run import SolverFault, audited
 from lrs.families.low_rank_sparse import metrics
-from lrs.families.low_rank_sparse.problem import Problem
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
+from lrs.hierarchical import AUTO, solve_automatically
 from lrs.private import PrivateAMHT
 from lrs.private.budget import Budget, read_key
 from lrs.private.exchange import write_transcript
 from lrs.private.model import ServerModel
 from lrs.private.options import configure as configure_private
-from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family, relative_residual
+from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family, relative_residual, traits_of
 
 #: Heading of the options of private solvers in the help.
 PRIVATE = "Private solvers"
@@ -80,7 +85,8 @@ def _solve_instance_of(chosen: Family) -> Verb:
         instance = archive.read_instance(file, chosen)
         if not solver:
             raise InvalidInput(f"solver: none is registered for {chosen.title}; pass --solver module:attribute")
-        solution = _run(instance.problem, _configured(solver, threads), solver, seed)
+        configured = _configured(solver, threads)
+        solution = _run(instance.problem, configured, solver, partial(run_solver, instance.problem, configured, seed))
         errors = chosen.errors(solution.model, instance)
         document = {
             "command": "solve",
@@ -110,12 +116,23 @@ def _solve_instance_of(chosen: Family) -> Verb:
 def _solve_model(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz) or table (.csv, .csv.gz, .parquet).")],
     rank: Annotated[
-        int | None, typer.Option(*SIZES["r"], help="Shared directions r; an instance knows its own.")
+        str | None,
+        typer.Option(
+            *SIZES["r"], metavar="R|auto", help="Shared directions r; default: the instance's, auto for tables."
+        ),
     ] = None,
     sparsity: Annotated[
-        int | None,
-        typer.Option(*SIZES["k"], help="Personal coordinates k of a task; an instance knows its own."),
+        str | None,
+        typer.Option(
+            "--sparsity",
+            "-k",
+            metavar="K|auto",
+            help="Personal coordinates k; default: the instance's, auto for tables.",
+        ),
     ] = None,
+    considered: Annotated[
+        bool, typer.Option("--considered", help="Print what rank and sparsity were chosen from.")
+    ] = False,
     solver: Annotated[
         str, typer.Option("--solver", metavar="NAME", help="Name that `lrs solvers` lists, or module:attribute.")
     ] = "amht",
@@ -252,25 +269,36 @@ def _solve_model(
         if value is not None and not private:
             raise InvalidInput(f"{name}: the solver {solver!r} is not private; leave --{name.replace('_', '-')} out")
     if private and datasets.file_kind(file) == "table":
-        _given(rank, sparsity)  # what is wrong with the options is said before anybody's rows are read
+        _told(
+            _sizes(rank, sparsity), solver, configured
+        )  # what is wrong with the options is said before anybody's rows are read
     data, instance = load_input(file, task, target, features, private=private)
     if intercept:
         if instance is not None:
             raise InvalidInput("intercept: an instance has its own truth, without a constant feature; leave it out")
         data = datasets.with_intercept(data)
+    sizes = _sizes(rank, sparsity)
     if instance is not None:
         given = instance.problem
-        rank = given.rank if rank is None else rank
-        sparsity = given.sparsity if sparsity is None else sparsity
+        own = {"rank": given.rank, "sparsity": given.sparsity}
+        sizes = {name: own[name] if value is None else value for name, value in sizes.items()}
         noise = given.noise if noise is None else noise
-    rank, sparsity = _given(rank, sparsity)
+    sizes = _told(sizes, solver, configured)
     if train is None:
         train = TABLE_TRAIN if instance is None and not private else 1.0
     training, mask = split_rows(data, train, key, private=private)
-    problem = Problem(training, rank, sparsity, noise or 0.0)
+    automatic = AUTO in sizes.values()
+    if automatic:
+        problem = Problem(training, 0, 0)  # says what is to be fitted; the sizes come with the answer
+        fit = partial(solve_automatically, training, configured, key, **sizes)
+    else:
+        problem = Problem(training, **sizes, noise=noise or 0.0)
+        fit = partial(run_solver, problem, configured, key)
     budget = _spend(configured, budget_file, budget_key, budget_total, file) if private else None
-    solution = _run(problem, configured, solver, key)
+    solution = _run(problem, configured, solver, fit)
     model = solution.model
+    if automatic:
+        sizes = {name: solution.info.get(name, 0 if value == AUTO else value) for name, value in sizes.items()}
     server = solution.info.get("server")
     diverged = solution.status is Status.DIVERGED
     if out is not None and not diverged:
@@ -282,11 +310,11 @@ def _solve_model(
         "file": file,
         "solver": solver,
         "seed": key,
-        "rank": problem.rank,
-        "sparsity": problem.sparsity,
-        "noise": problem.noise,
+        "rank": sizes["rank"],
+        "sparsity": sizes["sparsity"],
+        "noise": float(solution.info["noise_estimate"]) if "considered" in solution.info else problem.noise,
         "data": data_document(data),
-        "short_tasks": int((training.counts < rank + sparsity).sum()),
+        "short_tasks": 0 if automatic else int((training.counts < problem.rank + problem.sparsity).sum()),
         **_run_document(solution),
         "metrics": None if instance is None else metrics.summary(model, instance.truth),
         "training": errors_on(model, data, mask),
@@ -294,6 +322,10 @@ def _solve_model(
         "storage": storage_document(model),
         "output": None if diverged else out,
     }
+    if "considered" in solution.info:
+        document["chosen"] = solution.info["sentence"]
+        document["considered"] = [row.to_dict() for row in solution.info["considered"]]
+        document["beside"] = _beside(training, data, ~mask, document["considered"])
     if server is not None:
         document["privacy"] = server.privacy
         # Counts too: that a user takes part is what the guarantee hides.
@@ -317,6 +349,8 @@ def _solve_model(
         print_json(document)
     else:
         _print_solution(document)
+        if considered:
+            _print_considered(document)
         if server is not None:
             _print_privacy(server, data.t, document["unusable_users"], budget)
             _print_next(server, document)
@@ -356,11 +390,11 @@ def _configured(spec: str, threads: int | None) -> Any:
     return replace(solver, threads=threads)
 
 
-def _run(problem: Any, solver: Any, name: str, seed: int) -> Solution[Any]:
+def _run(problem: Any, solver: Any, name: str, fit: Callable[..., Solution[Any]]) -> Solution[Any]:
     """Run the solver; a solver that raises ran but failed, and its author needs the traceback."""
     try:
         with _progress(name, getattr(solver, "max_iterations", None)) as callback:
-            solution = run_solver(problem, solver, seed, callback)
+            solution = fit(callback=callback)
     except InvalidInput:
         raise
     except Exception as error:
@@ -434,6 +468,10 @@ def _print_solution(document: Mapping[str, Any]) -> None:
         rows.append(("training", describe_errors(document["training"])))
     if document["held_out"] is not None:
         rows.append(("held out", describe_errors(document["held_out"])))
+    if document.get("beside"):
+        rows.append(("beside", ", ".join(f"{name} {value:.2%}" for name, value in document["beside"].items())))
+    if "chosen" in document:
+        rows.append(("chosen", document["chosen"]))
     rows.append(
         (
             "storage",
@@ -457,12 +495,47 @@ def _print_next(server: ServerModel, document: Mapping[str, Any]) -> None:
     print_pairs([("next", f"the subspace {said}; how many users it takes: {command}")])
 
 
-def _given(rank: int | None, sparsity: int | None) -> tuple[int, int]:
-    """A table says neither its rank nor its sparsity."""
-    if rank is None or sparsity is None:
-        name, symbol = ("rank", "r") if rank is None else ("sparsity", "k")
-        raise InvalidInput(f"{name}: a table does not say its {name}; pass --{name} {symbol}")
-    return rank, sparsity
+def _sizes(rank: str | None, sparsity: str | None) -> dict[str, Any]:
+    """The options as numbers, ``auto`` or None."""
+    sizes: dict[str, Any] = {}
+    for name, text in (("rank", rank), ("sparsity", sparsity)):
+        try:
+            sizes[name] = text if text in (None, AUTO) else int(str(text))
+        except ValueError:
+            raise InvalidInput(f"{name}: expected a number or {AUTO}, got {text!r}") from None
+    return sizes
+
+
+def _told(sizes: Mapping[str, Any], name: str, solver: Any) -> dict[str, Any]:
+    """A table says neither its rank nor its sparsity: the data do, but for solvers that must be told."""
+    traits = traits_of(solver)
+    for size, value in sizes.items():
+        if value in (None, AUTO) and not isinstance(solver, AMHT) and (traits.low_rank or traits.sparse):
+            symbol = "r" if size == "rank" else "k"
+            raise InvalidInput(
+                f"{size}: a table does not say its {size}, and {name} must be told; pass --{size} {symbol}"
+            )
+    return {size: AUTO if value is None else value for size, value in sizes.items()}
+
+
+def _beside(training: MultiTaskData, data: MultiTaskData, held: np.ndarray, considered: Any) -> dict[str, Any] | None:
+    """Held-out explained variance of what people use already, on the same rows."""
+    if not held.any():
+        return None
+    names = [row["name"] for row in considered if row["name"].startswith("low rank") and "spike" not in row["name"]]
+    rank = int(names[0].split()[2]) if names else min(1, data.d)
+    models = {
+        name: run_solver(Problem(training, min(1, data.d), 0), name).model for name in ("global", "ridge", "mixed")
+    }
+    models[f"low rank {rank}"] = solve_automatically(training, AMHT(), rank=rank, sparsity=0).model
+    return {name: (errors_on(model, data, held) or {})["explained_variance"] for name, model in models.items()}
+
+
+def _print_considered(document: Mapping[str, Any]) -> None:
+    rows = document.get("considered") or []
+    for row in rows:
+        error = "" if row["error"] is None else f" ± {row['error']:.2%}"
+        print_line(f"  {row['name']:<24} {row['explained']:8.2%}{error}   weight {row['weight']:.2f}")
 
 
 def _spend(solver: PrivateAMHT, path: Path | None, key: Path | None, total: float | None, what: Path) -> Budget | None:

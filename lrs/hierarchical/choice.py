@@ -25,6 +25,7 @@ from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.hierarchical.gaussian import Gaussian, Sums, global_model, low_rank, random_effects
+from lrs.hierarchical.ridge import ridge_loo
 from lrs.hierarchical.spikes import one_spike
 from lrs.solver import Callback, Iterate, Solution, Status, relative_residual
 
@@ -149,10 +150,10 @@ class Automatic:
             sentence = f"the data are exact: rank {r} and sparsity {k} explain them without error"
         return _with(solution, found.table(), r, k, sentence)
 
-    def fitted(self, data: MultiTaskData, rank: int, sparsity: int, seed: int) -> Part:
+    def fitted(self, data: MultiTaskData, rank: int, sparsity: int) -> Part:
         """AMHT at this rank and sparsity."""
         problem = Problem(data, rank, sparsity, 1.0)  # any noise but none: the solver estimates it
-        solution = self.solver(problem, rng=np.random.default_rng([seed, rank, sparsity]))
+        solution = self.solver(problem, rng=np.random.default_rng([0, rank, sparsity]))
         model = solution.model
         return Part(model.W @ model.U.T, model.B.toarray(), float(solution.info.get("noise_estimate", 0.0)))
 
@@ -167,7 +168,7 @@ class Automatic:
         weights, table = _stacked(data.y, held, predictions, names)
         fitted, total = Candidates(data, self, pairs), float(sum(weights.values()))
         parts = {name: fitted.part(name) for name in weights}
-        dense = sum(weights[name] / total * part.dense for name, part in parts.items())
+        dense = np.sum([weights[name] / total * part.dense for name, part in parts.items()], axis=0)
         B = sum(
             (weights[name] / total * part.sparse for name, part in parts.items() if part.sparse is not None),
             np.zeros((data.t, data.d)),
@@ -188,11 +189,10 @@ class Automatic:
         return _with(solution, table, model.rank, k, sentence)
 
     def _global_alone(self, data: MultiTaskData, why: str) -> Solution[LRSModel]:
-        fitted = global_model(Sums.of(data))
-        model = _model(data, np.array(fitted.theta), np.zeros((data.t, data.d)))
+        fitted = Candidates(data, self, ()).part("global")
+        model = _model(data, fitted.dense, np.zeros((data.t, data.d)))
         residual = relative_residual(Problem(data, model.rank, 0), model)
-        info = {"noise_estimate": float(np.sqrt(fitted.variance))}
-        solution = Solution(model, Status.CONVERGED, 1, residual, info=info)
+        solution = Solution(model, Status.CONVERGED, 1, residual, info={"noise_estimate": fitted.noise})
         return _with(solution, (), model.rank, 0, f"{why}; the answer is one model for all tasks")
 
 
@@ -222,7 +222,7 @@ class _Search:
     def score(self, pair: tuple[int, int]) -> float:
         """Held-out mean square at this rank and sparsity."""
         if pair not in self.scores:
-            part = self.owner.fitted(self.fit, *pair, 0)
+            part = self.owner.fitted(self.fit, *pair)
             self.scores[pair] = self._mean_square(part.theta)
             assert part.sparse is not None
             self.used[pair] = int(np.quantile((part.sparse != 0).sum(axis=1), 0.9))
@@ -323,7 +323,11 @@ class Candidates:
     def part(self, name: str) -> Part:
         """The candidate of this name."""
         if name in self._amht:
-            return self.owner.fitted(self.data, *self._amht[name], 0)
+            return self.owner.fitted(self.data, *self._amht[name])
+        if name == "global":  # by ridge, which also answers with more features than rows
+            theta = ridge_loo(self.data.X, self.data.y)
+            noise = float(np.sqrt(np.mean((self.data.y - self.data.X @ theta) ** 2)))
+            return Part(np.tile(theta, (self.data.t, 1)), noise=noise)
         base, _, spike = name.partition(" + ")
         model = self._gaussian(base)
         noise = float(np.sqrt(model.variance))
@@ -333,9 +337,7 @@ class Candidates:
         if name not in self._made:
             t, d = self.sums.moment.shape
             steps = int(np.clip(WORK / (t * d**3), 5, 20))
-            if name == "global":
-                made = global_model(self.sums)
-            elif name == "personal":
+            if name == "personal":
                 made = random_effects(self.sums, "diagonal", steps=steps)
             elif name == "mixed, shrunk":
                 made = random_effects(self.sums, steps=steps)
@@ -350,7 +352,7 @@ class Candidates:
 def _quick(sums: Sums) -> list[Callable[[Sums], Gaussian]]:
     """Cheap Gaussian models that AMHT is compared with before anything else."""
     ranks = [r for r in (1, 2, 4) if r < min(sums.d, len(sums.counts)) and (r + 1) * sums.d <= UNKNOWNS]
-    return [global_model, *(lambda sums, r=r: low_rank(sums, r, steps=20) for r in ranks)]  # type: ignore[misc]
+    return [global_model, *(lambda sums, r=r: low_rank(sums, r, steps=20) for r in ranks)]
 
 
 def _part(data: MultiTaskData, rng: np.random.Generator) -> MultiTaskData:
@@ -435,4 +437,5 @@ def _with(
     solution: Solution[LRSModel], table: tuple[Considered, ...], rank: int, sparsity: int, sentence: str
 ) -> Solution[LRSModel]:
     info = {**solution.info, "considered": table, "rank": rank, "sparsity": sparsity, "sentence": sentence}
-    return replace(solution, info=info)
+    model = replace(solution.model, considered=tuple(row.to_dict() for row in table))
+    return replace(solution, model=model, info=info)

@@ -50,6 +50,8 @@ class LRSModel:
         Personal parts, stored as a `scipy.sparse.csr_array`.
     task_names, feature_names : tuple, optional
         Labels carried into the model file.
+    considered : tuple of mappings, optional
+        What rank and sparsity were chosen from (`lrs.hierarchical.Considered`), carried into the model file too.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class LRSModel:
     B: sparse.csr_array
     task_names: tuple[Any, ...] = ()
     feature_names: tuple[str, ...] = ()
+    considered: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         U, W = np.asarray(self.U, dtype=np.float64), np.asarray(self.W, dtype=np.float64)
@@ -77,6 +80,7 @@ class LRSModel:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "task_names", tuple(self.task_names))
         object.__setattr__(self, "feature_names", tuple(self.feature_names))
+        object.__setattr__(self, "considered", tuple(self.considered))
 
     @property
     def t(self) -> int:
@@ -191,7 +195,12 @@ class LRSModel:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a .npz without pickle; refuses to replace a file unless ``overwrite``."""
-        header = {"task_names": [str(n) for n in self.task_names], "feature_names": list(self.feature_names)}
+        header: dict[str, Any] = {
+            "task_names": [str(n) for n in self.task_names],
+            "feature_names": list(self.feature_names),
+        }
+        if self.considered:
+            header["considered"] = [dict(row) for row in self.considered]
         return archive.write(path, "model", header, self.to_arrays(), overwrite=overwrite)
 
     @classmethod
@@ -208,6 +217,7 @@ class LRSModel:
             arrays,
             task_names=tuple(header.get("task_names", ())),
             feature_names=tuple(header.get("feature_names", ())),
+            considered=tuple(header.get("considered", ())),
         )
 
     def __repr__(self) -> str:

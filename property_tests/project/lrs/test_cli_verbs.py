@@ -261,13 +261,14 @@ def test_the_progress_bar_is_on_stderr(run: Callable, instance_file: Path, monke
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("{csv}", *TABLE[:4]), "rank: a table does not say its rank; pass --rank r"),
+        (("{csv}", *TABLE[:4], "--solver", "naht"), "rank: a table does not say its rank, and naht must be told"),
         (
             ("{csv}", "--rank", "1", "--sparsity", "1"),
             "task: name the task column of {csv} with --task; the columns are school",
         ),
         (("{csv}", *TABLE[:2], *TABLE[4:]), "target: name the target column"),
-        (("{csv}", *TABLE[:-2]), "sparsity: a table does not say its sparsity; pass --sparsity k"),
+        (("{csv}", *TABLE[:-2], "--solver", "naht"), "sparsity: a table does not say its sparsity, and naht must"),
+        (("{csv}", *TABLE[:4], "--rank", "some"), "rank: expected a number or auto, got 'some'"),
         (("{csv}", *TABLE, "--rank", "9"), "rank: r = 9 is outside 0 … d = 8"),
         (("{csv}", *TABLE, "--sparsity", "9"), "sparsity: k = 9 is outside 0 … d = 8"),
         (("{csv}", *TABLE, "--features", "x0,zz"), "features: no column 'zz'"),
