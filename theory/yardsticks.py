@@ -14,6 +14,7 @@ import numpy as np
 from lrs.core.errors import InvalidInput
 from theory.families.low_rank_sparse import limits
 from theory.private_plan import PrivatePlan, plan_users
+from theory.reachable import message_rows
 from theory.statistics.exact_laws import EllOne
 
 Sizes = np.ndarray
@@ -36,6 +37,13 @@ def l1_known_u(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:
             found = [EllOne(max(int(a), 1), min(int(c), max(int(a), 1))).level(0.5) for a, c in sizes]
             rows = rows + share * np.reshape(found, np.shape(d))
     return np.asarray(r + rows)
+
+
+def bayes(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:
+    """optimal messages with U known are exact from here on (state evolution)"""
+    sizes = (np.rint(n).astype(int) for n in (np.maximum(d, 1), np.minimum(r, d), np.minimum(k, d)))
+    points = zip(*(a.ravel().tolist() for a in sizes), strict=True)
+    return np.reshape([message_rows(*point) for point in points], np.shape(d))
 
 
 def identifiability(*, d: Sizes, r: Sizes, k: Sizes, t: Sizes, **_: Sizes) -> np.ndarray:

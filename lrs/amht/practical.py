@@ -35,7 +35,7 @@ from lrs.amht.matching import Matching
 from lrs.amht.paper import PaperAMHT, plain_alternation
 from lrs.amht.parts import PlainFit, Polish, Restarts, SparseStep, SubspaceStep, WeightStep, check_parts, described
 from lrs.amht.polish import EqualWeights
-from lrs.amht.restarts import RandomSupports
+from lrs.amht.restarts import Insistent, RandomSupports
 from lrs.amht.schedule import Schedule
 from lrs.amht.shrinkage import borrow_strength
 from lrs.amht.subspace_step import GaussNewton, orthonormalise
@@ -54,6 +54,10 @@ SPARE = 0.05
 ROWS_PER_UNKNOWN = 20
 #: … which is worth a copy of those tasks only when they are at most this share of all.
 LARGEST_PART = 0.35
+#: Where all attempts stall, tasks with this many equations per unknown of U are searched from several supports …
+INSISTENT_EQUATIONS = 8
+#: … for this many outer steps at most, led by this quantile of their residuals.
+INSISTENT_STEPS, INSISTENT_QUANTILE = 60, 0.3
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -270,8 +274,57 @@ class AMHT:
             if best[3] is Status.CONVERGED:
                 break
         assert best is not None
-        _, _, state, status = best
-        return replace(state, quantile=0.5, level=samples.level(state.fit)), status
+        share, level, state, status = best
+        state = replace(state, quantile=0.5, level=samples.level(state.fit))
+        if (
+            attempts > 1
+            and status is not Status.CONVERGED
+            and problem.rank
+            and problem.sparsity
+            and _determined(problem)
+        ):
+            insisted = self._insist(run, state)
+            if insisted is not None:
+                return insisted
+        return state, status
+
+    def _insist(self, run: Run, stalled: State) -> tuple[State, Status] | None:
+        """What is tried when all attempts stall: searches from several supports in each outer step, on tasks enough for U.
+
+        From a warm start, then from where the attempts ended. A quantile of the residuals leads that leaves out the tasks
+        whose searches fail all the same; tasks that are explained exactly certify U.
+        """
+        problem = run.problem
+        data, d, r = problem.data, problem.d, problem.rank
+        spare = np.maximum(data.counts - r - problem.sparsity, 0)
+        order = run.rng.permutation(problem.t)
+        enough = int(np.searchsorted(np.cumsum(spare[order]), INSISTENT_EQUATIONS * r * (d - r))) + 1
+        part = np.sort(order[:enough])
+        small = problem if len(part) == problem.t else replace(problem, data=data.select(part))
+        patient = replace(self, max_iterations=min(self.max_iterations, INSISTENT_STEPS))
+        starts = [] if problem.warm_start is None else [orthonormalise(problem.warm_start.U)]
+        steps = (run.alternation.steps[0], *self._fitting, Insistent(run.rng), judge)
+        with self._samples(small) as samples:
+            others = replace(
+                run.alternation,
+                steps=steps,
+                stop=patient.terminate,
+                view=lambda _, state: _view(run, self._over_all(run, state, 0)),
+            )
+            few = replace(run, alternation=others, problem=small, samples=samples)
+            for U in [*starts, stalled.U]:
+                state = State(U, samples[0].engine.nothing(), quantile=INSISTENT_QUANTILE)
+                for step in steps[1:]:
+                    state = step(samples[0], state)
+                state, status = few.iterate(replace(state, iteration=0))
+                if status is Status.CONVERGED:
+                    run.shown = few.shown
+                    state = self._restarts(run, self._over_all(run, state, state.iteration), None)
+                    level = run.samples[0].level(state.fit)
+                    if level <= EXPLAINED:
+                        return replace(state, quantile=0.5, level=level), status
+            run.shown = few.shown
+        return None
 
     def _finish(self, run: Run, state: State, status: Status) -> Solution:
         samples, problem = run.samples[0], run.problem

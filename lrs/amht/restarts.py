@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Int
 
-from lrs.amht.compression import EXPLAINED
+from lrs.amht.compression import EXPLAINED, Samples
 from lrs.amht.driver import Run, State
 from lrs.kernels.arguments import Fit, frozen
 from lrs.kernels.engine import Pass
@@ -28,7 +29,7 @@ class RandomSupports:
     def __call__(self, run: Run, state: State, most: int | None = None) -> State:
         samples = run.samples[0]
         engine = samples.engine
-        k, d = engine.k, engine.data.d
+        k = engine.k
         if k == 0 or not np.isfinite(state.level):
             return state
         fit, exact = state.fit, state.level <= EXPLAINED
@@ -39,10 +40,41 @@ class RandomSupports:
                 break
             fit = fit if attempt else fit.draft()
             tasks = np.flatnonzero(bad)
-            start = engine.no_support(tasks)
-            if attempt:
-                random = run.rng.permuted(np.broadcast_to(np.arange(d), (len(tasks), d)), axis=1)
-                kept = max(1, (k + 1) // 2)
-                start[:, :kept] = random[:, :kept]
+            start = random_halves(samples, tasks, run.rng) if attempt else engine.no_support(tasks)
             engine.write(fit, state.U, Pass(tasks, start, swaps=4 * max(k, 2), keep_better=True))
         return replace(state, fit=frozen(fit))
+
+
+@dataclass(frozen=True, eq=False)
+class Insistent:
+    """A sparse step after another: random halves of a support for every task that is not explained, in each outer step.
+
+    With as few rows as the search can do with, one search in two ends at a wrong support even where U is right, so that the
+    typical residual says nothing of U. With several searches most tasks end at the right one.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    tries : int
+        Searches per task and outer step.
+    """
+
+    rng: np.random.Generator
+    tries: int = 4
+    works_on: ClassVar[type] = Fit
+
+    def __call__(self, samples: Samples, state: State) -> State:
+        fit, k = state.fit.draft(), samples.engine.k
+        for _ in range(self.tries):
+            tasks = np.flatnonzero(samples.unexplained(fit))
+            start = random_halves(samples, tasks, self.rng)
+            samples.engine.write(fit, state.U, Pass(tasks, start, swaps=3 * max(k, 2), keep_better=True))
+        return replace(state, fit=frozen(fit))
+
+
+def random_halves(samples: Samples, tasks: Int[np.ndarray, " n"], rng: np.random.Generator) -> Int[np.ndarray, "n k"]:
+    """Starts with half of a support drawn at random; the search completes it."""
+    start, (k, d) = samples.engine.no_support(tasks), (samples.engine.k, samples.engine.data.d)
+    kept = max(1, (k + 1) // 2)
+    start[:, :kept] = rng.permuted(np.broadcast_to(np.arange(d), (len(tasks), d)), axis=1)[:, :kept]
+    return start

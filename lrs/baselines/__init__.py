@@ -3,6 +3,7 @@
 from lrs.baselines.altmin import AltMin
 from lrs.baselines.altmin_gd import AltMinGD
 from lrs.baselines.altproj import AltProj
+from lrs.baselines.amp import AMP
 from lrs.baselines.convex import Convex
 from lrs.baselines.ell_one import EllOne
 from lrs.baselines.global_model import GlobalModel
@@ -14,6 +15,7 @@ from lrs.baselines.task_iht import TaskIHT
 from lrs.baselines.task_ridge import TaskRidge
 
 __all__ = [
+    "AMP",
     "NAHT",
     "AltMin",
     "AltMinGD",

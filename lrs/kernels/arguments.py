@@ -51,6 +51,56 @@ class Thresholds(NamedTuple):
     steps: int
 
 
+class Channel(NamedTuple):
+    """What ``row_posteriors`` knows: θ_j = W u_j + b_j with u_j ~ N(0, I) is seen with errors N(0, ``noise``).
+
+    Attributes
+    ----------
+    W : (t, r) array
+    noise : (t,) array
+        Variance τ_i² of each task's errors.
+    rate, slab : float
+        An entry of b is not zero with probability ``rate``, and then N(0, ``slab``).
+    """
+
+    W: Float[np.ndarray, "t r"]
+    noise: Float[np.ndarray, " t"]
+    rate: float
+    slab: float
+
+
+class RowPosterior(NamedTuple):
+    """What ``row_posteriors`` finds.
+
+    Attributes
+    ----------
+    mean, variance, active : (n, t) arrays
+        E θ_ij, Var θ_ij and P(b_ij ≠ 0), given the row.
+    u : (n, r) array
+        E u_j.
+    evidence : (n,) array
+        Logarithm of the row's density.
+    gram : (t, r, r), cross : (t, r), second : (t,)
+        Σ_j E[u_ju_jᵀ/v_ij], Σ_j R_ij E[u_j/v_ij], with v_ij the variance of the error and of b_ij, and Σ_j E b_ij²:
+        what expectation maximisation for W and the slab needs.
+    """
+
+    mean: Float[np.ndarray, "n t"]
+    variance: Float[np.ndarray, "n t"]
+    active: Float[np.ndarray, "n t"]
+    u: Float[np.ndarray, "n r"]
+    evidence: Float[np.ndarray, " n"]
+    gram: Float[np.ndarray, "t r r"]
+    cross: Float[np.ndarray, "t r"]
+    second: Float[np.ndarray, " t"]
+
+    @classmethod
+    def empty(cls, n: int, t: int, r: int) -> RowPosterior:
+        """Arrays to write into."""
+        shapes = ((n, t), (n, t), (n, t), (n, r), (n,), (t, r, r), (t, r), (t,))
+        return cls(*(np.empty(shape) for shape in shapes))
+
+
 class Fit(NamedTuple):
     """What every task has fitted; read-only once `lrs.kernels.engine.Engine.fit` has handed it out.
 

@@ -16,6 +16,9 @@ import numpy as np
 
 from lrs.kernels.definitions import COLLINEAR, DEPENDENT, ROUNDING, SWAP_GAIN
 
+#: Supports less likely than e to minus this, relative to the best, are left out of a posterior.
+NEGLIGIBLE = 25.0
+
 
 def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
     # unwrap: while tests run every function wears a checker of its annotations, which is no loop to compile
@@ -426,3 +429,146 @@ def gaussian_posterior(gram, moment, precision, pull, variance, theta, spread, t
     for a in range(d):
         for b in range(a):
             spread[b, a] = spread[a, b]
+
+
+@_jit
+def row_posteriors(R, channel, out):
+    """Depth first over the supports, a task a level: Kalman's update of u, and branches that cannot matter left out.
+
+    All that is asked is linear in P(b_ij = 0) E[1, u, uuᵀ] and its like for b_ij ≠ 0, and a subtree adds to those of its
+    own task only: a node costs r² whatever t is.
+    """
+    W, noise, rate, slab = channel.W, channel.noise, channel.rate, channel.slab
+    mean, variance, active, u_mean, evidence, gram, cross, second = out
+    n, t = R.shape
+    r = W.shape[1]
+    gram[:] = 0.0
+    cross[:] = 0.0
+    second[:] = 0.0
+    prior = np.empty(2)
+    prior[0] = np.log1p(-rate) if rate < 1.0 else -np.inf
+    prior[1] = np.log(rate) if rate > 0.0 and slab > 0.0 else -np.inf
+    v = np.empty((t, 2))
+    bound = np.zeros(t + 1)  # of what the tasks from here on can add to the logarithm
+    for i in range(t - 1, -1, -1):
+        v[i, 0] = noise[i]
+        v[i, 1] = noise[i] + slab
+        bound[i] = bound[i + 1] + max(prior[0] - 0.5 * np.log(v[i, 0]), prior[1] - 0.5 * np.log(v[i, 1]))
+    mu = np.zeros((t + 1, r))
+    S = np.zeros((t + 1, r, r))
+    logs = np.zeros(t + 1)
+    added = np.zeros((t, 2))
+    state = np.zeros(t + 1, dtype=np.int64)  # branches done
+    choice = np.zeros(t, dtype=np.int64)
+    width = 1 + r + r * r
+    inside = np.zeros((t + 1, width))  # of a subtree: Σ share (1, δ, S + δδᵀ), δ = u − where it is at the first leaf
+    total = np.zeros((t, 2, width))  # the same where task i has no, or one, personal part
+    Sw = np.zeros((t, r))
+    q = np.zeros((t, 2))
+    e = np.zeros(t)
+    reference = np.zeros(r)
+    delta = np.zeros(r)
+    for a in range(r):
+        S[0, a, a] = 1.0
+    for j in range(n):
+        top = -np.inf
+        total[:] = 0.0
+        inside[0] = 0.0
+        depth = 0
+        state[0] = 0
+        while True:
+            if depth == t or state[depth] == 2:
+                if depth == t:
+                    if top == -np.inf:
+                        reference[:] = mu[t]
+                    if logs[t] > top:
+                        scale = np.exp(top - logs[t])
+                        top = logs[t]
+                        for i in range(t):
+                            for a in range(width):
+                                inside[i, a] *= scale
+                                total[i, 0, a] *= scale
+                                total[i, 1, a] *= scale
+                    share = np.exp(logs[t] - top)
+                    inside[t, 0] = share
+                    for a in range(r):
+                        delta[a] = mu[t, a] - reference[a]
+                        inside[t, 1 + a] = share * delta[a]
+                    for a in range(r):
+                        for b in range(r):
+                            inside[t, 1 + r + a * r + b] = share * (S[t, a, b] + delta[a] * delta[b])
+                if depth == 0:
+                    break
+                depth -= 1
+                for a in range(width):
+                    total[depth, choice[depth], a] += inside[depth + 1, a]
+                    inside[depth, a] += inside[depth + 1, a]
+                continue
+            i = depth
+            if state[i] == 0:
+                p = 0.0
+                e[i] = R[j, i]
+                for a in range(r):
+                    Sw[i, a] = 0.0
+                    for b in range(r):
+                        Sw[i, a] += S[i, a, b] * W[i, b]
+                    p += W[i, a] * Sw[i, a]
+                    e[i] -= W[i, a] * mu[i, a]
+                for c in range(2):
+                    q[i, c] = p + v[i, c]
+                    added[i, c] = prior[c] - 0.5 * (np.log(q[i, c]) + e[i] * e[i] / q[i, c])
+                # The likelier branch first: a good support early leaves out more of the others.
+                choice[i] = 1 if added[i, 1] > added[i, 0] else 0
+            else:
+                choice[i] = 1 - choice[i]
+            c = choice[i]
+            state[i] += 1
+            logs[i + 1] = logs[i] + added[i, c]
+            if not logs[i + 1] + bound[i + 1] > top - NEGLIGIBLE:
+                continue
+            gain = 1.0 / q[i, c]
+            for a in range(r):
+                mu[i + 1, a] = mu[i, a] + Sw[i, a] * e[i] * gain
+                for b in range(r):
+                    S[i + 1, a, b] = S[i, a, b] - Sw[i, a] * Sw[i, b] * gain
+            depth += 1
+            state[depth] = 0
+            for a in range(width):
+                inside[depth, a] = 0.0
+        evidence[j] = top + np.log(inside[0, 0]) - 0.5 * t * np.log(2 * np.pi)
+        for a in range(r):
+            u_mean[j, a] = reference[a] + inside[0, 1 + a] / inside[0, 0]
+        for i in range(t):
+            offset = -R[j, i]
+            for a in range(r):
+                offset += W[i, a] * reference[a]
+            m1 = 0.0  # moments of θ_ij − R_ij: no cancellation where the noise is small
+            m2 = 0.0
+            for c in range(2):
+                share = total[i, c, 0] / inside[0, 0]
+                first = 0.0
+                squared = 0.0
+                for a in range(r):
+                    first += W[i, a] * total[i, c, 1 + a] / inside[0, 0]
+                    for b in range(r):
+                        squared += W[i, a] * W[i, b] * total[i, c, 1 + r + a * r + b] / inside[0, 0]
+                squared += offset * (2.0 * first + offset * share)
+                first += offset * share
+                keep = noise[i] / v[i, c]
+                m1 += keep * first
+                m2 += keep * keep * squared + share * (1.0 - keep) * noise[i]
+                if c == 1:
+                    active[j, i] = share
+                    second[i] += share * (1.0 - keep) * noise[i] + (1.0 - keep) * (1.0 - keep) * squared
+                for a in range(r):
+                    along = (share * reference[a] + total[i, c, 1 + a] / inside[0, 0]) / v[i, c]
+                    cross[i, a] += R[j, i] * along
+                    for b in range(r):
+                        gram[i, a, b] += (
+                            total[i, c, 1 + r + a * r + b]
+                            + reference[a] * total[i, c, 1 + b]
+                            + reference[b] * total[i, c, 1 + a]
+                            + reference[a] * reference[b] * total[i, c, 0]
+                        ) / (inside[0, 0] * v[i, c])
+            mean[j, i] = R[j, i] + m1
+            variance[j, i] = m2 - m1 * m1

@@ -6,7 +6,10 @@ Output arrays are written in place at the treated tasks.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
+from scipy.special import xlogy
 
 #: A column is dependent on the basis when orthogonalisation leaves less than this share of its squared norm.
 DEPENDENT = 1e-20
@@ -194,3 +197,45 @@ def gaussian_posterior(
     spread[:] = V.sum(axis=0)
     trace[:] = np.einsum("tde,ted->t", gram, V)
     log_det[:] = np.linalg.slogdet(V)[1]
+
+
+def row_posteriors(R, channel, out):
+    """Posterior of θ_j = W u_j + b_j from each row R_j = θ_j + τ ⊙ Z, summed over all 2ᵗ supports of b_j.
+
+    u_j ~ N(0, I), b_ij = 0 or, with probability ``rate``, N(0, ``slab``): given a support all is Gaussian, so that its
+    probability and the moments are those of a normal vector. ``channel`` and ``out`` are an
+    `lrs.kernels.arguments.Channel` and `RowPosterior`; W, τ² and slab in units in which u_j is standard.
+    """
+    W, noise, rate, slab = channel.W, channel.noise, channel.rate, channel.slab
+    (n, t), r = R.shape, W.shape[1]
+    out.gram[:], out.cross[:], out.second[:] = 0.0, 0.0, 0.0
+    for j in range(n):
+        logs, moments = [], []
+        for pattern in product((0, 1), repeat=t):
+            s = np.array(pattern)
+            p, own = int(s.sum()), slab * s
+            parameter = W @ W.T + np.diag(own)  # covariance of θ_j
+            C = parameter + np.diag(noise)
+            logs.append(
+                xlogy(p, rate)
+                + xlogy(t - p, 1 - rate)
+                - (np.linalg.slogdet(C)[1] + R[j] @ np.linalg.solve(C, R[j])) / 2
+            )
+            gain = np.linalg.solve(C, parameter).T
+            to_u, to_b = np.linalg.solve(C, W).T, own[:, None] * np.linalg.inv(C)
+            u = to_u @ R[j]
+            second_u = np.eye(r) - to_u @ W + np.outer(u, u)
+            second_b = own - own * np.diag(to_b) + (to_b @ R[j]) ** 2
+            moments.append((gain @ R[j], np.diag(parameter - gain @ parameter), s, u, second_u, noise + own, second_b))
+        top = max(logs)
+        share = np.exp(np.array(logs) - top)
+        out.evidence[j] = top + np.log(share.sum()) - t * np.log(2 * np.pi) / 2
+        share /= share.sum()
+        out.mean[j] = sum(a * m[0] for a, m in zip(share, moments, strict=True))
+        out.variance[j] = sum(a * (m[1] + (m[0] - out.mean[j]) ** 2) for a, m in zip(share, moments, strict=True))
+        out.active[j] = sum(a * m[2] for a, m in zip(share, moments, strict=True))
+        out.u[j] = sum(a * m[3] for a, m in zip(share, moments, strict=True))
+        for a, (_, _, _, u, second_u, variance, second_b) in zip(share, moments, strict=True):
+            out.gram[:] += a * second_u / variance[:, None, None]
+            out.cross[:] += a * R[j][:, None] * u / variance[:, None]
+            out.second[:] += a * second_b

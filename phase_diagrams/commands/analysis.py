@@ -202,7 +202,7 @@ def plot(
         typer.Option(
             "--overlay",
             metavar="NAMES",
-            help="theorem, counting, l1-known-u, identifiability, private; or a family's.",
+            help="theorem, counting, l1-known-u, bayes, identifiability, private; or a family's.",
         ),
     ] = None,
     what: Annotated[

@@ -160,6 +160,7 @@ class LowRankSparse:
     overlays: ClassVar[Mapping[str, str]] = {
         "counting": "theory.yardsticks:counting",
         "l1-known-u": "theory.yardsticks:l1_known_u",
+        "bayes": "theory.yardsticks:bayes",
         "identifiability": "theory.yardsticks:identifiability",
         "private": "theory.yardsticks:private",
     }

@@ -179,6 +179,15 @@ def test_a_warm_start_at_the_truth_stays_there():
     assert errors(instance, solution) <= 1e-12
 
 
+def test_the_truth_is_a_fixed_point_where_one_search_in_two_fails():
+    """E at m = 15: with U right a search solves half of the tasks, and the typical residual says that U is wrong."""
+    instance = generate(InstanceSpec(t=200, m=15, d=50, r=5, k=4), 0)
+    problem = replace(instance.problem, warm_start=instance.truth)
+    solution = solve(problem, AMHT(attempts=2, max_iterations=8))
+    assert metrics.subspace_distance(solution.model.U, instance.truth.U) < 1e-10
+    assert solution.info["unsolved_tasks"] <= 10
+
+
 def test_too_few_equations_are_called_not_identifiable():
     solution = solve(generate(InstanceSpec(t=10, m=6, d=30, r=2, k=2), 0).problem)
     assert solution.status is Status.NOT_IDENTIFIABLE

@@ -21,6 +21,7 @@ from lrs import (
     solve,
 )
 from lrs.baselines import (
+    AMP,
     NAHT,
     AltMin,
     AltMinGD,
@@ -312,3 +313,39 @@ def test_complete_basis_keeps_what_it_is_given():
     full = complete_basis(U, 5)
     assert np.array_equal(full[:, :2], U)
     assert np.allclose(full.T @ full, np.eye(5))
+
+
+# ---------------------------------------------------------------- messages
+def few_tasks(**changes):
+    return generate(
+        InstanceSpec(**{"t": 4, "m": 60, "d": 150, "r": 1, "k": 6, "noise": 0.3, "b_law": "gaussian", **changes}), 3
+    )
+
+
+def test_messages_find_the_weights_that_they_are_not_given():
+    """By expectation maximisation almost as well as with W and the slab known, and far better than the sum of both parts dropped."""
+    instance = few_tasks()
+    theta = instance.truth.theta
+    given = solve(instance.problem, AMP(weights=instance.truth.W, slab=1.0, answer="mean"))
+    found = solve(instance.problem, AMP(answer="mean"))
+    lost = [float(((s.model.theta - theta) ** 2).sum()) for s in (given, found)]
+    assert given.status is found.status is Status.CONVERGED
+    assert lost[1] <= 1.3 * lost[0] <= 0.3 * float((theta**2).sum())
+
+
+def test_messages_answer_with_a_sparse_part_unless_asked_for_the_mean():
+    instance = few_tasks(ragged=0.3)
+    solution = solve(instance.problem, "row-amp")
+    assert np.diff(solution.model.B.indptr).max() <= instance.problem.sparsity
+    assert metrics.theta_error(solution.model, instance.truth) < 0.6
+
+
+def test_messages_refuse_more_tasks_than_supports_can_be_summed_over():
+    with pytest.raises(InvalidInput, match="at most 12 tasks; this problem has 13"):
+        solve(few_tasks(t=13).problem, AMP())
+
+
+def test_messages_on_another_design_end_in_a_finite_answer():
+    instance = few_tasks(x_law="correlated", x_parameter=0.9)
+    solution = solve(instance.problem, AMP(max_iterations=20))
+    assert np.isfinite(solution.model.theta).all()

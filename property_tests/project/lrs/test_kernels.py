@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lrs import MultiTaskData, kernels
 from lrs.core.errors import InvalidInput
-from lrs.kernels.arguments import Fit, Thresholds
+from lrs.kernels.arguments import Channel, Fit, RowPosterior, Thresholds
 from lrs.kernels.engine import Engine, Pass
 
 
@@ -217,3 +217,27 @@ def test_a_mixed_pass_equals_the_same_passes_one_by_one():
     np.testing.assert_array_equal(*products)
     for x, y in zip(together[:-1], one_by_one[:-1], strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+@settings(max_examples=40)
+@given(
+    t=st.integers(1, 5),
+    r=st.integers(0, 3),
+    noise=st.sampled_from([1e-6, 0.01, 1.0]),
+    rate=st.sampled_from([0.0, 0.1, 1.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_posteriors_of_rows_are_sums_over_all_supports(t, r, noise, rate, seed):
+    rng = np.random.default_rng(seed)
+    channel = Channel(rng.standard_normal((t, r)), noise * rng.uniform(0.5, 2.0, t), rate, 1.5)
+    b = np.where(rng.random((4, t)) < 0.3, 1.2 * rng.standard_normal((4, t)), 0.0)
+    R = rng.standard_normal((4, r)) @ channel.W.T + b + np.sqrt(channel.noise) * rng.standard_normal((4, t))
+    found = []
+    for backend in ("numpy", "numba"):
+        out = RowPosterior.empty(len(R), t, r)
+        with kernels.use(backend):
+            kernels.kernel("row_posteriors")(R, channel, out)
+        found.append(out)
+    for name, a, b in zip(RowPosterior._fields, *found, strict=True):
+        # The definition subtracts covariances of size 1 to find variances of size ``noise``.
+        np.testing.assert_allclose(b, a, rtol=1e-6, atol=1e-13 + 1e-9 * np.abs(a).max(initial=0.0), err_msg=name)
