@@ -24,6 +24,7 @@ from lrs.core.registry import Registry, distribution
 #: Verbs, from the entry-point group ``lrs.commands``; each points to a function ``register(app)``.
 COMMANDS: Registry[Any] = Registry("lrs.commands", "command", lambda register, where: register)
 INTERRUPTED = 130
+_HELP = ["-h", "--help"]
 
 
 def stdout() -> Console:
@@ -71,7 +72,7 @@ def build_app() -> typer.Typer:
         name="lrs",
         help="Low-rank + sparse multi-task regression: generate, solve, predict, and check what a solver promises.",
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": _HELP},
     )
     app.callback()(_root)
     taken: set[str] = set()
@@ -158,10 +159,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def readable(command: Any) -> Any:
+    """A command whose help wraps where lines end and not where the source does, and says no more of a flag than its name."""
+    if command.help:
+        command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
+    for parameter in command.get_params(typer.Context(command, help_option_names=_HELP)):  # --help is among these alone
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        readable(inner)
+    return command
+
+
 def _call(words: list[str]) -> Any:
     """The command, with the words of the first edition understood."""
     words, hint = spelling.verb(words)
-    app = build_app()
+    app = readable(typer.main.get_command(build_app()))
     while True:
         if hint is not None:
             report("note", hint, "yellow")

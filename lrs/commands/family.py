@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from lrs.cli import readable
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
 from lrs.core.family import FAMILIES, LOW_RANK_SPARSE, Family, Parameter, load_family
@@ -67,7 +68,7 @@ class _FamilyCommand(TyperCommand):
         if family.name != LOW_RANK_SPARSE:  # whose options this command has already
             single = typer.Typer(add_completion=False)
             single.command()(self.verb_for(family))
-            other = typer.main.get_command(single)
+            other = readable(typer.main.get_command(single))
             self.params, self.callback, self.help = other.params, other.callback, other.help
         try:
             return super().parse_args(ctx, args)

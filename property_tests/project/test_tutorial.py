@@ -1,5 +1,6 @@
 """The tutorial and the notebook of the docs run as they stand."""
 
+import ast
 import json
 import re
 import shlex
@@ -60,13 +61,11 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     for cell in book["cells"]:
         if cell["cell_type"] != "code":
             continue
-        *lines, last = "".join(cell["source"]).splitlines()
-        exec("\n".join(lines), names)
-        try:
-            value = eval(last, names)
-        except SyntaxError:
-            exec(last, names)
-            continue
+        tree = ast.parse("".join(cell["source"]))
+        shows = isinstance(tree.body[-1], ast.Expr)
+        last = ast.Expression(tree.body.pop().value) if shows else ast.parse("None", mode="eval")
+        exec(compile(tree, "cell", "exec"), names)
+        value = eval(compile(last, "cell", "eval"), names)
         if hasattr(value, "_repr_html_"):
             assert value._repr_html_().startswith("<")
             shown += 1

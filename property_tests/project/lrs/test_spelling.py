@@ -93,3 +93,27 @@ def test_old_arguments_work_in_python():
         function(old=3, new=4)
     assert function(new=5) == 5
     assert list(inspect.signature(function).parameters) == ["new"]
+
+
+@pytest.mark.parametrize(
+    "words", [["verify"], ["generate", "--family", "matrix-sensing"], ["sweep"], ["sweep", "export"]]
+)
+def test_help_is_for_people(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERMINAL_WIDTH", "100")
+    assert cli.run([*words, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--json" in text
+    assert "bool" not in text.lower()
+    assert "-h" in text.split("--help")[1].split("\n")[0]
+
+
+def test_help_wraps_where_its_lines_end_and_not_where_the_source_does():
+    def helps(command):
+        yield command.help or ""
+        for inner in getattr(command, "commands", {}).values():
+            yield from helps(inner)
+
+    found = list(helps(cli.readable(typer.main.get_command(cli.build_app()))))
+    assert sum("\n\n" in text for text in found) > 3
+    assert not [text for text in found for part in text.split("\n\n") if "\n" in part]
