@@ -25,12 +25,12 @@ from lrs.commands.shared import (
     describe_errors,
     error_figures,
     errors_on,
-    output_file,
     print_pairs,
     shape,
     split_rows,
 )
 from lrs.core.errors import InvalidInput
+from lrs.core.files import replacing, writable
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, numeric_column
 from lrs.private.model import ServerModel
@@ -55,11 +55,15 @@ def predict(
     """
     import pandas as pd
 
-    output = None if output is None else output_file(output, ".csv", force)
+    output = None if output is None else writable(output, suffix=".csv", overwrite=force)
     fitted = LRSModel.load(model)
     if datasets.file_kind(file) == "table":
         frame = datasets.load_table(file, task=task)
         datasets.require_columns(file, frame, task=task)
+        if frame[task].isna().any():
+            raise InvalidInput(
+                f"task: column {task!r} of {file} has rows without a label; drop them or name their task"
+            )
         labels = frame[task].to_numpy()
         X = datasets.table_features(file, frame, fitted)
         y = None
@@ -80,7 +84,8 @@ def predict(
         table[target or "y"] = y
     table["prediction"] = predicted
     if output is not None:
-        table.to_csv(output, index=False)
+        with replacing(output) as part:
+            table.to_csv(part, index=False)
     elif not as_json:
         table.to_csv(sys.stdout, index=False)
     errors = None if y is None else error_figures(y, predicted)
@@ -124,7 +129,7 @@ def adapt(
     """
     from scipy import sparse
 
-    output = None if output is None else output_file(output, ".npz", force)
+    output = None if output is None else writable(output, suffix=".npz", overwrite=force)
     if datasets.file_kind(model) == "server-model":
         server = ServerModel.load(model)
         fitted, sparsity = server.without_users(), server.sparsity if sparsity is None else sparsity

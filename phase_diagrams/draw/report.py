@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lrs.core.errors import InvalidInput
+from lrs.core.files import write_text
 from lrs.core.identity import digest
 from phase_diagrams.analysis.boundary import boundary
 from phase_diagrams.analysis.duel import duel
@@ -118,12 +119,7 @@ def report(
 
 def write(page: str, path: str | Path) -> Path:
     """Write the page; an unwritable path is bad input."""
-    path = Path(path)
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
-    return path
+    return write_text(path, page)
 
 
 # --------------------------------------------------------------------------------------------------------- parts

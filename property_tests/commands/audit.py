@@ -10,7 +10,8 @@ import typer
 from lrs.cli import print_json, stdout
 from lrs.core.errors import InvalidInput
 from lrs.core.registry import import_attribute
-from lrs.core.validate import choice, hint
+from lrs.core.run import fault_of
+from lrs.core.validate import choice, hint, real
 
 if TYPE_CHECKING:
     from property_tests.families.low_rank_sparse.privacy import Audit
@@ -66,12 +67,29 @@ def audit(
             raise InvalidInput(f"mutant: no mutant named {name!r}; {hint(name, MUTANTS)} or all")
     mechanism = honest if solver is None else import_attribute(solver, "solver")
     chosen = {name: MUTANTS[name] for name in names} or {solver or "server": Mutant(mechanism, cast(Any, release))}
+    real("epsilon", epsilon, above=0)
     results = {}
     for name, (audited, kind) in chosen.items():
-        results[name] = [
-            run(audited, epsilon=epsilon, delta=delta, rounds=rounds, trials=trials, alpha=alpha, seed=each, kind=kind)
-            for each in range(seed, seed + audits)
-        ]
+        try:
+            results[name] = [
+                run(
+                    audited,
+                    epsilon=epsilon,
+                    delta=delta,
+                    rounds=rounds,
+                    trials=trials,
+                    alpha=alpha,
+                    seed=each,
+                    kind=kind,
+                )
+                for each in range(seed, seed + audits)
+            ]
+        except (InvalidInput, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if solver is None:
+                raise
+            raise InvalidInput(f"solver: {solver!r} {fault_of(error)}") from None
         if not as_json:
             stdout().print(f"{name}: {_sentence(results[name])}", soft_wrap=True, markup=False, highlight=False)
     if as_json:

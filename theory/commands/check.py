@@ -17,6 +17,7 @@ from lrs.commands.shared import problem_sentence
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
+from lrs.core.files import picture
 from lrs.core.validate import real
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, Problem
@@ -409,8 +410,8 @@ def _prove(output: Path | None, timeout: float, as_json: bool) -> int:
     from theory.theorems import available_theorems, load_theorem
 
     real("timeout", timeout, above=0, infinite=True, what="a number of seconds")
-    if output is not None and (output.suffix not in (".png", ".svg", ".pdf") or not output.parent.is_dir()):
-        raise InvalidInput(f"output: {output} is not a .png, .svg or .pdf file in an existing folder")
+    if output is not None:
+        picture(output)
     witnesses = [satisfiability(load_theorem(name), timeout=timeout) for name in available_theorems()]
     results = [prove(question, timeout=timeout) for question in catalogue()]
     if output is not None:

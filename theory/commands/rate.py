@@ -11,6 +11,7 @@ import typer
 
 from lrs.cli import print_json, stdout
 from lrs.core.errors import InvalidInput
+from lrs.core.files import picture, readable, save_figure
 from lrs.families.low_rank_sparse.problem import numeric_column
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _COUNTERS = {
     "ell",
     "l",
 }
-_PICTURES = (".png", ".svg", ".pdf")
 
 
 def register(app: typer.Typer) -> None:
@@ -74,8 +74,8 @@ def rate(
     """
     from theory.statistics.rates import RateVerdict, certify
 
-    if output is not None and (output.suffix not in _PICTURES or not output.parent.is_dir()):
-        raise InvalidInput(f"output: {output} is not a .png, .svg or .pdf file in an existing folder")
+    if output is not None:
+        picture(output)
     name, errors = read_trace(trace, column)
     certificate = certify(
         errors,
@@ -119,8 +119,7 @@ def read_trace(path: Path, column: str | None = None) -> tuple[str, np.ndarray]:
     """
     import pandas as pd
 
-    if not path.is_file():
-        raise InvalidInput(f"{path}: no such file")
+    readable(path)
     try:
         df = pd.read_csv(path, skipinitialspace=True)
         if _all_numbers(df):  # no header: the first row is data
@@ -238,7 +237,4 @@ def draw(errors: np.ndarray, certificate: RateCertificate, path: Path, name: str
     )
     axes.legend(frameon=False)
     axes.grid(alpha=0.25)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+    save_figure(figure, path, dpi=150)
