@@ -16,6 +16,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -227,7 +228,8 @@ def main() -> None:
     lost = _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A name that is no Unicode text, or a terminal that knows ASCII only, costs an escape and not the answer.
-        stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if lost:
         report("error", "standard output is closed; redirect it, for instance to /dev/null", "bold red")
         sys.exit(2)

@@ -41,7 +41,7 @@ def file_kind(path: str | Path) -> Kind:
     path = readable(path)
     if path.suffix == ".npz":
         kind = archive.read_header(path).get("kind")
-        if not isinstance(kind, str) or kind not in ("instance", "model", "server-model"):
+        if kind not in ["instance", "model", "server-model"]:
             raise InvalidInput(f"{path}: holds a {kind!r}; expected an instance or a model")
         return kind
     if path.name.endswith(_TABLES):

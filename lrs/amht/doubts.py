@@ -48,7 +48,7 @@ def _dependent(data: MultiTaskData, *, only_pairs: bool) -> str:
     length = np.sqrt(np.einsum("ij,ij->j", X, X))
     if not length.all():
         return f"{_listed(names[length == 0])} is zero in all rows."
-    R = np.linalg.qr(X / length, mode="r")
+    R = np.asarray(np.linalg.qr(X / length, mode="r"))
     alike = np.abs(R.T @ R) > 1 - DEPENDENT
     first, second = np.nonzero(np.triu(alike, 1))
     if len(first):

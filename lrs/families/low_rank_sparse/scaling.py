@@ -120,7 +120,7 @@ def _moved(model: LRSModel, columns: np.ndarray, tasks: np.ndarray) -> LRSModel:
     if (columns != shift).any() and model.rank:
         U = np.ldexp(U, -(columns - shift)[:, None])
         for _ in range(2):  # Q by substitution keeps the digits of every row, and twice makes it orthonormal
-            R = np.linalg.qr(U, mode="r")
+            R = np.asarray(np.linalg.qr(U, mode="r"))
             U, W = solve_triangular(R, U.T, trans="T", lower=False).T, W @ R.T
     B = model.B.tocoo()
     with np.errstate(over="ignore"):  # refused below
