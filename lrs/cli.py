@@ -1,16 +1,23 @@
 """The root of the ``lrs`` command: finds the verbs, and turns bad input into one line and exit code 2.
 
 Verbs are plug-ins of the entry-point group ``lrs.commands``: each names a function ``register(app: typer.Typer)``.
-Exit codes: 0 done, 1 ran but failed its purpose, 2 bad input, 130 interrupted.
+Exit codes: 0 done, 1 ran but failed its purpose, 2 bad input or an output that cannot be written, 3 left open (`verify`),
+70 a crash of the toolkit itself, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import math
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +30,12 @@ from lrs.core.registry import Registry, distribution
 
 #: Verbs, from the entry-point group ``lrs.commands``; each points to a function ``register(app)``.
 COMMANDS: Registry[Any] = Registry("lrs.commands", "command", lambda register, where: register)
-INTERRUPTED = 130
+CRASHED, INTERRUPTED = 70, 130
 _HELP = ["-h", "--help"]
+#: Letters of a line on standard error; of what is longer, a name of half a page for instance, the middle is left out.
+LONGEST = 1500
+#: Environment variable under which a crash shows its traceback.
+TRACEBACK = "LRS_TRACEBACK"
 
 
 def stdout() -> Console:
@@ -59,7 +70,10 @@ def _plain(value: Any) -> Any:
 def report(kind: str, message: str, style: str) -> None:
     """One line on stderr: ``lrs: kind: message``, coloured where the terminal has colours."""
     line = " ".join(message.split())
-    stderr().print(Text(f"lrs: {kind}: {line}", style=style), soft_wrap=True)
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST - 100]} … {line[-90:]}"
+    with contextlib.suppress(OSError):  # nobody reads it
+        stderr().print(Text(f"lrs: {kind}: {line}", style=style), soft_wrap=True)
 
 
 def build_app() -> typer.Typer:
@@ -130,7 +144,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         Default: those of the process.
     """
     try:
-        code = _call(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        try:
+            code = _call(given or ["--help"])
+        except SystemExit as left:
+            if isinstance(left.__context__, BrokenPipeError):  # Typer was the one to notice
+                raise left.__context__ from None
+            raise RuntimeError(f"something ended the program with {left.code!r}") from left
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer turns the exception into this code
             raise KeyboardInterrupt
@@ -142,17 +162,29 @@ def run(arguments: Sequence[str] | None = None) -> int:
         report("error", "interrupted", "bold red")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1  # as Typer exits when it is the one to notice
+        _drop(sys.stdout)
+        return 1
+    except MemoryError as error:
+        report("error", f"not enough memory ({error}); choose smaller sizes" if str(error) else _NO_MEMORY, "bold red")
+        return 2
     except OSError as error:
+        if error.filename is None and error.errno in _OF_STREAMS:
+            _drop(sys.stdout)
+            report(
+                "error", f"standard output cannot be written ({error.strerror}); make room, then run again", "bold red"
+            )
+            return 2
+        if isinstance(error, FileNotFoundError) and not _here():
+            report("error", "the working directory does not exist any more; change to another one", "bold red")
+            return 2
         if error.filename is None:
-            raise
-        report("error", f"{error.filename}: {error.strerror}", "bold red")
+            return _crashed(error)
+        report("error", f"{os.fsdecode(error.filename)}: {error.strerror}", "bold red")
         return 2
     except Exception as error:
         # Typer's usage errors; it carries its own copy of click, so their class has no public name.
         if not hasattr(error, "format_message"):
-            raise
+            return _crashed(error)
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         report("error", error.format_message().rstrip(".") + hint, "bold red")
@@ -188,6 +220,74 @@ def _call(words: list[str]) -> Any:
             words, hint = newer
 
 
+#: What a full, closed or broken standard output is reported with.
+_OF_STREAMS = (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT)
+_NO_MEMORY = "not enough memory; choose smaller sizes"
+
+
+def _here() -> bool:
+    try:
+        os.getcwd()
+        return True
+    except FileNotFoundError:
+        return False
+
+
+def _drop(stream: Any) -> None:
+    """Nothing more is written to a stream, not even what it holds when Python ends."""
+    with contextlib.suppress(Exception):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _crashed(error: BaseException) -> int:
+    """A fault of the toolkit itself: one sentence, and the traceback where it is asked for."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f", {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    report(
+        "crash",
+        f"this is a fault of the toolkit, not of yours ({said[:500]}{where}); {TRACEBACK}=1 shows more",
+        "bold red",
+    )
+    return CRASHED
+
+
 def main() -> None:
     """Console script."""
-    sys.exit(run())
+    lost = _open_streams()
+    for stream in (sys.stdout, sys.stderr):
+        # A name that is no Unicode text, or a terminal that knows ASCII only, costs an escape and not the answer.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if lost:
+        report("error", "standard output is closed; redirect it, for instance to /dev/null", "bold red")
+        sys.exit(2)
+    with contextlib.suppress(ValueError, OSError):
+        signal.signal(signal.SIGTERM, _terminate)
+    code = run()
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def _terminate(*_: object) -> None:
+    """A scheduler's SIGTERM leaves what is known, as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def _open_streams() -> bool:
+    """Point closed standard streams at nothing, lest the next file that is opened takes their place; whether stdout was one."""
+    lost = sys.stdout is None
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
+    return lost

@@ -14,6 +14,7 @@ import numpy as np
 
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
+from lrs.core.files import readable
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, numeric_column
 
@@ -37,10 +38,10 @@ def file_kind(path: str | Path) -> Kind:
     InvalidInput
         When the file is missing, its extension unknown, or its .npz header damaged or foreign.
     """
-    path = _existing(path)
+    path = readable(path)
     if path.suffix == ".npz":
         kind = archive.read_header(path).get("kind")
-        if kind not in ("instance", "model", "server-model"):
+        if kind not in ["instance", "model", "server-model"]:
             raise InvalidInput(f"{path}: holds a {kind!r}; expected an instance or a model")
         return kind
     if path.name.endswith(_TABLES):
@@ -63,7 +64,7 @@ def load_table(path: str | Path, *, task: str | None = None) -> pd.DataFrame:
     InvalidInput
         When the file is missing, empty or damaged, or a column name occurs twice or is blank.
     """
-    path = _existing(path)
+    path = readable(path)
     if path.name.endswith(".parquet"):
         frame = _read_parquet(path)
     elif path.name.endswith((".csv", ".csv.gz")):
@@ -148,6 +149,8 @@ def table_features(path: str | Path, frame: pd.DataFrame, model: LRSModel) -> np
     InvalidInput
         When a column is missing, not numeric, or has missing values.
     """
+    if len(model.feature_names) != model.d:
+        raise InvalidInput(f"{path}: the model does not say the names of its features; fit it again")
     columns = []
     for name in model.feature_names:
         if name not in frame.columns and name == INTERCEPT:
@@ -162,15 +165,6 @@ def table_features(path: str | Path, frame: pd.DataFrame, model: LRSModel) -> np
 
 
 # ---------------------------------------------------------------------- readers
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.exists():
-        raise InvalidInput(f"{path}: no such file")
-    if path.is_dir():
-        raise InvalidInput(f"{path}: is a folder; name a file in it")
-    return path
-
-
 def check_names(path: Path, names: Sequence[str]) -> None:
     """Refuse a repeated or a blank column name."""
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -229,6 +223,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _labels(column: pd.Series) -> pd.Series:
     """Labels as integers when every one is written as one, so that tasks 2 and 10 are ordered as numbers."""
+    if column.dtype.kind == "O" and any(isinstance(one, list | dict | set | np.ndarray) for one in column):
+        raise InvalidInput(f"task: column {column.name!r} holds lists; a task has one label, a text or a number")
     if column.dtype.kind in "biuf" or column.isna().any():
         return column
     text = column.astype(str)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from dataclasses import replace
+from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
@@ -15,12 +18,31 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from lrs.amht import AMHT
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import choice
+from lrs.datasets import INTERCEPT
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.hierarchical import AUTO, solve_automatically
 from lrs.private.intake import zeroed
 from lrs.private.model import ServerModel
 from lrs.solver import Solution, load_solver, solve, traits_of
+
+
+def _labels(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`numpy.unique` of labels that need not have an order."""
+    place = {label: i for i, label in enumerate(dict.fromkeys(groups.tolist()))}
+    found = np.empty(len(place), dtype=object)
+    found[:] = list(place)
+    return found, np.array([place[label] for label in groups.tolist()], dtype=np.int64)
+
+
+def in_search() -> bool:
+    """Whether scikit-learn's model selection is calling."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).startswith("sklearn.model_selection"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class LRSRegressor(RegressorMixin, BaseEstimator):
@@ -70,7 +92,8 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
     -----
     Without ``groups`` all rows are one task. To have `sklearn.model_selection.GridSearchCV` pass the groups on to
     `fit` and `score`, switch scikit-learn's metadata routing on and request them:
-    ``LRSRegressor().set_fit_request(groups=True).set_score_request(groups=True)``.
+    ``LRSRegressor().set_fit_request(groups=True).set_score_request(groups=True)``. Without both a search fits one task, and
+    says so. Responses whose mean is far from 0 want ``fit_intercept=True``: the model itself has no constant.
 
     Examples
     --------
@@ -126,10 +149,24 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
             check_consistent_length(X, y)
         else:
             X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        labels = np.zeros(len(X), dtype=np.int64) if groups is None else groups
+        if groups is None:
+            labels = np.zeros(len(X), dtype=np.int64)
+            if in_search():
+                warnings.warn(
+                    "fit without groups: all rows are one task, so the rank and the score say nothing about tasks. A search "
+                    "passes groups on only with sklearn.set_config(enable_metadata_routing=True) and "
+                    "LRSRegressor().set_fit_request(groups=True).set_score_request(groups=True)",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        else:
+            labels = groups
         self.intercept_ = float(y.mean()) if self.fit_intercept and not private else 0.0
         read = zeroed if private else MultiTaskData.from_groups
-        data = read(self._design(X), y - self.intercept_, labels)
+        names = tuple(map(str, getattr(self, "feature_names_in_", ())))
+        if names and self.fit_intercept:
+            names = (*names, INTERCEPT)
+        data = read(self._design(X), y - self.intercept_, labels, feature_names=names)
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31))
@@ -169,12 +206,26 @@ class LRSRegressor(RegressorMixin, BaseEstimator):
             self.model_.predict(X, groups)  # says what to do instead
         X = self._design(validate_data(self, X, dtype=np.float64, reset=False))
         if groups is None:
+            if len(self.groups_) > 1:
+                warnings.warn(
+                    f"predict without groups: every row is predicted with the mean of all {len(self.groups_)} tasks; pass groups",
+                    UserWarning,
+                    stacklevel=2,
+                )
             return X @ self._mean() + self.intercept_
         groups = np.asarray(groups)
         if groups.shape != (len(X),):
             raise InvalidInput(f"groups: expected one label per row, shape ({len(X)},), got {groups.shape}")
-        index = np.minimum(np.searchsorted(self.groups_, groups), len(self.groups_) - 1)
-        known = self.groups_[index] == groups
+        place = {label: i for i, label in enumerate(self.groups_.tolist())}
+        labels, codes = np.unique(groups, return_inverse=True) if groups.dtype.kind != "O" else _labels(groups)
+        said, seen = {isinstance(label, str) for label in labels.tolist()}, {isinstance(label, str) for label in place}
+        if said and not said & seen:
+            words = {True: "text", False: "numbers"}
+            raise InvalidInput(
+                f"groups: labels are {words[said.pop()]}, and fit saw {words[seen.pop()]} such as {self.groups_[0]!r}; convert them"
+            )
+        index = np.array([place.get(label, -1) for label in labels.tolist()], dtype=np.int64)[codes]
+        known = index >= 0
         if not known.all() and self.unknown_groups == "error":
             raise InvalidInput(
                 f"groups: {groups[~known][0]!r} was not seen in fit; model_.adapt learns a new task, "

@@ -25,6 +25,7 @@ from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.face import face
 from lrs.core.family import LOW_RANK_SPARSE, Family, Success, load_family, reference
+from lrs.core.files import parse_json, readable
 from lrs.core.run import Fault, Subject
 from lrs.core.spelling import renamed
 from lrs.core.validate import hint
@@ -68,13 +69,13 @@ def read_expected(path: str | Path) -> tuple[Expected, ...]:
     """
     path = Path(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(readable(path, "expected: ").read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidInput(f"expected: {path} cannot be read ({error.strerror or error})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"expected: {path} is not TOML ({error})") from None
     tables = document.pop("expected", [])
-    if document or not isinstance(tables, list):
+    if document or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InvalidInput(
             f"expected: {path} may hold [[expected]] tables only, found {', '.join(document) or 'a value'}"
         )
@@ -555,6 +556,7 @@ def check_solver(
     beta: float = 1e-3,
     seed: int = 0,
     jobs: int | None = None,
+    memory: int | None = None,
     ledger: str | Path | Ledger | None = None,
     expected: Sequence[Expected] = (),
     name: str | None = None,
@@ -588,6 +590,8 @@ def check_solver(
         Of the suite: another one draws other configurations and other data.
     jobs : int, optional
         Worker processes; default: one per processor. Changes no number.
+    memory : int, optional
+        Bytes that a call may take; default: a share of the machine (`lrs.core.machine.share_of_memory`).
     ledger : path or Ledger, optional
         Evidence of earlier runs, added to.
     expected : sequence of Expected
@@ -615,6 +619,8 @@ def check_solver(
     whose = family_for(family, theorem)
     run = _run_of(claims, theorem, whose)
     plan = budget_of(budget)
+    if memory is not None:
+        plan = replace(plan, limits=replace(plan.limits, memory=memory))
     if hunt is not None:
         # Who is known to be broken needs no small witness, and failing calls are the slow ones.
         plan = replace(plan, shrink=0, confirm=1)
@@ -717,14 +723,16 @@ def replay(
     """
     whose = family_for(family, theorem)
     try:
-        values = json.loads(text)
+        values = parse_json(text)
         configuration = Configuration.from_dict(values["configuration"])
         phase, replicate = str(values["phase"]), int(values["replicate"])
         streams.refuse_old(
             "replay: the trial", streams.VERSION if "nonce" in values else 1, "check the solver again for a new witness"
         )
         nonce = None if values["nonce"] is None else streams.check_nonce(values["nonce"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        if isinstance(error, InvalidInput):
+            raise
         raise InvalidInput(f"trial: not the text of a trial ({type(error).__name__}: {error})") from None
     if configuration.family != whose.name:
         raise InvalidInput(f"trial: it is of {configuration.family}, and this run is of {whose.name}")

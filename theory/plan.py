@@ -18,6 +18,7 @@ import numpy as np
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import Family, Success, load_family
+from lrs.core.files import picture, save_figure
 from lrs.core.trial import judged
 from lrs.core.validate import integer
 from lrs.families.low_rank_sparse.model import LRSModel
@@ -30,8 +31,6 @@ from theory.region import TheoremRegion, whole
 from theory.theorems import load_theorem
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from theory.statistics.laws import LawCalibration
 
 #: Tasks at which `lrs plan` tabulates the rows when neither t nor m is given.
@@ -496,29 +495,4 @@ def draw(
     axes.grid(True, which="major", alpha=0.3)
     axes.set_title(f"Rows per task needed: d = {d}, r = {r}, k = {k}")
     axes.legend(frameon=True)
-    return save(figure, path)
-
-
-def picture(path: str | Path) -> Path:
-    """The path, when a picture can be written there; checked before anything is computed.
-
-    Raises
-    ------
-    InvalidInput
-        When its extension is no picture's or its folder does not exist.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InvalidInput(f"out: {path} is not a picture; name a .png, .svg or .pdf file")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"out: the folder {path.parent} does not exist; create it first")
-    return path
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure to a path that `picture` accepted."""
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InvalidInput(f"out: {path} cannot be written ({error.strerror or error})") from None
-    return path
+    return save_figure(figure, path, dpi=150)

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from lrs.core.errors import InvalidInput
+from lrs.core.files import picture, save_figure
 from lrs.core.validate import integer, real
 from lrs.private import Clip, PrivateAMHT, rho_for
 from lrs.private.accounting import check_target
 from theory.families.low_rank_sparse.theorems.amht_private import a_small, a_usable, rounds_halve, start_small, v_small
 from theory.language import symbols
 from theory.language.predicate import Predicate
-from theory.plan import Requirement, picture, save
+from theory.plan import Requirement
 from theory.region import needed
 
 #: Sizes of the run whose utility the documentation reports; planned for when none are given.
@@ -155,4 +156,4 @@ def draw(path: str | Path, plan: PrivatePlan) -> Path:
     )
     axes.grid(True, which="major", alpha=0.3)
     axes.legend(frameon=True)
-    return save(figure, path)
+    return save_figure(figure, path, dpi=150)

@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Int
 
 from lrs import kernels
+from lrs.amht import doubts
 from lrs.amht.compression import EXPLAINED, Samples
 from lrs.amht.driver import Alternation, Run, State, Step, View
 from lrs.amht.initialization import STARTS, moments_subspace, random_subspace
@@ -43,6 +44,7 @@ from lrs.core.errors import InvalidInput
 from lrs.core.validate import choice, integer
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Problem
+from lrs.families.low_rank_sparse.scaling import solved
 from lrs.kernels.engine import Engine, Pass
 from lrs.solver import Callback, Solution, Status, Traits
 
@@ -142,7 +144,7 @@ class AMHT:
         return kernels.warm_up()
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
-        return self.alternation()(problem, rng=rng, callback=callback)
+        return solved(self.alternation(), problem, rng=rng, callback=callback)
 
     # ------------------------------------------------------------------ the parts
     def alternation(self) -> Alternation:
@@ -341,12 +343,14 @@ class AMHT:
         unexplained = int((samples.unexplained(state.fit) & ~short).sum())
         if status is Status.CONVERGED and exact and unexplained and problem.noise == 0:
             status = Status.STALLED
-        if status is not Status.DIVERGED and not _determined(problem):
+        why = doubts.undetermined(problem)
+        if status is not Status.DIVERGED and why:
             status = Status.NOT_IDENTIFIABLE
         model, residual, _ = _view(run, state)
         info: Mapping[str, Any] = {
             "unsolved_tasks": unexplained if exact or problem.noise == 0 else 0,
             "short_tasks": int(short.sum()),
+            "note": " ".join(filter(None, (why, doubts.short(problem)))),
             "hessian_products": state.products,
             "compile_seconds": self.prepare(),
             "noise_estimate": float(np.sqrt(max(samples.variance(state.fit), 0.0))),
@@ -414,10 +418,3 @@ def _part_of_tasks(problem: Problem, rng: np.random.Generator) -> Int[np.ndarray
 def _warm_start_of(problem: Problem, tasks: Int[np.ndarray, " s"]) -> LRSModel | None:
     start = problem.warm_start
     return None if start is None else LRSModel(start.U, start.W[tasks], start.B[tasks])
-
-
-def _determined(problem: Problem) -> bool:
-    """Whether there are at least as many equations as unknowns (theory: m ≥ r + k + r(d − r)/t)."""
-    d, r, k = problem.d, problem.rank, problem.sparsity
-    usable = np.maximum(problem.data.counts - r - k, 0)
-    return int(usable.sum()) >= r * (d - r)

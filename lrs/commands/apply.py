@@ -26,12 +26,12 @@ from lrs.commands.shared import (
     describe_errors,
     error_figures,
     errors_on,
-    output_file,
     print_pairs,
     shape,
     split_rows,
 )
 from lrs.core.errors import InvalidInput
+from lrs.core.files import replacing, writable
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, numeric_column
 from lrs.private.model import ServerModel
@@ -56,11 +56,15 @@ def predict(
     """
     import pandas as pd
 
-    out = None if out is None else output_file(out, ".csv", force)
+    out = None if out is None else writable(out, suffix=".csv", overwrite=force)
     fitted = LRSModel.load(model)
     if datasets.file_kind(file) == "table":
         frame = datasets.load_table(file, task=task)
         datasets.require_columns(file, frame, task=task)
+        if frame[task].isna().any():
+            raise InvalidInput(
+                f"task: column {task!r} of {file} has rows without a label; drop them or name their task"
+            )
         labels = frame[task].to_numpy()
         X = datasets.table_features(file, frame, fitted)
         y = None
@@ -81,7 +85,8 @@ def predict(
         table[target or "y"] = y
     table["prediction"] = predicted
     if out is not None:
-        table.to_csv(out, index=False)
+        with replacing(out) as part:
+            table.to_csv(part, index=False)
     elif not as_json:
         table.to_csv(sys.stdout, index=False)
     errors = None if y is None else error_figures(y, predicted)
@@ -125,7 +130,7 @@ def adapt(
     """
     from scipy import sparse
 
-    out = None if out is None else output_file(out, ".npz", force)
+    out = None if out is None else writable(out, suffix=".npz", overwrite=force)
     if datasets.file_kind(model) == "server-model":
         server = ServerModel.load(model)
         fitted, sparsity = server.without_users(), server.sparsity if sparsity is None else sparsity

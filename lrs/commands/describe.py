@@ -69,6 +69,14 @@ def _solver_document(name: str, value: str, family: Family) -> dict[str, Any]:
     return document
 
 
+def _distinct(column: Any) -> int | None:
+    """Number of different values of a column; None where they are lists or the like."""
+    try:
+        return int(column.nunique())
+    except TypeError:
+        return None
+
+
 def info(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Instance or model (.npz), or table (.csv, .csv.gz, .parquet).")
@@ -117,7 +125,7 @@ def info(
             {
                 "name": c,
                 "type": str(frame[c].dtype),
-                "distinct": frame[c].nunique(),
+                "distinct": _distinct(frame[c]),
                 "missing": int(frame[c].isna().sum()),
             }
             for c in frame.columns
@@ -125,7 +133,8 @@ def info(
         rows.append(("rows", f"{len(frame):,}"))
         for column in document["columns"]:
             missing = f", {column['missing']} missing" if column["missing"] else ""
-            rows.append((column["name"], f"{column['type']}, {column['distinct']} distinct values{missing}"))
+            distinct = "lists" if column["distinct"] is None else f"{column['distinct']} distinct values"
+            rows.append((column["name"], f"{column['type']}, {distinct}{missing}"))
     document["next"] = _NEXT[kind].format(file=file)
     if as_json:
         print_json(document)

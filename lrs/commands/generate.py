@@ -9,9 +9,10 @@ import typer
 
 from lrs.cli import print_json
 from lrs.commands.family import FamilyName, Verb, option, options, signed
-from lrs.commands.shared import Force, Json, instance_document, instance_sentence, output_file, print_line
+from lrs.commands.shared import Force, Json, instance_document, instance_sentence, print_line
 from lrs.core import archive
 from lrs.core.family import Family
+from lrs.core.files import writable
 
 Out = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The .npz file to write.")]
 Seed = Annotated[
@@ -25,7 +26,7 @@ def generate(chosen: Family) -> Verb:
     def generate(
         out: Path, seed: list[int] | None, force: bool, as_json: bool, family: str | None, **values: Any
     ) -> None:
-        out = output_file(out, ".npz", force)
+        out = writable(out, suffix=".npz", overwrite=force)
         instance = chosen.draw(chosen.spec(**values), seed or [0])
         archive.write_instance(out, chosen, chosen.pack(instance), overwrite=force)
         if as_json:

@@ -13,7 +13,6 @@ import typer
 from lrs import datasets
 from lrs.cli import stdout
 from lrs.core import streams
-from lrs.core.errors import InvalidInput
 from lrs.core.family import family_of
 from lrs.core.validate import real
 from lrs.families.low_rank_sparse import metrics
@@ -32,19 +31,6 @@ Jobs = Annotated[int | None, typer.Option("-j", "--jobs", help="Processes; defau
 #: Spellings of the sizes of low rank + sparse, for every verb that takes one.
 SIZES = {name: LowRankSparse.parameters[name].options for name in ("t", "m", "d", "r", "k")}
 Train = Annotated[float | None, typer.Option("--train", metavar="FRACTION", help="Share of every task's rows to fit.")]
-
-
-def output_file(path: Path, suffix: str, force: bool) -> Path:
-    """The file that will be written; refused now rather than after the work is done."""
-    if path.suffix != suffix:
-        path = path.with_name(path.name + suffix)
-    if path.is_dir():
-        raise InvalidInput(f"{path}: is a folder; name a file in it")
-    if path.exists() and not force:
-        raise InvalidInput(f"{path}: exists already; choose another name or pass --force")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"{path}: the folder {path.parent} does not exist; create it first")
-    return path
 
 
 def load_input(
@@ -96,9 +82,11 @@ def error_figures(y: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
 
 def describe_errors(errors: Any) -> str:
     """`error_figures` in words."""
-    return (
-        f"explained variance {errors['explained_variance']:.2%}, RMSE {errors['rmse']:.4g} on {errors['rows']:,} rows"
+    explained = errors["explained_variance"]
+    share = (
+        "of no variance (all responses are equal)" if math.isnan(explained) else f"explained variance {explained:.2%}"
     )
+    return f"{share}, RMSE {errors['rmse']:.4g} on {errors['rows']:,} rows"
 
 
 def storage_document(model: LRSModel) -> dict[str, Any]:

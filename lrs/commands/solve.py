@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,20 +31,22 @@ from lrs.commands.shared import (
     errors_on,
     load_input,
     noise_sentence,
-    output_file,
     print_line,
     print_pairs,
     problem_sentence,
     split_rows,
     storage_document,
 )
-from lrs.core import archive
+from lrs.core import archive, machine, streams
 from lrs.core.errors import InvalidInput
-from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of
-from lrs.core.run import SolverFault, audited
+from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of, load_family
+from lrs.core.files import writable
+from lrs.core.run import Key, Limits, Run, Subject, audited, fault_of
+from lrs.core.solver import is_own
 from lrs.families.low_rank_sparse import metrics
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.hierarchical import AUTO, solve_automatically
+from lrs.isolation import Isolated
 from lrs.private import PrivateAMHT
 from lrs.private.budget import Budget, read_key
 from lrs.private.exchange import write_transcript
@@ -58,6 +59,16 @@ PRIVATE = "Private solvers"
 
 #: Share of every task's rows that a table's model is trained on unless --train says otherwise.
 TABLE_TRAIN = 0.75
+
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory that the solver may take, such as 4GB; default: four fifths of the machine's for a solver that is not "
+        "the toolkit's own.",
+    ),
+]
+Call = Callable[[Any, Key], Run[Any]]
 
 
 def solve(family: Family) -> Verb:
@@ -75,18 +86,20 @@ def _solve_instance_of(chosen: Family) -> Verb:
         ] = first,
         seed: Annotated[int, typer.Option(min=0, help="Seed of the solver.")] = 0,
         threads: Annotated[int | None, typer.Option(min=1, help="Threads, for solvers that have this option.")] = None,
+        memory: Memory = None,
         as_json: Json = False,
         family: FamilyName = None,
     ) -> None:
         """Solve an instance and compare the answer with its truth.
 
-        Exits with 1 when the solver ran but diverged.
+        Exits with 1 when the solver ran but diverged, with 2 when it did not answer.
         """
         instance = archive.read_instance(file, chosen)
         if not solver:
             raise InvalidInput(f"solver: none is registered for {chosen.title}; pass --solver module:attribute")
-        configured = _configured(solver, threads)
-        solution = _run(instance.problem, configured, solver, partial(run_solver, instance.problem, configured, seed))
+        with _loaded(solver, threads, memory, chosen) as (configured, call):
+            fit = partial(run_solver, instance.problem, configured, seed)
+            solution = _run(instance.problem, configured, call, solver, seed, fit)
         errors = chosen.errors(solution.model, instance)
         document = {
             "command": "solve",
@@ -151,6 +164,7 @@ def _solve_model(
     ] = None,
     train: Train = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads, for solvers that have this option.")] = None,
+    memory: Memory = None,
     epsilon: Annotated[
         float | None, typer.Option(help="Private solvers: user-level target ε.", rich_help_panel=PRIVATE)
     ] = None,
@@ -240,62 +254,68 @@ def _solve_model(
     """Fit the model to a file and report the errors.
 
     An instance is fitted on all of its rows and compared with its truth. A table is fitted on 75 % of every task's rows
-    and judged on the others (--train 1 fits all of them). Exits with 1 when the solver ran but diverged. A private solver
+    and judged on the others (--train 1 fits all of them). Exits with 1 when the solver ran but diverged, with 2 when it did not answer. A private solver
     fits all rows unless told otherwise and writes the server's model: U and the privacy ledger, nothing of any user.
     """
-    out = None if out is None else output_file(out, ".npz", force)
-    transcript = None if transcript is None else output_file(transcript, ".npz", force)
-    configured = configure_private(
-        _configured(solver, threads),
-        solver,
-        seed=seed,
-        insecure_seed=insecure_seed,
-        clip=clip,
-        epsilon=epsilon,
-        delta=delta,
-        rho=rho,
-        rounds=rounds,
-        neighbours=neighbours,
-        release=release,
-        clip_user=clip_user,
-        population=population,
-        start_share=start_share,
-        features_share=features_share,
-        groups=groups or None,
-    )
-    key = 0 if seed is None else seed
-    private = isinstance(configured, PrivateAMHT)
-    for name, value in (("budget_file", budget_file), ("transcript", transcript)):
-        if value is not None and not private:
-            raise InvalidInput(f"{name}: the solver {solver!r} is not private; leave --{name.replace('_', '-')} out")
-    if private and datasets.file_kind(file) == "table":
-        _told(
-            _sizes(rank, sparsity), solver, configured
-        )  # what is wrong with the options is said before anybody's rows are read
-    data, instance = load_input(file, task, target, features, private=private)
-    if intercept:
+    out = None if out is None else writable(out, suffix=".npz", overwrite=force)
+    transcript = None if transcript is None else writable(transcript, suffix=".npz", overwrite=force)
+    with _loaded(solver, threads, memory, load_family()) as (loaded, call):
+        configured = configure_private(
+            loaded,
+            solver,
+            seed=seed,
+            insecure_seed=insecure_seed,
+            clip=clip,
+            epsilon=epsilon,
+            delta=delta,
+            rho=rho,
+            rounds=rounds,
+            neighbours=neighbours,
+            release=release,
+            clip_user=clip_user,
+            population=population,
+            start_share=start_share,
+            features_share=features_share,
+            groups=groups or None,
+        )
+        key = 0 if seed is None else seed
+        private = isinstance(configured, PrivateAMHT)
+        for name, value in (("budget_file", budget_file), ("transcript", transcript)):
+            if value is not None and not private:
+                raise InvalidInput(
+                    f"{name}: the solver {solver!r} is not private; leave --{name.replace('_', '-')} out"
+                )
+        if private and datasets.file_kind(file) == "table":  # the options are judged before anybody's rows are read
+            _told(_sizes(rank, sparsity), solver, configured)
+        data, instance = load_input(file, task, target, features, private=private)
+        if intercept:
+            if instance is not None:
+                raise InvalidInput("intercept: an instance has its own truth, without a constant feature; leave it out")
+            data = datasets.with_intercept(data)
+        sizes = _sizes(rank, sparsity)
         if instance is not None:
-            raise InvalidInput("intercept: an instance has its own truth, without a constant feature; leave it out")
-        data = datasets.with_intercept(data)
-    sizes = _sizes(rank, sparsity)
-    if instance is not None:
-        given = instance.problem
-        own = {"rank": given.rank, "sparsity": given.sparsity}
-        sizes = {name: own[name] if value is None else value for name, value in sizes.items()}
-        noise = given.noise if noise is None else noise
-    sizes = _told(sizes, solver, configured)
-    if train is None:
-        train = TABLE_TRAIN if instance is None and not private else 1.0
-    training, mask = split_rows(data, train, key, private=private)
-    automatic = AUTO in sizes.values()
-    if automatic:
-        problem = Problem(training, 0, 0)  # says what is to be fitted; the sizes come with the answer
-        fit = partial(solve_automatically, training, configured, key, **sizes)
-    else:
-        problem = Problem(training, **sizes, noise=noise or 0.0)
-        fit = partial(run_solver, problem, configured, key)
-    budget = _spend(configured, budget_file, budget_key, budget_total, file) if private else None
-    solution = _run(problem, configured, solver, fit)
+            given = instance.problem
+            own = {"rank": given.rank, "sparsity": given.sparsity}
+            sizes = {name: own[name] if value is None else value for name, value in sizes.items()}
+            noise = given.noise if noise is None else noise
+        sizes = _told(sizes, solver, configured)
+        if train is None:
+            train = TABLE_TRAIN if instance is None and not private else 1.0
+        training, mask = split_rows(data, train, key, private=private)
+        automatic = AUTO in sizes.values()
+        if automatic:
+            if call is not None:
+                raise InvalidInput(
+                    "memory: rank and sparsity are found in this process, whose memory has no limit of ours; leave --memory out, "
+                    "or pass --rank and --sparsity"
+                )
+            problem = Problem(training, 0, 0)  # says what is to be fitted; the sizes come with the answer
+            fit = partial(solve_automatically, training, configured, key, **sizes)
+        else:
+            problem = Problem(training, **sizes, noise=noise or 0.0)
+            fit = partial(run_solver, problem, configured, key)
+        budget = _spend(configured, budget_file, budget_key, budget_total, file) if private else None
+        solution = _run(problem, configured, call, solver, key, fit)
     model = solution.model
     if automatic:
         sizes = {name: solution.info.get(name, 0 if value == AUTO else value) for name, value in sizes.items()}
@@ -381,50 +401,71 @@ def _run_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _configured(spec: str, threads: int | None) -> Any:
-    solver = load_solver(spec)
-    if threads is None:
-        return solver
-    if not (is_dataclass(solver) and any(field.name == "threads" for field in fields(solver))):
-        raise InvalidInput(f"threads: the solver {spec!r} has no such option; leave --threads out")
-    return replace(solver, threads=threads)
+@contextmanager
+def _loaded(name: str, threads: int | None, memory: str | None, family: Family) -> Iterator[tuple[Any, Call | None]]:
+    """The solver, and where it is called: the toolkit's own in this process, anybody else's in one of its own.
 
-
-def _run(problem: Any, solver: Any, name: str, fit: Callable[..., Solution[Any]]) -> Solution[Any]:
-    """Run the solver; a solver that raises ran but failed, and its author needs the traceback."""
+    It is loaded there first, where all that can go wrong is named and nothing can come of it.
+    """
+    limits = Limits(
+        seconds=math.inf, memory=machine.memory() * 4 // 5 if memory is None else machine.parse_size("memory", memory)
+    )
+    subject, executor = Subject.of(name), Isolated(limits)
+    isolated = memory is not None or not is_own(name)
     try:
-        with _progress(name, getattr(solver, "max_iterations", None)) as callback:
-            solution = fit(callback=callback)
-    except InvalidInput:
-        raise
-    except Exception as error:
-        traceback.print_exc()
-        report("error", f"the solver {name!r} raised {type(error).__name__}: {error}", "bold red")
-        raise typer.Exit(1) from None
-    if not isinstance(problem, Problem):
-        try:
-            audited(family_of(problem), problem, solution.model, "solution")
-        except SolverFault as error:
-            report("error", f"the solver {name!r} {error}", "bold red")
-            raise typer.Exit(1) from None
-        return solution
-    model = solution.model
-    if (model.t, model.d) != (problem.t, problem.d):
-        report(
-            "error",
-            f"the solver {name!r} returned a model of {model.t} tasks and {model.d} features for "
-            f"{problem.t} tasks and {problem.d} features",
-            "bold red",
-        )
-        raise typer.Exit(1)
-    data = problem.data
-    if math.isnan(solution.residual):  # left out by the solver
-        solution = replace(solution, residual=relative_residual(problem, model))
-    return replace(solution, model=replace(model, task_names=data.task_names, feature_names=data.feature_names))
+        with _blamed(name):
+            if isolated:
+                executor.load(subject, family)
+            solver = load_solver(name)
+        if threads is not None:
+            if not (is_dataclass(solver) and any(field.name == "threads" for field in fields(solver))):
+                raise InvalidInput(f"threads: the solver {name!r} has no such option; leave --threads out")
+            solver = replace(solver, threads=threads)
+            subject = Subject.of(solver, name)
+        if isinstance(solver, PrivateAMHT):  # its server's model stays in this process
+            isolated = False
+        yield solver, partial(executor, subject, family) if isolated else None
+    finally:
+        executor.close()
 
 
 @contextmanager
-def _progress(name: str, total: int | None) -> Iterator[Callback | None]:
+def _blamed(name: str) -> Iterator[None]:
+    """Whatever a solver does instead of answering is refused with its name."""
+    try:
+        yield
+    except (InvalidInput, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise InvalidInput(f"solver: {name!r} {fault_of(error)}") from None
+
+
+def _run(
+    problem: Any, solver: Any, call: Call | None, name: str, seed: int, fit: Callable[..., Solution[Any]]
+) -> Solution[Any]:
+    """Run the solver; one that does not answer the question is refused with what it did instead."""
+    if call is None:
+        with nullcontext() if is_own(name) else _blamed(name), _progress(name, solver) as callback:
+            solution = fit(callback=callback)
+            audited(family_of(problem), problem, solution.model, "solution")
+    else:
+        with _blamed(name):
+            run = call(problem, (streams.key("solver", seed),))
+        for fault, detail in run.faults.items():
+            report("note", f"the solver {name!r} {fault.value}: {detail}", "yellow")
+        solution = replace(run.solution, seconds=run.seconds)
+    if not isinstance(problem, Problem):
+        return solution
+    data = problem.data
+    if math.isnan(solution.residual):  # left out by the solver
+        solution = replace(solution, residual=relative_residual(problem, solution.model))
+    return replace(
+        solution, model=replace(solution.model, task_names=data.task_names, feature_names=data.feature_names)
+    )
+
+
+@contextmanager
+def _progress(name: str, solver: Any) -> Iterator[Callback | None]:
     """A bar on stderr driven by the solver's callback; nothing, and no callback to pay for, without a terminal."""
     console = stderr()
     if not console.is_terminal:
@@ -435,7 +476,7 @@ def _progress(name: str, total: int | None) -> Iterator[Callback | None]:
     step, residual = TextColumn("step {task.fields[step]}"), TextColumn("residual {task.fields[residual]}")
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), step, residual, TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(name, total=total, step="0", residual="–")
+        bar = progress.add_task(name, total=getattr(solver, "max_iterations", None), step="0", residual="–")
 
         def show(iterate: Iterate) -> None:
             progress.update(

@@ -7,10 +7,8 @@ their places, all else in the header, which names the family and the version of 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import math
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,8 @@ import numpy as np
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import FAMILIES, LOW_RANK_SPARSE, Family, load_family
+from lrs.core.files import parse_json, readable, replacing, writable
+from lrs.core.machine import available_memory, size_words
 
 FORMAT = "lrs-toolkit"
 #: What is written. 1 had the same arrays; the ``seed`` of its instances is the key of other streams (`lrs.core.streams`).
@@ -35,30 +35,16 @@ def write(
     path: str | Path, kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, overwrite: bool
 ) -> Path:
     """Write atomically (temporary file in the same folder, then replace)."""
-    path = Path(path)
-    if path.suffix != ".npz":
-        path = path.with_name(path.name + ".npz")
-    if path.exists() and not overwrite:
-        raise InvalidInput(f"{path}: exists already; choose another name or allow overwriting")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"{path}: the folder {path.parent} does not exist; create it first")
+    path = writable(path, overwrite=overwrite, suffix=".npz", fix="allow overwriting")
     text = json.dumps(
         {"format": FORMAT, "version": VERSION, "kind": kind, **header}, ensure_ascii=False, sort_keys=True
     )
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".npz")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez(stream, header=np.frombuffer(text.encode(), dtype=np.uint8), **dict(arrays))  # type: ignore[arg-type]
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)  # mkstemp is private by default; a result file is not
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written ({error.strerror or error})") from None
+        encoded = np.frombuffer(text.encode(), dtype=np.uint8)
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{path}: a name in it is no Unicode text ({error.reason}); rename it") from None
+    with replacing(path) as part, open(part, "wb") as stream:
+        np.savez(stream, header=encoded, **dict(arrays))  # type: ignore[arg-type]
     return path
 
 
@@ -74,32 +60,53 @@ def read_header(path: str | Path, kind: str | None = None) -> dict[str, Any]:
     return _read(Path(path), kind, arrays=False)[0]
 
 
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> np.ndarray:
+    """A member as an array; what its header declares is believed only where the member is as long."""
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in read_header:
+            raise ValueError(f"{name} has the format version {version}")
+        shape, _, dtype = read_header[version](stream)
+        if dtype.hasobject:
+            raise ValueError(f"{name} holds Python objects, and files are read with allow_pickle=False")
+        declared = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or declared != info.file_size - stream.tell():
+            raise ValueError(f"{name} is declared as {shape} of {dtype}, and the file is not as long")
+    with archive.open(info) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
 def _read(
     path: Path, kind: str | None, required: Iterable[str] = (), arrays: bool = True
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    if not path.exists():
-        raise InvalidInput(f"{path}: no such file")
-    if path.is_dir():
-        raise InvalidInput(f"{path}: is a folder; name the .npz file in it")
+    readable(path)
     foreign = InvalidInput(f"{path}: not a file of this toolkit (no header); CSV and Parquet tables are read as data")
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):  # a plain .npy under this name
-            raise foreign
-        with archive:
-            if "header" not in archive.files:
+        with open(path, "rb") as stream:
+            if stream.read(6) == b"\x93NUMPY":  # a plain .npy under this name
                 raise foreign
-            header = json.loads(bytes(archive["header"]).decode())
-            found = {name: archive[name] for name in archive.files if name != "header"} if arrays else {}
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if "header" not in members:
+                raise foreign
+            read = members.values() if arrays else [members["header"]]
+            needed, free = sum(info.file_size for info in read), available_memory()
+            if needed > free:
+                raise InvalidInput(
+                    f"{path}: holds {size_words(needed)} of numbers, and {size_words(free)} of memory are free"
+                )
+            header = parse_json(bytes(_array(archive, members.pop("header"), "header")).decode())
+            found = {name: _array(archive, info, name) for name, info in members.items()} if arrays else {}
     except InvalidInput:
         raise
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, KeyError, UnicodeDecodeError) as error:
+    except Exception as error:  # the readers of zip, deflate, lzma and npy raise whatever a damaged byte leads them to
         raise InvalidInput(f"{path}: damaged or not an .npz file ({error}); write it again") from None
     if not isinstance(header, dict):
         raise foreign
     if header.get("format") != FORMAT:
         raise InvalidInput(f"{path}: written by another program (format {header.get('format')!r})")
-    if header.get("version") not in READABLE:
+    if not isinstance(header.get("version"), int) or header["version"] not in READABLE:
         raise InvalidInput(
             f"{path}: file version {header.get('version')!r}, this toolkit reads up to version {VERSION}; write it again with this one"
         )
@@ -180,6 +187,8 @@ def read_instance(path: str | Path, family: str | Family | None = None) -> Any:
     """
     header, arrays = read(path, "instance")
     name, version = header.get("family", LOW_RANK_SPARSE), header.get("family_version", 1)
+    if not isinstance(name, str) or not isinstance(version, int):
+        raise InvalidInput(f"{path}: the family {name!r} of version {version!r} is none; generate it again")
     if family is not None and load_family(family).name != name:
         raise InvalidInput(
             f"{path}: holds an instance of the family {name}, expected one of {load_family(family).name}"
@@ -204,8 +213,24 @@ def read_instance(path: str | Path, family: str | Family | None = None) -> Any:
         if header.get("streams", 1) != streams.VERSION:  # the key of other streams would draw other data now
             packed["seed"] = []
         return chosen.unpack(packed)
-    except (KeyError, TypeError, AttributeError) as error:
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from None
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
         raise InvalidInput(f"{path}: incomplete instance file ({error}); generate it again") from None
+
+
+def names(header: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts from a header; empty where it is left out.
+
+    Raises
+    ------
+    InvalidInput
+        When it holds anything else.
+    """
+    found = header.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise InvalidInput(f"{name}: expected a list of texts, got {found!r:.100}")
+    return tuple(found)
 
 
 #: What a header says of the file and not of the instance.

@@ -20,6 +20,14 @@ class WrongShape(InvalidInput):
     """Arrays whose shapes do not fit one another or the problem."""
 
 
+class NotWritten(InvalidInput):
+    """A file that the system would not write; what was there before is kept. ``strerror`` is what the system says."""
+
+    def __init__(self, path: object, strerror: str, kept: str = "nothing was changed") -> None:
+        super().__init__(f"{path}: cannot be written ({strerror}); {kept}")
+        self.strerror = strerror
+
+
 class MissingExtra(InvalidInput):
     """An optional dependency is needed and not installed."""
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from lrs.core.admission import check_family
 from lrs.core.criterion import TOLERANCE, Criterion, Success
 from lrs.core.parameter import REQUIRED, Parameter, Setting, Value
-from lrs.core.protocol import Family, InParts, Instance, Spec, Tunable, settings_of
+from lrs.core.protocol import Family, InParts, Instance, Scaled, Spec, Tunable, settings_of
 from lrs.core.registry import Registry, import_attribute
 
 #: The family that is meant when none is named.
@@ -72,6 +72,7 @@ __all__ = [
     "InParts",
     "Instance",
     "Parameter",
+    "Scaled",
     "Setting",
     "Spec",
     "Success",

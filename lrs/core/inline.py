@@ -21,7 +21,7 @@ from lrs.core.run import (
     audited,
     blamed_on_solver,
 )
-from lrs.core.solver import Iterate, Solution, Status, check_family_of, traits_of
+from lrs.core.solver import Iterate, check_family_of, traits_of, what_is_wrong
 
 
 class Inline:
@@ -82,11 +82,5 @@ class Inline:
 
 def check_solution(solution: Any) -> None:
     """Refuse what is no answer of a solver."""
-    if not isinstance(solution, Solution):
-        raise SolverFault(Fault.NOT_A_SOLUTION, f"returned {type(solution).__name__}")
-    if not isinstance(solution.status, Status):
-        raise SolverFault(Fault.NOT_A_SOLUTION, f"its status is {solution.status!r}, expected an lrs.Status")
-    try:
-        int(solution.iterations), float(solution.residual)
-    except (TypeError, ValueError) as error:
-        raise SolverFault(Fault.NOT_A_SOLUTION, f"iterations or residual are no numbers ({error})") from None
+    if wrong := what_is_wrong(solution):
+        raise SolverFault(Fault.NOT_A_SOLUTION, wrong)

@@ -143,6 +143,14 @@ class Tunable(Protocol):
 
 
 @runtime_checkable
+class Scaled(Protocol):
+    """What a family has besides when it can bring numbers of any size near one, and the answer back."""
+
+    def solved(self, solver: Any, problem: Any, *, rng: np.random.Generator, callback: Any = None) -> Any:
+        """What ``solver(problem, rng=rng, callback=callback)`` answers, whatever the size of the numbers."""
+
+
+@runtime_checkable
 class InParts(Protocol):
     """What a family has besides when an answer has parts that can be wrong one by one."""
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from lrs.core.errors import InvalidInput, NotFinite, WrongShape
 from lrs.core.family import Answer, Family, Tunable, Value
+from lrs.core.machine import LEAST_MEMORY
 from lrs.core.solver import Iterate, Solution, Traits, load_solver
 from lrs.core.validate import integer, real
 
@@ -49,6 +50,7 @@ class Fault:
     RAISED: ClassVar[Fault]
     TIMEOUT: ClassVar[Fault]
     ITERATIONS: ClassVar[Fault]
+    MEMORY: ClassVar[Fault]
     CRASHED: ClassVar[Fault]
     MISSING_PACKAGE: ClassVar[Fault]
     NOT_A_SOLUTION: ClassVar[Fault]
@@ -79,6 +81,7 @@ for _name, _sentence in {
     "RAISED": "raises an exception",
     "TIMEOUT": "does not answer within the time limit of a call",
     "ITERATIONS": "does not stop at the iteration limit of a call",
+    "MEMORY": "takes more memory than a call may",
     "CRASHED": "kills its process",
     "MISSING_PACKAGE": "needs a package that is not installed",
     "NOT_A_SOLUTION": "does not return an lrs.Solution",
@@ -133,6 +136,8 @@ def fault_of(error: BaseException) -> SolverFault:
         return SolverFault(Fault.MISSING_PACKAGE, f"{package!r}: install it, then run again")
     if isinstance(error, IterationLimit):
         return SolverFault(Fault.ITERATIONS, str(error))
+    if isinstance(error, MemoryError):
+        return SolverFault(Fault.MEMORY, f"{error or 'MemoryError'}{_where(error)}")
     if isinstance(error, NotFinite):
         return SolverFault(Fault.NOT_FINITE, str(error))
     if isinstance(error, FloatingPointError | OverflowError):
@@ -147,7 +152,7 @@ def fault_of(error: BaseException) -> SolverFault:
 
 @contextlib.contextmanager
 def blamed_on_solver() -> Iterator[None]:
-    """Whatever is raised inside becomes a `SolverFault`; only Ctrl-C passes."""
+    """Whatever is raised inside becomes a `SolverFault`, `SystemExit` as well; only Ctrl-C passes."""
     try:
         yield
     except KeyboardInterrupt:
@@ -248,14 +253,19 @@ class Limits:
         Processor time, in a process of the solver's own (`lrs.isolation.Sandbox`); a call in this process has no limit.
     iterations : int
         Outer steps, as counted by the callback.
+    memory : int, optional
+        Bytes, in a process of the solver's own; default: a share of the machine (`lrs.core.machine.share_of_memory`).
     """
 
     seconds: float = 30.0
     iterations: int = 2000
+    memory: int | None = None
 
     def __post_init__(self) -> None:
-        real("seconds", self.seconds, above=0)
+        real("seconds", self.seconds, above=0, infinite=True)
         integer("iterations", self.iterations, least=1)
+        if self.memory is not None:
+            integer("memory", self.memory, least=LEAST_MEMORY)
 
 
 # ---------------------------------------------------------------------------------------------- what it answered

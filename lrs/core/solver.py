@@ -11,6 +11,7 @@ import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Generic, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,8 +19,9 @@ import numpy as np
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.face import face
-from lrs.core.family import LOW_RANK_SPARSE, Answer, Family, load_family
+from lrs.core.family import LOW_RANK_SPARSE, Answer, Family, Scaled, load_family
 from lrs.core.registry import Registry, import_attribute
+from lrs.core.validate import integer
 
 
 class Status(enum.Enum):
@@ -45,8 +47,8 @@ _SENTENCES = {
     Status.ITERATION_CAP: "The iteration cap was reached before convergence; allow more iterations or start elsewhere.",
     Status.FIXED_ROUNDS: "The rounds fixed beforehand were run; looking at the data to stop would have cost privacy.",
     Status.NOT_IDENTIFIABLE: (
-        "The data cannot determine the parameters as posed: there are fewer equations than unknowns "
-        "(m ≥ r + k + r(d − r)/t is necessary); the answer is one of many."
+        "The data cannot determine the parameters as posed (m ≥ r + k + r(d − r)/t is necessary, and features that are no "
+        "combination of the others); the answer is one of many."
     ),
 }
 
@@ -111,12 +113,28 @@ class Solution(Generic[Answer]):
 
     @property
     def message(self) -> str:
-        """The sentence a user reads."""
-        return self.status.sentence
+        """What a user reads: the sentence of the status, and what the solver adds to it as ``info["note"]``."""
+        note = self.info.get("note")
+        return f"{self.status.sentence} {note}" if isinstance(note, str) and note else self.status.sentence
 
     @property
     def converged(self) -> bool:
         return self.status is Status.CONVERGED
+
+
+def what_is_wrong(solution: Any) -> str:
+    """Why something that a solver returned is no answer; empty when it is one."""
+    if not isinstance(solution, Solution):
+        return f"returned {type(solution).__name__}"
+    if not isinstance(solution.status, Status):
+        return f"its status is {solution.status!r:.100}, expected an lrs.Status"
+    try:
+        int(solution.iterations), float(solution.residual)
+    except (TypeError, ValueError, OverflowError) as error:
+        return f"iterations or residual are no numbers ({error})"
+    if not isinstance(solution.info, Mapping):
+        return f"its info is a {type(solution.info).__name__}, expected a mapping"
+    return ""
 
 
 Callback = Callable[[Iterate[Any]], None]
@@ -326,10 +344,18 @@ def solve(
         )
     run = load_solver(solver)
     check_family_of(run, problem.family, solver if isinstance(solver, str) else "")
-    rng = seed if isinstance(seed, np.random.Generator) else streams.generator("solver", seed)
+    family = load_family(problem.family)
+    if isinstance(family, Scaled) and not getattr(traits_of(run, family), "private", False):
+        run = partial(family.solved, run)
+    rng = seed if isinstance(seed, np.random.Generator) else streams.generator("solver", integer("seed", seed))
     start = time.perf_counter()
-    solution = run(problem, rng=rng, callback=callback)
+    try:
+        solution = run(problem, rng=rng, callback=callback)
+    except (SystemExit, GeneratorExit) as error:
+        raise InvalidInput(
+            f"solver: it left with {type(error).__name__}({error}); a solver returns its answer"
+        ) from error
     seconds = time.perf_counter() - start
-    if not isinstance(solution, Solution):
-        raise InvalidInput(f"solver: returned {type(solution).__name__}, expected lrs.Solution")
+    if wrong := what_is_wrong(solution):
+        raise InvalidInput(f"solver: {wrong}; expected lrs.Solution")
     return replace(solution, seconds=seconds)

@@ -123,6 +123,33 @@ def finite(name: str, array: np.ndarray, fix: str = "") -> np.ndarray:
     return array
 
 
+def floats(name: str, value: Any) -> np.ndarray:
+    """Numbers as a contiguous array of float64; texts, dates, complex numbers and lists of unequal lengths are none."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "c":
+            raise InvalidInput(f"{name}: complex numbers are not supported, pass the real part")
+        if array.dtype.kind == "O" and any(isinstance(v, str | bytes | complex) for v in array.flat):
+            raise TypeError("it holds text or complex numbers")
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"it is of type {array.dtype}")
+        return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
+    except InvalidInput:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput(
+            f"{name}: expected numbers, got {type(value).__name__} that does not convert: {error}"
+        ) from None
+
+
+def flat(name: str, value: Any) -> np.ndarray:
+    """An array of whatever is in a list; lists of unequal lengths make none."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InvalidInput(f"{name}: expected a list of labels or indices ({error})") from None
+
+
 def numbers(name: str, value: Any, *, zero_allowed: bool) -> np.ndarray:
     """A number or an array of numbers, none negative, as float64; infinity may be among them, NaN may not."""
     try:

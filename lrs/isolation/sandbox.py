@@ -26,6 +26,7 @@ from lrs.core import ONE_THREAD, wire
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, reference
 from lrs.core.inline import Inline
+from lrs.core.machine import share_of_memory
 from lrs.core.run import (
     Executor,
     Fault,
@@ -50,7 +51,7 @@ ASLEEP = 0.01
 _START_SECONDS = 120.0  # importing a solver's packages on a busy machine
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from lrs.isolation.worker import main;"
-    " main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))"
+    " main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]), int(sys.argv[6]))"
 )
 
 
@@ -109,6 +110,7 @@ class Sandbox:
                     str(os.getpid()),
                     scratch,
                     json.dumps(concealed()),
+                    str(self.limits.memory or share_of_memory()),
                 ],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,

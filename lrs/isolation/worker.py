@@ -326,12 +326,23 @@ def _follow_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def main(descriptor: int, parent: int, scratch: str, concealed: list[str]) -> None:
+def _limit_memory(more: int) -> None:
+    """Let this process hold so many bytes more than it does now; what it asks for beyond is refused as `MemoryError`."""
+    with contextlib.suppress(ImportError, OSError, ValueError, StopIteration):  # not on this system
+        import resource
+
+        lines = Path("/proc/self/status").read_text().splitlines()
+        held = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+        resource.setrlimit(resource.RLIMIT_DATA, (held + more, held + more))
+
+
+def main(descriptor: int, parent: int, scratch: str, concealed: list[str], memory: int) -> None:
     """Entry point of the process."""
     shut_in(concealed)
     os.set_inheritable(descriptor, False)
     warnings.simplefilter("ignore")
     _follow_parent(parent)
     worker = Worker(Connection(descriptor), scratch)
+    _limit_memory(memory)
     worker.connection.send_bytes(wire.encode({"kind": "ready"}))
     worker.serve()

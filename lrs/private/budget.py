@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lrs.core.errors import InvalidInput
+from lrs.core.files import parse_json, readable, writable, write_text
 from lrs.core.identity import canonical
 from lrs.core.validate import choice
 from lrs.private.accounting import check_target, epsilon_of, rho_for
@@ -29,7 +30,7 @@ KEY_BYTES = 16
 def read_key(path: str | Path) -> bytes:
     """The owner's key: the bytes of a file, at least `KEY_BYTES` of them."""
     try:
-        key = Path(path).read_bytes().strip()
+        key = readable(path, "budget_key: ").read_bytes().strip()
     except OSError as error:
         raise InvalidInput(f"budget_key: {path} cannot be read ({error.strerror})") from None
     if len(key) < KEY_BYTES:
@@ -109,13 +110,17 @@ class Budget:
         """Read a file and check it against the key and its name."""
         path = Path(path)
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            if path.exists():
+                readable(path, "budget_file: ")
+            document = parse_json(path.read_text(encoding="utf-8"))
             digest = document.pop("digest")
             spent = tuple((str(what), float(rho)) for what, rho in document.pop("spent"))
             budget = cls(path, spent=spent, **document)
             genuine = hmac.compare_digest(digest, budget._digest(key))
         except FileNotFoundError:
             raise InvalidInput(f"budget_file: {path} does not exist; pass a total to make it") from None
+        except InvalidInput:
+            raise
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             genuine = False
         if not genuine:
@@ -151,13 +156,7 @@ class Budget:
 
     def _write(self, key: bytes) -> None:
         text = json.dumps({**self._document(), "digest": self._digest(key)}, indent=1)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(text + "\n", encoding="utf-8")
-            os.replace(temporary, self.path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise InvalidInput(f"budget_file: {self.path} cannot be written ({error.strerror})") from None
+        write_text(writable(self.path), text + "\n")
 
 
 @contextmanager

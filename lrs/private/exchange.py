@@ -29,7 +29,7 @@ def read_request(path: str | Path) -> Request:
     try:
         plain = dict(header["request"])
         return Request(U=arrays["U"], whiten=arrays.get("whiten"), clip=Clip.of(plain.pop("clip")), **plain)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
         raise InvalidInput(f"{path}: incomplete request ({error}); write it again") from None
 
 
@@ -72,6 +72,6 @@ def read_transcript(path: str | Path) -> Transcript:
     try:
         releases = [(Release(**plain), arrays[f"release_{i}"]) for i, plain in enumerate(header["releases"])]
         subspaces = [arrays[f"U_{i}"] for i in range(sum(name.startswith("U_") for name in arrays))]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
         raise InvalidInput(f"{path}: incomplete transcript ({error}); write it again") from None
     return Transcript(releases, subspaces)

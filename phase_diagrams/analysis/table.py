@@ -13,6 +13,7 @@ import pandas as pd
 
 from lrs.core.errors import InvalidInput, MissingExtra
 from lrs.core.face import face
+from lrs.core.files import replacing, writable
 from lrs.core.trial import Ended
 from phase_diagrams.sweeps import journal
 from phase_diagrams.sweeps.grid import SweepSpec
@@ -272,18 +273,8 @@ def export_grid(trials: Trials, path: str | Path) -> Path:
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> Path:
-    if path.is_dir():
-        raise InvalidInput(f"output: {path} is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"output: the folder {path.parent} does not exist; create it first")
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(writable(path)) as part:
+        write(part)
     return path
 
 

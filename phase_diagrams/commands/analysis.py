@@ -14,7 +14,8 @@ from lrs.cli import print_json, report, stdout
 from lrs.commands.progress import shown
 from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
-from phase_diagrams.commands.sweep import Isolate, Jobs, Seconds, calls_of, engine_of, looked_at
+from lrs.core.files import writable
+from phase_diagrams.commands.sweep import Isolate, Jobs, Memory, Seconds, calls_of, engine_of, looked_at
 
 if TYPE_CHECKING:
     from phase_diagrams.analysis.duel import Duel, Shift, Timing
@@ -50,12 +51,13 @@ def _load(folder: Path) -> Trials:
     from phase_diagrams.analysis.table import load
 
     trials = load(folder)
+    if trials.possible.empty:
+        damage = f" ({'; '.join(trials.torn)})" if trials.torn else ""
+        raise InvalidInput(f"{folder}: no finished trial in this sweep yet{damage}; run or resume it first")
     for sentence in trials.torn:
         report("note", sentence, "yellow")
     if trials.conflicts:
         report("warning", f"{trials.conflicts} trials are recorded twice with different results; one is kept", "yellow")
-    if trials.possible.empty:
-        raise InvalidInput(f"{folder}: no finished trial in this sweep yet; run or resume it first")
     return trials
 
 
@@ -146,16 +148,17 @@ def scaling(
 
     sweeps = [_load(folder) for folder in folders]
     fits: list[ScalingFit] = []
-    error_text = ""
+    left_out: list[str] = []
     solvers = list(dict.fromkeys(name for trials in sweeps for name in trials.spec.solvers))
     for name in solvers:
         try:
             fits += fit_scaling(sweeps, _names(factors) or None, solvers=[name], confidence=confidence)
         except InvalidInput as error:
-            error_text = str(error)
-            report("note", f"{name} is left out: {error}", "yellow")
+            left_out.append(f"{name} is left out: {error}")
     if not fits:
-        raise InvalidInput(f"no solver of these sweeps can be fitted; the last one: {error_text}")
+        raise InvalidInput(f"no solver of these sweeps can be fitted: {'; '.join(left_out)}")
+    for sentence in left_out:
+        report("note", sentence, "yellow")
     written: list[Path] = []
     for fit in fits:
         if out is not None:
@@ -319,6 +322,7 @@ def duel(
     family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="Of the instances.")] = None,
     isolate: Isolate = None,
     seconds: Seconds = None,
+    memory: Memory = None,
     timing: Annotated[
         int, typer.Option("--timing", metavar="N", help="Time both, interleaved, on N instances both solved.")
     ] = 0,
@@ -340,7 +344,7 @@ def duel(
         "nested": nested,
     }
     options = {name: value for name, value in options.items() if value not in (None, [])}
-    calls = calls_of(isolate, seconds)
+    calls = calls_of(isolate, seconds, memory)
     if options.keys() - {"family"}:
         _run(options | {"solvers": (a, b)}, folder, jobs, calls)
     trials = _load(folder)
@@ -463,7 +467,7 @@ def html_report(
         else:
             stdout().print(digest, soft_wrap=True)
         return
-    path = core.write("", out if out is not None else folder / "report.html")  # unwritable: say so before the work
+    path = writable(out if out is not None else folder / "report.html")  # unwritable: say so before the work
     core.write(core.report(trials, str(folder), constants=values, confidence=confidence), path)
     if as_json:
         print_json({"command": "report", "written": path, "integrity": digest, **trials.spec.judged_by()})

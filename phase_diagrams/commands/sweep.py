@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,10 +13,12 @@ from typer.core import TyperGroup
 
 from lrs.cli import print_json, report, stdout
 from lrs.commands.progress import Shown, duration, shown
-from lrs.commands.shared import Json
+from lrs.commands.shared import Force, Json
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, load_family, settings_of
+from lrs.core.files import writable
+from lrs.core.machine import parse_size
 
 if TYPE_CHECKING:
     from phase_diagrams.analysis.table import Trials
@@ -41,6 +41,13 @@ Seconds = Annotated[
     float | None,
     typer.Option(
         "--seconds-per-call", help="Processor time of a call of an isolated solver before it is a timeout (300)."
+    ),
+]
+
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE", help="Memory that a call of an isolated solver may take, such as 4GB; default: a share."
     ),
 ]
 
@@ -124,6 +131,7 @@ def sweep(
     extend: Annotated[bool, typer.Option("--extend", help="Allow more replicates than DIR was started with.")] = False,
     isolate: Isolate = None,
     seconds: Seconds = None,
+    memory: Memory = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and what it would cost.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -152,7 +160,7 @@ def sweep(
         raise InvalidInput(
             "out: name the folder of the sweep with --out DIR; running the same command again resumes it"
         )
-    calls = calls_of(isolate, seconds)
+    calls = calls_of(isolate, seconds, memory)
     chosen = _specification(options, spec, out, calls, sharded=shard is not None)
     if dry_run:
         _dry_run(chosen, out, as_json, calls)
@@ -166,7 +174,7 @@ def sweep(
     engine = engine_of(jobs, dask)
     _warn_about_noise(chosen)
     try:
-        with _terminate_like_interrupt(), shown("trials", quiet=as_json and not sys.stderr.isatty()) as display:
+        with shown("trials", quiet=as_json and not sys.stderr.isatty()) as display:
             summary = run(chosen, out, engine, shard=part, extend=extend, report=looked_at(display), calls=calls)
     except Interrupted as stopped:
         report(
@@ -204,11 +212,12 @@ def _specification(
     return spec
 
 
-def calls_of(isolate: bool | None, seconds: float | None = None) -> Calls:
+def calls_of(isolate: bool | None, seconds: float | None = None, memory: str | None = None) -> Calls:
     """Where solvers are called, as the options say."""
     from phase_diagrams.sweeps.trial import SECONDS_PER_CALL, Calls
 
-    return Calls(isolate, SECONDS_PER_CALL if seconds is None else seconds)
+    most = None if memory is None else parse_size("memory", memory)
+    return Calls(isolate, SECONDS_PER_CALL if seconds is None else seconds, most)
 
 
 def engine_of(jobs: int | None, dask: str | None = None) -> Engine:
@@ -232,24 +241,6 @@ def _warn_about_noise(spec: SweepSpec) -> None:
             "pass a --tolerance of the size of the noise",
             "yellow",
         )
-
-
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """A scheduler's SIGTERM ends the sweep the way Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread: signals are somebody else's
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def looked_at(display: Shown) -> Callable[[Progress], None]:
@@ -477,11 +468,13 @@ def export(
     stable: Annotated[
         bool, typer.Option("--stable", help="Leave out timing_… and host_… columns: the same file from every run.")
     ] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write a table with one row a trial (.parquet, .csv), or the grid of success rates (.nc, needs xarray)."""
     from phase_diagrams.analysis import table
 
+    writable(out, overwrite=force)
     trials = table.load(folder)
     if out.suffix == ".nc":
         table.export_grid(trials, out)
@@ -504,13 +497,14 @@ def reproduce(
     jobs: Jobs = None,
     isolate: Isolate = None,
     seconds: Seconds = None,
+    memory: Memory = None,
     as_json: Json = False,
 ) -> None:
     """Run part of somebody's results again and report the agreement; exit code 1 when an outcome differs."""
     from phase_diagrams.sweeps.journal import read_spec
     from phase_diagrams.sweeps.replay import reproduce as run
 
-    found = run(folder, sample, engine_of(jobs), seed, calls_of(isolate, seconds))
+    found = run(folder, sample, engine_of(jobs), seed, calls_of(isolate, seconds, memory))
     if as_json:
         document = asdict(found) | {"command": "sweep reproduce"}
         spec = read_spec(folder)
@@ -635,6 +629,8 @@ def replay(
     ] = None,
     isolate: Isolate = None,
     seconds: Seconds = None,
+    memory: Memory = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Run one trial of a sweep again, bit for bit, and show its trace; exit code 1 when it ends differently."""
@@ -642,12 +638,14 @@ def replay(
     from phase_diagrams.sweeps.replay import instance_lines
     from phase_diagrams.sweeps.replay import replay as run
 
-    done = run(folder, cell, replicate, solver, calls_of(isolate, seconds))
+    if out is not None:
+        writable(out, overwrite=force, suffix=".npz")
+    done = run(folder, cell, replicate, solver, calls_of(isolate, seconds, memory))
     spec = read_spec(folder)
     if out is not None:
         if not hasattr(done.instance, "save"):
             raise InvalidInput(f"out: instances of {spec.of_family.title} have no files; leave --out out")
-        done.instance.save(out)
+        done.instance.save(out, overwrite=force)
     if as_json:
         recorded = None if done.recorded is None else _flat(done.recorded, spec)
         print_json(

@@ -20,8 +20,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from lrs.core.errors import InvalidInput
 from lrs.core.family import settings_of
+from lrs.core.files import save_figure
 from phase_diagrams.analysis.boundary import Boundary
 from phase_diagrams.sweeps.grid import Axis, SweepSpec, Value
 
@@ -217,10 +217,7 @@ def save(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
     """Write ``stem.png`` and ``stem.svg``; returns both paths."""
     stem = Path(stem)
     paths = (stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".svg"))
-    try:
-        with mpl.rc_context(STYLE):
-            figure.savefig(paths[0])
-            figure.savefig(paths[1], metadata={"Date": None})  # the same map is the same file
-    except OSError as error:
-        raise InvalidInput(f"out: {stem} cannot be written ({error.strerror or error})") from None
+    with mpl.rc_context(STYLE):
+        save_figure(figure, paths[0])
+        save_figure(figure, paths[1], metadata={"Date": None})  # the same map is the same file
     return paths

@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lrs.core.errors import InvalidInput
+from lrs.core.files import write_text
 from lrs.core.identity import digest
 from lrs.core.page import ON_EITHER, fold, page, text
 from phase_diagrams.analysis.boundary import boundary, cell_counts
@@ -99,12 +100,7 @@ def report(
 
 def write(text: str, path: str | Path) -> Path:
     """Write a page; an unwritable path is bad input."""
-    path = Path(path)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"out: {path} cannot be written ({error.strerror or error})") from None
-    return path
+    return write_text(path, text)
 
 
 # --------------------------------------------------------------------------------------------------------- parts

@@ -8,7 +8,6 @@ An axis is any parameter of the sweep's family (``m``, ``k``, ``noise``, ``x_law
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, Parameter, Success, Value, load_family, settings_of
+from lrs.core.files import parse_json, readable
 from lrs.core.identity import canonical, digest
 from lrs.core.solver import SOLVERS, Traits, traits_of
 from lrs.core.validate import hint, integer, real
@@ -100,7 +100,11 @@ def _number(name: str, number: Decimal, role: str, family: Family) -> int | floa
     if _kind(name, family) is int:
         if number != number.to_integral_value():
             raise InvalidInput(f"{role}: {name} takes whole numbers, got {number}; ratios such as m/d take fractions")
+        if abs(number) > 10**15:
+            raise InvalidInput(f"{role}: {name} = {number} is larger than any size that can be drawn")
         return int(number)
+    if math.isinf(float(number)):
+        raise InvalidInput(f"{role}: {name} = {number} is beyond the largest number")
     return float(number)
 
 
@@ -627,14 +631,14 @@ def read_specification(path: str | Path) -> dict[str, Any]:
     """The settings in a TOML or JSON file, in the form `build` takes."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = readable(path, "spec: ").read_text(encoding="utf-8")
     except OSError as error:
         raise InvalidInput(f"spec: {path} cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InvalidInput(f"spec: {path} is not a text file") from None
     try:
-        values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except ValueError as error:
+        values = parse_json(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(
             f"spec: {path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}"
         ) from None
@@ -646,6 +650,16 @@ def read_specification(path: str | Path) -> dict[str, Any]:
     return values
 
 
+#: What a setting may be, or each of a list of them.
+_KINDS: tuple[tuple[str, Any, str], ...] = (
+    ("family", (str, Family), "the name of a family"),
+    ("axes", (str, Mapping), "a list of axes, name=values or {name = [values]}"),
+    ("fixed", (str, Mapping), "name=value or a table of them"),
+    ("solvers", str, "names of solvers"),
+    ("trace", bool, "true or false"),
+)
+
+
 def build(settings: Mapping[str, Any]) -> SweepSpec:
     """A sweep from settings as a file or the command line gives them.
 
@@ -653,6 +667,11 @@ def build(settings: Mapping[str, Any]) -> SweepSpec:
     ``d=40,r=2`` or a table; the others the fields of `SweepSpec`, `Success` and `Sampling`.
     """
     named = settings.get("family") or LOW_RANK_SPARSE
+    for name, kinds, expected in _KINDS:
+        value = settings.get(name)
+        each = value if isinstance(value, list | tuple) else [value]
+        if value is not None and not all(isinstance(one, kinds) for one in each):
+            raise InvalidInput(f"{name}: expected {expected}, got {value!r:.100}")
     family = load_family(named)
     texts = [(role, settings[role]) for role in ("x", "y") if settings.get(role)]
     texts += [("axis", text) for text in settings.get("axes") or ()]

@@ -15,7 +15,6 @@ import os
 import platform
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +26,11 @@ import pyarrow as pa
 from pyarrow import csv
 
 import lrs
-from lrs.core.errors import InvalidInput
+from lrs.core.errors import InvalidInput, NotWritten
 from lrs.core.family import Family, load_family
+from lrs.core.files import parse_json, readable, reason, write_bytes
 from lrs.core.identity import canonical, digest
+from lrs.core.trial import Ended
 from lrs.isolation.wall import conceal
 from phase_diagrams.sweeps.grid import SweepSpec, differences
 from phase_diagrams.sweeps.trial import Row, columns, row_of, values
@@ -48,27 +49,10 @@ _ESCAPE = re.compile(rb'\\[^"\\]')
 
 
 # ------------------------------------------------------------------------------------------------ the folder
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside ``path``, then replace it: a reader sees the old content or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def cannot_write(path: Path, error: OSError) -> InvalidInput:
+def cannot_write(path: Path, error: OSError | NotWritten) -> InvalidInput:
     """The refusal for a folder that cannot be written, saying that nothing recorded so far is lost."""
     return InvalidInput(
-        f"out: {path} cannot be written ({error.strerror or error}); what is recorded there is kept. "
+        f"out: {path} cannot be written ({reason(error)}); what is recorded there is kept. "
         "Make room or choose a writable folder, then run the same command again to go on"
     )
 
@@ -78,10 +62,10 @@ def read_spec(folder: str | Path) -> SweepSpec:
     path = Path(folder) / SPECIFICATION
     conceal(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json((readable(path) if path.exists() else path).read_text(encoding="utf-8"))
         if content.get("format") != FORMAT:
             raise InvalidInput(f"{path}: written by another program (format {content.get('format')!r})")
-        if content.get("version") not in READABLE:
+        if not isinstance(content.get("version"), int) or content["version"] not in READABLE:
             raise InvalidInput(
                 f"{path}: version {content.get('version')!r}, this toolkit reads up to version {VERSION}"
             )
@@ -92,7 +76,7 @@ def read_spec(folder: str | Path) -> SweepSpec:
         ) from None
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, IndexError) as error:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"{path}: damaged ({error}); restore it from another shard's folder") from None
@@ -135,14 +119,19 @@ def open_folder(folder: str | Path, spec: SweepSpec, *, extend: bool = False) ->
             )
     elif folder.exists() and not folder.is_dir():
         raise InvalidInput(f"out: {folder} is a file; name a folder")
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and not _empty(folder):
         raise InvalidInput(f"out: {folder} holds other files and no {SPECIFICATION}; use a new or an empty folder")
     content = {"format": FORMAT, "version": VERSION, "hash": spec.hash(), "spec": spec.to_dict()}
     try:
         (folder / "journal").mkdir(parents=True, exist_ok=True)
-        write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
-    except OSError as error:
+        write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    except (OSError, NotWritten) as error:
         raise cannot_write(folder, error) from None
+
+
+def _empty(folder: Path) -> bool:
+    """Whether nothing is there but what a start left behind that found no room for the specification."""
+    return all(path.name == "journal" and path.is_dir() and not any(path.iterdir()) for path in folder.iterdir())
 
 
 # ------------------------------------------------------------------------------------------------- writing
@@ -248,6 +237,8 @@ class Contents:
     ----------
     family : Family
         Whose errors are columns.
+    spec : SweepSpec, optional
+        Whose cells, solvers and outcomes the lines must be about.
     batches : list of dict
         Column name → array, a few thousand recorded lines each (a trial recorded twice is there twice). Numbers are
         int64 or float64 (``iterations`` too, NaN where there is none), words are objects.
@@ -258,6 +249,7 @@ class Contents:
     """
 
     family: Family = field(default_factory=load_family)
+    spec: SweepSpec | None = None
     batches: list[dict[str, np.ndarray]] = field(default_factory=list)
     hosts: list[dict[str, str]] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
@@ -269,9 +261,22 @@ class Contents:
     def __len__(self) -> int:
         return sum(len(batch["cell"]) for batch in self.batches)
 
-    def add(self, table: Mapping[str, Sequence[Any] | pa.ChunkedArray]) -> None:
-        """Add recorded lines, given column by column."""
-        self.batches.append({name: self._typed(name, table[name]) for name in self.kinds})
+    def add(self, table: Mapping[str, Sequence[Any] | pa.ChunkedArray]) -> int:
+        """Add recorded lines, given column by column; how many were about no trial of the sweep and are left out."""
+        batch = {name: self._typed(name, table[name]) for name in self.kinds}
+        sound = self._sound(batch)
+        self.batches.append(batch if sound.all() else {name: values[sound] for name, values in batch.items()})
+        return int((~sound).sum())
+
+    def _sound(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+        if self.spec is None:
+            return np.ones(len(batch["cell"]), dtype=bool)
+        known = frozenset(Ended), frozenset(self.spec.solvers)
+        words = [
+            np.fromiter((w in k for w in batch[n]), bool) for n, k in zip(("outcome", "solver"), known, strict=True)
+        ]
+        cell = batch["cell"]
+        return words[0] & words[1] & (cell >= 0) & (cell < len(self.spec.cells)) & (batch["replicate"] >= 0)
 
     def _typed(self, name: str, values: Sequence[Any] | pa.ChunkedArray) -> np.ndarray:
         if self.kinds[name] is int:
@@ -315,37 +320,47 @@ def read(folder: str | Path, spec: SweepSpec | None = None) -> Contents:
         When a shard belongs to another sweep or was written by a newer version.
     """
     spec = read_spec(folder) if spec is None else spec
-    contents = Contents(spec.of_family)
+    contents = Contents(spec.of_family, spec)
     for path in shards(folder):
         _read_shard(path, experiment(spec), contents)
     return contents
 
 
 def _read_shard(path: Path, expected: str, contents: Contents) -> None:
-    with path.open("rb") as stream:
+    with readable(path).open("rb") as stream:
         first = stream.readline()
         try:
-            header = json.loads(first if first.endswith(b"\n") else b"")
+            header = parse_json(first if first.endswith(b"\n") else b"")
             if header["format"] != FORMAT:
                 raise ValueError
         except (ValueError, KeyError, TypeError):
             ignored = sum(1 for _ in stream)
             contents.torn.append(f"{path.name}: the header is torn; {ignored} line(s) after it are ignored")
             return
-        if header.get("version") not in READABLE:
+        if not isinstance(header.get("version"), int) or header["version"] not in READABLE:
             raise InvalidInput(f"{path}: version {header.get('version')!r}, this toolkit reads up to version {VERSION}")
         if header.get("experiment") != expected:
             raise InvalidInput(
                 f"{path}: belongs to another sweep than {SPECIFICATION} beside it; move it out of the folder"
             )
-        contents.hosts.append(header.get("host", {}))
+        names = header.get("columns")
+        if (
+            not isinstance(names, list)
+            or not set(contents.kinds) <= set(map(str, names))
+            or len(set(map(str, names))) < len(names)
+        ):
+            raise InvalidInput(f"{path}: its header names other columns than a sweep has; move it out of the folder")
+        host = header.get("host")
+        contents.hosts.append(host if isinstance(host, dict) else {})
         dropped = 0
         while block := stream.read(BLOCK) + stream.readline():
             whole = block.rfind(b"\n") + 1  # what follows was torn by a kill, or by a full disk
             dropped += whole < len(block)
-            dropped += _parse(block[:whole], header["columns"], contents)
+            dropped += _parse(block[:whole], names, contents)
     if dropped:
-        contents.torn.append(f"{path.name}: {dropped} torn line(s) dropped; their trials count as not yet run")
+        contents.torn.append(
+            f"{path.name}: {dropped} torn line(s) dropped, damaged ones included; their trials count as not yet run"
+        )
 
 
 def _parse(block: bytes, names: Sequence[str], contents: Contents) -> int:
@@ -357,13 +372,11 @@ def _parse(block: bytes, names: Sequence[str], contents: Contents) -> int:
         return 0
     table = _parse_columns(block, names, contents.kinds)
     if table is not None:
-        contents.add({name: table[name] for name in contents.kinds})
-        return 0
+        return contents.add({name: table[name] for name in contents.kinds})
     lines = block.split(b"\n")[:-1]
     rows = [row for row in (_parse_row(line, names, contents.kinds) for line in lines) if row is not None]
-    if rows:
-        contents.add(dict(zip(contents.kinds, zip(*rows, strict=True), strict=True)))
-    return len(lines) - len(rows)
+    outside = contents.add(dict(zip(contents.kinds, zip(*rows, strict=True), strict=True))) if rows else 0
+    return len(lines) - len(rows) + outside
 
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
@@ -402,7 +415,7 @@ def _parse_columns(block: bytes, names: Sequence[str], kinds: Mapping[str, Any])
 def _parse_row(line: bytes, names: Sequence[str], kinds: Mapping[str, Any]) -> list[Any] | None:
     """The values of one line in the order of the columns, None when it is damaged."""
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError:
         return None
     if type(row) is not list or len(row) != len(names):
@@ -413,7 +426,8 @@ def _parse_row(line: bytes, names: Sequence[str], kinds: Mapping[str, Any]) -> l
 
 def _fits(kind: Any, value: Any) -> bool:
     if kind is int:
-        return type(value) is int
+        return type(value) is int and abs(value) < 2**63
     if kind in (float, int | None):
-        return value is None or type(value) in (int, float) or value in _NUMBERS
+        whole = type(value) is int and abs(value) < 2**1000  # a larger one is no float
+        return value is None or whole or type(value) is float or (type(value) is str and value in _NUMBERS)
     return value is None or type(value) is str

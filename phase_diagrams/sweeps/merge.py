@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lrs.core.errors import InvalidInput
+from lrs.core.errors import InvalidInput, NotWritten
+from lrs.core.files import write_bytes
 from phase_diagrams.sweeps import journal
 from phase_diagrams.sweeps.grid import differences
 
@@ -40,7 +41,7 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> None:
         for folder in sources:
             for path in (*journal.shards(folder), *sorted((folder / "rounds").glob("*.json"))):
                 _copy(path, out / path.relative_to(folder))
-    except OSError as error:
+    except (OSError, NotWritten) as error:
         raise journal.cannot_write(out, error) from None
 
 
@@ -55,4 +56,4 @@ def _copy(source: Path, goal: Path) -> None:
                 f"merge: {source} and {goal} have one name and different content; nothing was overwritten"
             )
     goal.parent.mkdir(exist_ok=True)
-    journal.write_atomically(goal, content)
+    write_bytes(goal, content)

@@ -157,7 +157,7 @@ def parse_sample(text: str, recorded: int) -> int:
         value = float(text.removesuffix("%"))
     except ValueError:
         value = math.nan
-    if not value > 0 or (text.endswith("%") and value > 100):
+    if not 0 < value < math.inf or (text.endswith("%") and value > 100):
         raise InvalidInput(f"sample: expected a percentage such as 1% or a number of trials, got {text!r}")
     count = math.ceil(recorded * value / 100) if text.endswith("%") else int(value)
     return min(max(count, 1), recorded)

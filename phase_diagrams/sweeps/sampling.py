@@ -30,9 +30,10 @@ import numpy as np
 from scipy import special, stats
 
 from lrs.core import streams
-from lrs.core.errors import InvalidInput
+from lrs.core.errors import InvalidInput, NotWritten
+from lrs.core.files import parse_json, readable, write_bytes
 from phase_diagrams.sweeps.grid import SweepSpec
-from phase_diagrams.sweeps.journal import FORMAT, READABLE, VERSION, cannot_write, experiment, write_atomically
+from phase_diagrams.sweeps.journal import FORMAT, READABLE, VERSION, cannot_write, experiment
 from phase_diagrams.sweeps.threshold import ThresholdFit, fit_threshold, fit_threshold_intervals, sequential_level
 from phase_diagrams.sweeps.trial import Trial
 
@@ -271,7 +272,11 @@ class AdaptiveRounds:
             if not path.exists():
                 return rounds
             try:
-                content = json.loads(path.read_text(encoding="utf-8"))
+                content = parse_json(readable(path).read_text(encoding="utf-8"))
+                if not isinstance(content, dict):
+                    raise ValueError(f"it holds a {type(content).__name__}")
+            except InvalidInput:
+                raise
             except ValueError as error:
                 raise InvalidInput(
                     f"{path}: damaged ({error}); restore it, the order of the rounds is part of the sweep"
@@ -290,8 +295,8 @@ class AdaptiveRounds:
             self.folder.mkdir(exist_ok=True)
             head = {"format": FORMAT, "version": VERSION, "experiment": experiment(self.spec)}
             text = json.dumps({**head, **content}, separators=(",", ":"))
-            write_atomically(self.folder / f"{len(self.rounds) + 1:05d}.json", text.encode())
-        except OSError as error:
+            write_bytes(self.folder / f"{len(self.rounds) + 1:05d}.json", text.encode())
+        except (OSError, NotWritten) as error:
             raise cannot_write(self.folder, error) from None
         self.rounds.append(content)
 

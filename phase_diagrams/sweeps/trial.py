@@ -137,10 +137,13 @@ class Calls:
         Each in a process of its own, which never holds a truth; default: all but the toolkit's own.
     seconds : float
         Processor time of a call of an isolated solver, after which it ends as *timeout*.
+    memory : int, optional
+        Bytes that a call of an isolated solver may take; what asks for more ends as *raised*.
     """
 
     isolate: bool | None = None
     seconds: float = SECONDS_PER_CALL
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         real("seconds per call", self.seconds, above=0)
@@ -161,7 +164,7 @@ class Callers:
     calls: Calls = field(default_factory=Calls)
 
     def __post_init__(self) -> None:
-        limits = Limits(seconds=self.calls.seconds, iterations=STEPS_PER_CALL)
+        limits = Limits(seconds=self.calls.seconds, iterations=STEPS_PER_CALL, memory=self.calls.memory)
         self._executors: dict[bool, Executor] = {False: Inline(limits), True: Isolated(limits)}
 
     def of(self, solver: Subject) -> Executor:

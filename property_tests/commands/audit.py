@@ -11,7 +11,8 @@ from lrs.cli import print_json, stdout
 from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
 from lrs.core.registry import import_attribute
-from lrs.core.validate import choice, hint
+from lrs.core.run import fault_of
+from lrs.core.validate import choice, hint, real
 
 if TYPE_CHECKING:
     from property_tests.families.low_rank_sparse.privacy import Audit
@@ -82,6 +83,7 @@ def audit(
             raise InvalidInput(f"path: no path named {name!r}; {hint(name, PATHS)} or all")
     mechanism = honest if solver is None else import_attribute(solver, "solver")
     chosen = {name: MUTANTS[name] for name in names} or {solver or "server": Mutant(mechanism, cast(Any, release))}
+    real("epsilon", epsilon, above=0)
     shared: dict[str, Any] = {"epsilon": epsilon, "delta": delta, "rounds": rounds, "trials": trials, "alpha": alpha}
     audited: dict[str, Callable[[int], Audit]] = {
         name: lambda each, mutant=mutant: run(mutant.mechanism, kind=mutant.kind, seed=each, **shared)  # type: ignore[misc]
@@ -91,7 +93,14 @@ def audit(
         audited = {name: lambda each, name=name: audit_path(name, seed=each, **shared) for name in ways}  # type: ignore[misc]
     results = {}
     for name, once in audited.items():
-        results[name] = [once(each) for each in range(seed, seed + audits)]
+        try:
+            results[name] = [once(each) for each in range(seed, seed + audits)]
+        except (InvalidInput, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if solver is None:
+                raise
+            raise InvalidInput(f"solver: {solver!r} {fault_of(error)}") from None
         if not as_json:
             stdout().print(f"{name}: {_sentence(results[name])}", soft_wrap=True, markup=False, highlight=False)
     if as_json:

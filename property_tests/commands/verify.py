@@ -21,6 +21,8 @@ from lrs.commands.shared import Jobs, Json
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE
+from lrs.core.files import naming
+from lrs.core.machine import parse_size
 
 if TYPE_CHECKING:
     from lrs.core.family import Family
@@ -68,6 +70,10 @@ def verify(
     seed: Seed = 0,
     nonce: Nonce = None,
     jobs: Jobs = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory that a call may take, such as 4GB; default: a share of the machine."),
+    ] = None,
     expected: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML file of failures that are expected, each with a reason.")
     ] = None,
@@ -153,6 +159,7 @@ def verify(
                     beta=beta,
                     seed=seed,
                     jobs=jobs,
+                    memory=None if memory is None else parse_size("memory", memory),
                     ledger=book,
                     expected=accepted,
                     hunt=_intended(whose, name) if mutants and not every_claim else None,
@@ -247,17 +254,24 @@ def _trial_file(folder: Path | None, *, resumed: bool) -> Iterator[Callable[[str
     from lrs.isolation.wall import conceal
     from property_tests.verify import SCHEMA, trial_dict
 
-    conceal(folder / "trials.jsonl")  # its lines hold the nonce of the run
-    with open(folder / "trials.jsonl", "a" if resumed else "w", encoding="utf-8") as stream:
+    path = folder / "trials.jsonl"
+    conceal(path)  # its lines hold the nonce of the run
+    with naming(path):
+        stream = open(path, "a" if resumed else "w", encoding="utf-8")  # noqa: SIM115 - closed below
 
-        def of(solver: str) -> Callable[[Trial], None]:
-            def record(trial: Trial) -> None:
-                line = {"version": SCHEMA, "solver": solver, **trial_dict(trial)}
+    def of(solver: str) -> Callable[[Trial], None]:
+        def record(trial: Trial) -> None:
+            line = {"version": SCHEMA, "solver": solver, **trial_dict(trial)}
+            with naming(path):
                 stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
 
-            return record
+        return record
 
+    try:
         yield of
+    finally:
+        with naming(path):
+            stream.close()
 
 
 def _looked_at(display: Shown) -> Callable[[Progress], None]:

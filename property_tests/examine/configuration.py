@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, family_of, load_family
+from lrs.core.files import parse_json
 from lrs.core.identity import canonical, joint_digest
 from lrs.core.registry import import_attribute
 from lrs.core.validate import hint
@@ -123,8 +123,8 @@ class Configuration:
     def parse(cls, text: str) -> Configuration:
         """Inverse of `text`."""
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
+            values = parse_json(text)
+        except ValueError as error:
             raise InvalidInput(f"configuration: not JSON ({error})") from None
         return cls.from_dict(values)
 

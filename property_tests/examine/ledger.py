@@ -7,7 +7,6 @@ mark of an interrupted write: it is dropped, said so, and the file goes on from 
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
+from lrs.core.files import naming, parse_json, writable
 from lrs.core.identity import canonical, digest
 from lrs.isolation.wall import conceal
 
@@ -89,8 +89,7 @@ class Ledger:
 
     def _open(self) -> None:
         assert self.path is not None
-        if self.path.is_dir():
-            raise InvalidInput(f"ledger: {self.path} is a folder; name a file")
+        writable(self.path)
         try:
             content = self.path.read_bytes() if self.path.exists() else b""
         except OSError as error:
@@ -106,19 +105,17 @@ class Ledger:
             return
         streams.refuse_old(f"ledger: {self.path}", self.streams, "name another file; this one is left as it is")
         conceal(self.path)  # it holds the nonce of the run
-        try:
+        with naming(self.path, "ledger: "):
             self._stream = open(self.path, "ab")  # noqa: SIM115 - closed by close()
             if self.torn:
                 os.truncate(self.path, good)
-            if not lines:
-                self._write({"format": FORMAT, "version": VERSION, "streams": streams.VERSION})
-        except OSError as error:
-            raise InvalidInput(f"ledger: {self.path} cannot be written ({error.strerror or error})") from None
+        if not lines:
+            self._write({"format": FORMAT, "version": VERSION, "streams": streams.VERSION})
 
     def _read(self, number: int, raw: bytes) -> None:
         try:
             text, _, mark = raw.decode().rpartition("\t")
-            values = json.loads(text)
+            values = parse_json(text)
             line, expected = _line(self._mark, values)
             if mark != expected or line != f"{text}\t{mark}\n":
                 raise ValueError("its check digits do not match: it or the line before was altered")
@@ -145,7 +142,8 @@ class Ledger:
         if self._stream is None:
             return
         line, self._mark = _line(self._mark, values)
-        self._stream.write(line.encode())
+        with naming(self.path or "", "ledger: "):
+            self._stream.write(line.encode())
 
     def add(self, entry: Entry) -> bool:
         """Count a trial; False when it was counted before."""
@@ -162,12 +160,14 @@ class Ledger:
     def flush(self) -> None:
         """Hand what was added to the operating system."""
         if self._stream is not None:
-            self._stream.flush()
+            with naming(self.path or "", "ledger: "):
+                self._stream.flush()
 
     def close(self) -> None:
         if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+            stream, self._stream = self._stream, None
+            with naming(self.path or "", "ledger: "):
+                stream.close()
 
     def __enter__(self) -> Ledger:
         return self

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lrs.core.errors import InvalidInput
+from lrs.core.files import write_text
 from lrs.core.page import GREY, ON_EITHER, filtered, fold, page
 from property_tests.examine import statement
 from property_tests.examine.bench import Trial
@@ -370,7 +371,7 @@ def write(reports: Sequence[Report], folder: str | Path) -> Path:
     """
     folder = prepare(folder)
     file = folder / "report.html"
-    file.write_text(html(reports), encoding="utf-8")
+    write_text(file, html(reports))
     write_json(document(reports), folder)
     return file
 
@@ -378,7 +379,7 @@ def write(reports: Sequence[Report], folder: str | Path) -> Path:
 def write_json(verdicts: dict[str, Any], folder: Path) -> None:
     """Write verdicts.json."""
     text = json.dumps(_finite(verdicts), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "verdicts.json").write_text(text + "\n", encoding="utf-8")
+    write_text(folder / "verdicts.json", text + "\n")
 
 
 def prepare(folder: str | Path) -> Path:

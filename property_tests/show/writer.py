@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, reference
+from lrs.core.files import write_text
 from property_tests.examine.claim import Verdict
 from property_tests.show.report import prepare
 from property_tests.verify import Report
@@ -64,10 +65,10 @@ def write(report: Report, files: tuple[Path, Path]) -> None:
     family = "" if report.family.name == LOW_RANK_SPARSE else f'family="{reference(report.family)}"'
     also = f", {family}" if family else ""
     text = _TEST.format(solver=report.solver, name=name, expected=expected.name, family=family, also=also)
-    test.write_text(text, encoding="utf-8")
+    write_text(test, text)
     date = time.strftime("%Y-%m-%d", time.gmtime())
     blocks = [_HEAD.format(solver=report.solver, date=date, sentence=report.sentence)]
     for r in report.with_verdict(Verdict.REFUTED):
         reason = f"refuted when this file was written ({r.why or 'see lrs verify'}); say here why that is accepted"
         blocks.append(f"[[expected]]\nclaim = {_text(r.claim.name)}\nreason = {_text(reason)}\n")
-    expected.write_text("\n".join(blocks), encoding="utf-8")
+    write_text(expected, "\n".join(blocks))

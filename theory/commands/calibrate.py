@@ -11,6 +11,7 @@ from rich.table import Table
 from lrs.cli import print_json, stderr, stdout
 from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
+from lrs.core.files import writable
 from lrs.core.validate import real
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def calibrate(
     from theory.statistics import calibration as cal
     from theory.statistics.evidence import BinomialTest
 
+    if output is not None:
+        writable(output)
     if laws:
         return _measure_laws(solver, study, seed, out, force, as_json)
     real("top", top, above=0)

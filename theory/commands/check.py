@@ -18,6 +18,7 @@ from lrs.commands.shared import SIZES, Json, problem_sentence
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
+from lrs.core.files import picture
 from lrs.core.spelling import hint
 from lrs.core.validate import probability, real
 from lrs.families.low_rank_sparse.model import LRSModel
@@ -413,8 +414,8 @@ def _prove(out: Path | None, timeout: float, as_json: bool) -> int:
     from theory.theorems import available_theorems, load_theorem
 
     real("timeout", timeout, above=0, infinite=True, what="a number of seconds")
-    if out is not None and (out.suffix not in (".png", ".svg", ".pdf") or not out.parent.is_dir()):
-        raise InvalidInput(f"out: {out} is not a .png, .svg or .pdf file in an existing folder")
+    if out is not None:
+        picture(out)
     witnesses = [satisfiability(load_theorem(name), timeout=timeout) for name in available_theorems()]
     results = [prove(question, timeout=timeout) for question in catalogue()]
     if out is not None:

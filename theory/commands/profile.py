@@ -50,8 +50,8 @@ def profile(
 
     Exits with 1 when a link that stands on no assumption is broken.
     """
+    from lrs.core.files import picture
     from lrs.solver import load_solver
-    from theory.plan import picture
     from theory.profile import slack
     from theory.theorems import load_theorem
 

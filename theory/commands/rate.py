@@ -12,6 +12,7 @@ import typer
 from lrs.cli import print_json, stdout
 from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
+from lrs.core.files import picture, readable, save_figure
 from lrs.families.low_rank_sparse.problem import numeric_column
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _COUNTERS = {
     "ell",
     "l",
 }
-_PICTURES = (".png", ".svg", ".pdf")
 
 
 def register(app: typer.Typer) -> None:
@@ -77,8 +77,8 @@ def rate(
     from theory.statistics.rates import RateVerdict, certify
     from theory.statistics.trace_law import law_of
 
-    if out is not None and (out.suffix not in _PICTURES or not out.parent.is_dir()):
-        raise InvalidInput(f"out: {out} is not a .png, .svg or .pdf file in an existing folder")
+    if out is not None:
+        picture(out)
     name, errors = read_trace(trace, column)
     certificate = certify(
         errors,
@@ -124,8 +124,7 @@ def read_trace(path: Path, column: str | None = None) -> tuple[str, np.ndarray]:
     """
     import pandas as pd
 
-    if not path.is_file():
-        raise InvalidInput(f"{path}: no such file")
+    readable(path)
     try:
         df = pd.read_csv(path, skipinitialspace=True)
         if _all_numbers(df):  # no header: the first row is data
@@ -244,7 +243,4 @@ def draw(errors: np.ndarray, certificate: RateCertificate, path: Path, name: str
     )
     axes.legend(frameon=False)
     axes.grid(alpha=0.25)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InvalidInput(f"out: {path} cannot be written ({error.strerror or error})") from None
+    save_figure(figure, path, dpi=150)

@@ -16,7 +16,6 @@ rows: HOLDS, margin +0.288 (1.33 times)
 
 from __future__ import annotations
 
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ import numpy as np
 import sympy
 
 from lrs.core.errors import InvalidInput
+from lrs.core.files import parse_json
 from theory.language import symbols
 from theory.language.readers import plain, serial, typeset
 from theory.language.readers.arrays import compile_numpy
@@ -732,8 +732,8 @@ class Implies(Statement):
 def _from_json(tree: Any) -> Statement:
     if isinstance(tree, str):
         try:
-            tree = json.loads(tree)
-        except json.JSONDecodeError as error:
+            tree = parse_json(tree)
+        except ValueError as error:
             raise InvalidInput(f"json: not JSON ({error}); pass what to_json wrote") from None
     try:
         kind, name = tree["kind"], tree["name"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from theory.plan import picture, save
+from lrs.core.files import picture, save_figure
 from theory.profile.slack import Profile, Scaling
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
@@ -49,7 +49,7 @@ def draw_profile(path: str | Path, profile: Profile) -> Path:
     for part, colour in colours.items():
         axes.plot([], [], "o", color=colour, label=part)
     axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.03), ncols=len(colours))
-    return save(figure, path)
+    return save_figure(figure, path, dpi=150)
 
 
 def draw_scaling(path: str | Path, scaling: Scaling) -> Path:
@@ -81,4 +81,4 @@ def draw_scaling(path: str | Path, scaling: Scaling) -> Path:
     right.set_xlabel(f"exponent in {scaling.axis}, 95 %: ◁ left, ▷ right, ● left / right")
     right.grid(axis="x", alpha=0.3)
     figure.suptitle(f"{scaling.theorem.name}: the links against {scaling.axis}", fontsize=10)
-    return save(figure, path)
+    return save_figure(figure, path, dpi=150)

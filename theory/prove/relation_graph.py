@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrs.core.files import save_figure
 from theory.language.predicate import Statement
 from theory.prove.relations import FACTS, RelationStatus, Result
 
@@ -129,9 +130,7 @@ def draw(results: Sequence[Result], path: str | Path) -> Path:
     used = dict.fromkeys(found.nodes.values())
     handles = [Patch(facecolor=_pale(s), edgecolor=COLOURS[s], label=s.value) for s in RelationStatus if s in used]
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1.03), ncols=len(handles), frameon=False)
-    path = Path(path)
-    figure.savefig(path, dpi=130)
-    return path
+    return save_figure(figure, path, dpi=130)
 
 
 def _pale(status: RelationStatus) -> tuple[float, float, float]:

@@ -30,6 +30,7 @@ import sympy
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Success, load_family
+from lrs.core.files import parse_json, readable, writable, write_text
 from lrs.core.identity import canonical, digest
 from lrs.core.run import Executor, Subject
 from lrs.core.spelling import renamed
@@ -580,11 +581,7 @@ def write_lock(
         merged[name] = kept._replace(law=new) if law else kept._replace(calibrations=tuple(new))  # type: ignore[arg-type]
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
     document["solvers"] = {name: _entry(name, merged[name]) for name in sorted(merged)}
-    try:
-        path.write_text(_lines(document), encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written ({error.strerror or error})") from None
-    return path
+    return write_text(writable(path), _lines(document))
 
 
 def _lines(document: Any) -> str:
@@ -595,18 +592,23 @@ def _lines(document: Any) -> str:
 
 def _read(path: Path) -> dict[str, Frozen]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InvalidInput(f"{path}: no such lock file; make one with lrs calibrate") from None
+        if not path.exists():
+            raise InvalidInput(f"{path}: no such lock file; make one with lrs calibrate")
+        document = parse_json(readable(path).read_text(encoding="utf-8"))
+    except InvalidInput:
+        raise
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{path}: not a lock file of constants ({error})") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidInput(f"{path}: not a lock file of constants; make one with lrs calibrate")
-    if document.get("version") not in READABLE:
+    if not isinstance(document.get("version"), int) or document["version"] not in READABLE:
         raise InvalidInput(f"{path}: version {document.get('version')!r}, this toolkit reads up to version {VERSION}")
     measured = ("calibrations", "law") if document["version"] >= 3 else ("calibrations",)
     out = {}
-    for name, entry in dict(document.get("solvers", {})).items():
+    solvers = document.get("solvers", {})
+    if not isinstance(solvers, dict):
+        raise InvalidInput(f"{path}: not a lock file of constants; make one with lrs calibrate")
+    for name, entry in solvers.items():
         edited = InvalidInput(
             f"{path}: the constants of {name!r} were edited by hand; make them again with lrs calibrate"
         )
@@ -620,7 +622,7 @@ def _read(path: Path) -> dict[str, Frozen]:
             )
             if entry["constants"] != {c.name: c.value for c in out[name].calibrations}:
                 raise edited
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError, OverflowError):
             raise edited from None
     return out
 

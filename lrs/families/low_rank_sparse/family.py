@@ -12,11 +12,13 @@ import numpy as np
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, TOLERANCE, Criterion, Parameter, Setting, Value
 from lrs.core.run import Fault
+from lrs.core.solver import Callback, Solution
 from lrs.core.validate import probability, real
 from lrs.families.low_rank_sparse import metrics
 from lrs.families.low_rank_sparse.generate import generate
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, Problem
+from lrs.families.low_rank_sparse.scaling import solved
 from lrs.families.low_rank_sparse.spec import CovariateLaw, InstanceSpec, SparseLaw
 
 #: Largest entry of |UᵀU − I| of a U that counts as orthonormal.
@@ -206,6 +208,12 @@ class LowRankSparse:
         """A solver with the method ``for_study`` takes them (`lrs.PrivateAMHT`); others stay as they are."""
         return solver.for_study(spec, rng, **values) if hasattr(solver, "for_study") else solver
 
+    def solved(
+        self, solver: Any, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None
+    ) -> Solution[LRSModel]:
+        """Called on numbers near one (`lrs.families.low_rank_sparse.scaling`), with one factor for X and one for y."""
+        return solved(solver, problem, rng=rng, callback=callback, one_factor=True)
+
     def quantities(self, subject: Any) -> dict[str, float]:
         """The sizes and the noise; what is measured of a truth is in `theory.families.low_rank_sparse.measurement`."""
         if isinstance(subject, Instance | Problem):
@@ -269,10 +277,16 @@ class LowRankSparse:
         """Inverse of `pack`; the arrays of a problem are copies that own their memory."""
         if "problem" in packed:
             spec = None if packed["spec"] is None else InstanceSpec.from_dict(packed["spec"])
+            if not all(isinstance(part, int) for part in packed["seed"]):
+                raise InvalidInput(f"seed: expected a list of whole numbers, got {packed['seed']!r:.100}")
             return Instance(self.unpack(packed["problem"]), self.unpack(packed["truth"]), spec, tuple(packed["seed"]))
         if "offsets" not in packed:
             return LRSModel.from_arrays(packed)
         X, y, offsets = (np.array(packed[n]) for n in ("X", "y", "offsets"))
+        if isinstance(packed["feature_names"], Mapping) or not all(isinstance(n, str) for n in packed["feature_names"]):
+            raise InvalidInput(f"feature_names: expected texts, got {packed['feature_names']!r:.100}")
+        if any(n is None or isinstance(n, list | dict) for n in packed["task_names"]):
+            raise InvalidInput(f"task_names: expected texts or numbers, got {packed['task_names']!r:.100}")
         data = MultiTaskData(X, y, offsets, tuple(packed["task_names"]), tuple(packed["feature_names"]))
         start = packed.get("warm_start")
         start = None if start is None else LRSModel.from_arrays(start)

@@ -15,6 +15,7 @@ from scipy import sparse
 
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
+from lrs.core.machine import available_memory, size_words
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, Problem
 from lrs.families.low_rank_sparse.spec import InstanceSpec as InstanceSpec
@@ -127,10 +128,21 @@ def generate(spec: InstanceSpec, seed: int | Sequence[int] = 0) -> Instance:
     Returns
     -------
     Instance
+
+    Raises
+    ------
+    MemoryError
+        Before anything is drawn, with how much it would need.
     """
     key = (int(seed),) if isinstance(seed, int | np.integer) else tuple(int(s) for s in seed)
     if not key or min(key) < 0:
         raise InvalidInput(f"seed: expected a non-negative integer or several, got {seed!r}")
+    needed = 8 * (spec.t * spec.m * spec.d + 2 * spec.t * spec.d)
+    if needed > available_memory():
+        raise MemoryError(
+            f"{spec.t} tasks of {spec.m} rows and {spec.d} features are {size_words(needed)} of numbers, and "
+            f"{size_words(available_memory())} are free"
+        )
     U = draw_subspace(spec, stream(key, "U"))
     truth = LRSModel(U, draw_weights(spec, key), draw_sparse(spec, key))
     X = draw_covariates(spec, stream(key, "X"))

@@ -7,13 +7,22 @@ predictions alone.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.model import LRSModel
+
+
+def _length(a: np.ndarray, axis: int | None = None) -> Any:
+    """Euclidean norms; of numbers whose squares are beyond the largest or the smallest one too."""
+    size = np.abs(a).max(axis=axis, initial=0.0, keepdims=True)
+    if ((size == 0) | ((size > 1e-140) & (size < 1e140))).all():
+        return np.linalg.norm(a, axis=axis)
+    exponent = np.frexp(size)[1]
+    return np.ldexp(np.linalg.norm(np.ldexp(a, -exponent), axis=axis), exponent.reshape(size.shape).max(axis=axis))
 
 
 class Comparison:
@@ -54,14 +63,14 @@ class Comparison:
     def theta_error(self) -> float:
         """`theta_error` of the two."""
         difference, target = self._theta
-        return float(np.linalg.norm(difference)) / (float(np.linalg.norm(target)) or 1.0)
+        return float(_length(difference)) / (float(_length(target)) or 1.0)
 
     @cached_property
     def task_errors(self) -> Float[np.ndarray, " t"]:
         """`task_errors` of the two."""
         difference, target = self._theta
-        scale = np.linalg.norm(target, axis=1)
-        return np.linalg.norm(difference, axis=1) / np.where(scale > 0, scale, 1.0)
+        scale = _length(target, 1)
+        return _length(difference, 1) / np.where(scale > 0, scale, 1.0)
 
     def tasks_recovered(self, tolerance: float = 1e-6) -> float:
         """`tasks_recovered` of the two."""
@@ -154,13 +163,17 @@ def false_support(model: LRSModel, truth: LRSModel) -> int:
 
 def explained_variance(y: Float[np.ndarray, " n"], predicted: Float[np.ndarray, " n"]) -> float:
     """1 − Σ(y − ŷ)² / Σ(y − ȳ)² over all rows of all tasks; 1 is perfect, 0 no better than the mean (NaN if y is constant)."""
+    exponent = np.frexp(np.abs(y).max(initial=0.0))[1]  # so that no square leaves the range of the numbers
+    y, predicted = np.ldexp(y, -exponent), np.ldexp(predicted, -exponent)
     total = float(np.sum((y - y.mean()) ** 2))
     return 1.0 - float(np.sum((y - predicted) ** 2)) / total if total > 0 else float("nan")
 
 
 def rmse(y: Float[np.ndarray, " n"], predicted: Float[np.ndarray, " n"]) -> float:
     """Root mean squared error of the predictions, √(mean (y − ŷ)²), in the units of y."""
-    return float(np.sqrt(np.mean((y - predicted) ** 2)))
+    difference = y - predicted
+    exponent = np.frexp(np.abs(difference).max(initial=0.0))[1]
+    return float(np.ldexp(np.sqrt(np.mean(np.ldexp(difference, -exponent) ** 2)), exponent))
 
 
 def summary(model: LRSModel, truth: LRSModel) -> dict[str, float]:

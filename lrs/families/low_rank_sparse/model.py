@@ -13,6 +13,7 @@ from scipy import sparse
 
 from lrs.core import archive
 from lrs.core.errors import InvalidInput, NotFinite, WrongShape
+from lrs.core.validate import flat, floats
 
 
 class TaskParameters(NamedTuple):
@@ -67,8 +68,11 @@ class LRSModel:
     considered: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        U, W = np.asarray(self.U, dtype=np.float64), np.asarray(self.W, dtype=np.float64)
-        B = sparse.csr_array(self.B, dtype=np.float64)
+        U, W = floats("U", self.U), floats("W", self.W)
+        try:
+            B = sparse.csr_array(self.B, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise WrongShape(f"B: expected a sparse or dense array of numbers ({error})") from None
         if U.ndim != 2 or W.ndim != 2 or U.shape[1] != W.shape[1]:
             raise WrongShape(f"U, W: expected shapes (d, r) and (t, r), got {U.shape} and {W.shape}")
         if B.shape != (W.shape[0], U.shape[0]):
@@ -108,10 +112,10 @@ class LRSModel:
 
     def predict(self, X: Any, tasks: Any) -> Float[np.ndarray, " n"]:
         """⟨x, θ⁽ⁱ⁾⟩ for every row of ``X`` (n, d); ``tasks`` is the task index of each row, or one index for all."""
-        X = np.asarray(X, dtype=np.float64)
+        X = floats("X", X)
         if X.ndim != 2 or X.shape[1] != self.d:
             raise InvalidInput(f"X: expected shape (n, d = {self.d}), got {X.shape}")
-        tasks = np.asarray(tasks)
+        tasks = flat("tasks", tasks)
         if not np.issubdtype(tasks.dtype, np.integer) or tasks.ndim > 1:
             raise InvalidInput("tasks: expected one task index, or one per row of X (names are resolved by task_index)")
         index: Int[np.ndarray, " n"] = np.broadcast_to(tasks, len(X)) if tasks.ndim == 0 else tasks
@@ -184,12 +188,14 @@ class LRSModel:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], prefix: str = "", **names: Any) -> LRSModel:
         """Inverse of `to_arrays`."""
-        U, W = arrays[f"{prefix}U"], arrays[f"{prefix}W"]
+        U, W = floats("U", arrays[f"{prefix}U"]), floats("W", arrays[f"{prefix}W"])
+        if U.ndim != 2 or W.ndim != 2:
+            raise WrongShape(f"U, W: expected shapes (d, r) and (t, r), got {U.shape} and {W.shape}")
         data, indices, indptr = (arrays[f"{prefix}B_{part}"] for part in ("data", "indices", "indptr"))
         try:
             B = sparse.csr_array((data, indices, indptr), shape=(W.shape[0], U.shape[0]))
             B.check_format(full_check=True)
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, TypeError, OverflowError) as error:
             raise WrongShape(f"B: damaged sparse part ({error})") from None
         return cls(U, W, B, **names)
 
@@ -213,12 +219,20 @@ class LRSModel:
             When the file is truncated, not a model, or of another version.
         """
         header, arrays = archive.read(path, "model", required=("U", "W", "B_data", "B_indices", "B_indptr"))
-        return cls.from_arrays(
-            arrays,
-            task_names=tuple(header.get("task_names", ())),
-            feature_names=tuple(header.get("feature_names", ())),
-            considered=tuple(header.get("considered", ())),
-        )
+        try:
+            tasks, features = archive.names(header, "task_names"), archive.names(header, "feature_names")
+            considered = header.get("considered", ())
+            if not isinstance(considered, list | tuple) or not all(isinstance(row, dict) for row in considered):
+                raise InvalidInput("considered: expected a list of what was tried")
+            model = cls.from_arrays(arrays, task_names=tasks, feature_names=features, considered=tuple(considered))
+        except InvalidInput as error:
+            raise InvalidInput(f"{path}: {error}; write the file again") from None
+        for name, count in (("task_names", model.t), ("feature_names", model.d)):
+            if len(getattr(model, name)) not in (0, count):
+                raise InvalidInput(
+                    f"{path}: {name}: {len(getattr(model, name))} names, expected {count}; write the file again"
+                )
+        return model
 
     def __repr__(self) -> str:
         return f"LRSModel(t={self.t}, d={self.d}, r={self.rank}, nnz(B)={self.B.nnz})"

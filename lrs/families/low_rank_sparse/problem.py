@@ -19,7 +19,7 @@ from lrs.core import archive
 from lrs.core.errors import InvalidInput
 from lrs.core.face import face
 from lrs.core.family import LOW_RANK_SPARSE, load_family
-from lrs.core.validate import finite, integer, real
+from lrs.core.validate import finite, flat, floats, integer, real
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.spec import InstanceSpec
 
@@ -35,14 +35,7 @@ def _frozen(a: np.ndarray) -> np.ndarray:
 
 
 def _float_array(name: str, value: Any, ndim: int) -> np.ndarray:
-    if np.iscomplexobj(value):
-        raise InvalidInput(f"{name}: complex numbers are not supported, pass the real part")
-    try:
-        a = np.ascontiguousarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"{name}: expected numbers, got {type(value).__name__} that does not convert: {error}"
-        ) from None
+    a = floats(name, value)
     if a.ndim != ndim:
         raise InvalidInput(f"{name}: expected {ndim} dimension(s), got shape {a.shape}")
     return a
@@ -53,8 +46,11 @@ def numeric_column(df: pd.DataFrame, column: str, role: str) -> Float[np.ndarray
     if df[column].dtype.kind not in "biuf":
         import pandas as pd
 
-        bad = df[column].notna() & pd.to_numeric(df[column], errors="coerce").isna()
-        shown = f"it holds {df[column][bad].iloc[0]!r}" if bad.any() else f"dtype {df[column].dtype}"
+        try:
+            bad = df[column].notna() & pd.to_numeric(df[column], errors="coerce").isna()
+        except (OverflowError, TypeError, ValueError):  # integers beyond the largest number, lists, …
+            bad = pd.Series(False, index=df.index)
+        shown = f"it holds {df[column][bad].iloc[0]!r:.60}" if bad.any() else f"dtype {df[column].dtype}"
         raise InvalidInput(f"{role}: column {column!r} is not numeric ({shown}); encode it as numbers or leave it out")
     values = df[column].to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isfinite(values).all():
@@ -98,7 +94,7 @@ class MultiTaskData:
 
     def __post_init__(self) -> None:
         X, y = _float_array("X", self.X, 2), _float_array("y", self.y, 1)
-        offsets = np.ascontiguousarray(self.offsets)
+        offsets = np.ascontiguousarray(flat("offsets", self.offsets))
         if offsets.ndim != 1 or len(offsets) < 2 or not np.issubdtype(offsets.dtype, np.integer):
             raise InvalidInput(f"offsets: expected t + 1 ≥ 2 integers, got shape {offsets.shape} of {offsets.dtype}")
         offsets = offsets.astype(np.int64, copy=False)
@@ -137,6 +133,8 @@ class MultiTaskData:
         Lists may be ragged: ``X[i]`` of shape (m_i, d) and ``y[i]`` of shape (m_i,).
         """
         if isinstance(X, list | tuple):
+            if not isinstance(y, list | tuple) and not (isinstance(y, np.ndarray) and y.ndim):
+                raise InvalidInput(f"y: expected one array per task, got {type(y).__name__}")
             if len(X) != len(y):
                 raise InvalidInput(f"y: {len(y)} tasks, but X has {len(X)}")
             if not X:
@@ -162,7 +160,7 @@ class MultiTaskData:
     def from_groups(cls, X: Any, y: Any, groups: Any, **names: Any) -> MultiTaskData:
         """From flat rows with a task label each; tasks are ordered by label, rows keep their order within a task."""
         X, y = _float_array("X", X, 2), _float_array("y", y, 1)
-        groups = np.asarray(groups)
+        groups = flat("groups", groups)
         if groups.ndim != 1 or len(groups) != len(X):
             raise InvalidInput(f"groups: expected one label per row, shape ({len(X)},), got {groups.shape}")
         if len(X) == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -147,14 +148,21 @@ def test_a_broken_plug_in_is_reported_and_left_out(broken: str, message: str, ru
     assert "half" not in run("--help").out
 
 
-def test_exit_codes(run: Callable, plugins: Callable):
+def test_exit_codes(run: Callable, plugins: Callable, monkeypatch: pytest.MonkeyPatch):
     plugins("exits", "interrupted", "reads", "bug")
     assert run("leave", "0").code == 0
     assert run("leave", "1").code == 1
     assert run("stop") == (130, "", "lrs: error: interrupted\n")
     assert run("cat", "absent.txt") == (2, "", "lrs: error: absent.txt: No such file or directory\n")
-    with pytest.raises(ZeroDivisionError):  # a bug is no bad input: it keeps its traceback
-        run("fail")
+    code, out, err = run("fail")  # a bug is no bad input, and not what a refuted claim ends with
+    assert (code, out) == (70, "")
+    assert re.fullmatch(
+        r"lrs: crash: this is a fault of the toolkit, not of yours \(ZeroDivisionError: a bug, plugins_\d+.py line \d+\); "
+        r"LRS_TRACEBACK=1 shows more\n",
+        err,
+    )
+    monkeypatch.setenv("LRS_TRACEBACK", "1")
+    assert 'raise ZeroDivisionError("a bug")' in run("fail").err
 
 
 def test_a_closed_pipe_ends_quietly(instance_file: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_type_hints
@@ -31,6 +32,25 @@ def diverging(problem, *, rng, callback=None):
 
 def raising(problem, *, rng, callback=None):
     raise np.linalg.LinAlgError("SVD did not converge")
+
+def leaving(problem, *, rng, callback=None):
+    raise SystemExit(0)
+
+def interrupting(problem, *, rng, callback=None):
+    raise KeyboardInterrupt
+
+def hungry(problem, *, rng, callback=None):
+    np.ones((1 << 31,))
+
+def dying(problem, *, rng, callback=None):
+    import os
+    os._exit(3)
+
+def worded(problem, *, rng, callback=None):
+    return replace(AMHT()(problem, rng=rng), status="converged")
+
+def endless(problem, *, rng, callback=None):
+    return replace(AMHT()(problem, rng=rng), iterations=float("inf"))
 
 def forgetful(problem, *, rng, callback=None):
     d, r = problem.d, problem.rank
@@ -229,17 +249,37 @@ def test_a_diverged_run_exits_with_1_and_writes_no_model(run: Callable, instance
     assert not Path("m.npz").exists()
 
 
-def test_a_solver_that_raises_exits_with_1_and_its_traceback(run: Callable, instance_file: Path, solvers: Callable):
-    result = run("solve", instance_file, "--solver", solvers("raising"))
-    assert (result.code, result.out) == (1, "")
-    assert "in raising" in result.err
-    assert result.err.splitlines()[-1].endswith("raised LinAlgError: SVD did not converge")
+@pytest.mark.parametrize(
+    ("solver", "message"),
+    [
+        ("raising", r"raises an exception: LinAlgError: SVD did not converge \(mine_\d+.py, line 11\)"),
+        ("leaving", r"raises an exception: SystemExit: 0 \(mine_\d+.py, line \d+\)"),
+        ("interrupting", r"raises an exception: KeyboardInterrupt \(mine_\d+.py, line \d+\)"),
+        ("hungry", "takes more memory than a call may: Unable to allocate 16.0 GiB .*"),
+        ("dying", "kills its process: exit code 3 in a call"),
+        (
+            "forgetful",
+            r"returns parameters of the wrong shape: .*, expected \(d, r\) = \(8, 1\) and \(t, r\) = \(30, 1\)",
+        ),
+        ("worded", "does not return an lrs.Solution: its status is 'converged', expected an lrs.Status"),
+        ("endless", "does not return an lrs.Solution: iterations or residual are no numbers .*"),
+    ],
+)
+def test_a_solver_that_does_not_answer_is_named(
+    solver: str, message: str, run: Callable, instance_file: Path, solvers: Callable
+):
+    name = solvers(solver)
+    result = run("solve", instance_file, "--solver", name, "--memory", "500MB", "-o", "m.npz")
+    assert (result.code, result.out) == (2, "")
+    assert re.fullmatch(f"lrs: error: solver: '{name}' {message}\n", result.err)
+    assert not Path("m.npz").exists()
 
 
-def test_a_solver_that_answers_another_question_exits_with_1(run: Callable, instance_file: Path, solvers: Callable):
-    result = run("solve", instance_file, "--solver", solvers("forgetful"))
-    assert result.code == 1
-    assert "returned a model of 1 tasks and 8 features for 30 tasks and 8 features" in result.err
+@pytest.mark.parametrize("size", ["much", "0MB", "4", "-4GB", "1e400GB", ""])
+def test_the_limit_of_memory_is_a_size(size: str, run: Callable, instance_file: Path):
+    result = run("solve", instance_file, "--memory", size)
+    assert result.code == 2
+    assert "memory: expected a size of at least 50 MB such as 500MB or 4GB" in result.err
 
 
 def test_a_model_file_carries_names_even_if_the_solver_does_not(run: Callable, csv_file: Path, solvers: Callable):

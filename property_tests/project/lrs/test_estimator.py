@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,6 +112,47 @@ def test_grid_search_with_routed_groups(rows: tuple):
         search.fit(X, y, groups=groups)
     assert search.best_params_ == {"rank": 1, "sparsity": 1}
     assert search.best_score_ > 0.99
+
+
+def test_a_search_without_routing_says_that_it_fits_one_task(rows: tuple):
+    X, y, groups = rows
+    search = GridSearchCV(LRSRegressor(), {"rank": [0, 1]}, cv=KFold(3))
+    with pytest.warns(UserWarning, match="fit without groups: all rows are one task.*enable_metadata_routing=True"):
+        search.fit(X, y, groups=groups)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LRSRegressor().fit(X, y)  # who calls fit knows what it was given
+
+
+def test_predictions_without_groups_say_that_they_are_of_the_mean_task(rows: tuple):
+    X, y, groups = rows
+    fitted = LRSRegressor().fit(X, y, groups=groups)
+    with pytest.warns(UserWarning, match="predicted with the mean of all 30 tasks; pass groups"):
+        fitted.predict(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LRSRegressor().fit(X, y).predict(X)
+
+
+def test_labels_of_another_type_are_refused_and_not_pooled(rows: tuple):
+    X, y, groups = rows
+    numbers = np.unique(groups, return_inverse=True)[1]
+    fitted = LRSRegressor().fit(X, y, groups=numbers)
+    for strange in (numbers.astype(str), numbers.astype(str).astype(object)):
+        with pytest.raises(InvalidInput, match="groups: labels are text, and fit saw numbers such as"):
+            fitted.predict(X, groups=strange)
+    with pytest.raises(InvalidInput, match="groups: labels are numbers, and fit saw text such as"):
+        LRSRegressor().fit(X, y, groups=groups).predict(X, groups=numbers)
+    for same in (numbers.astype(float), numbers.astype(object), numbers.astype(np.int8)):
+        assert np.array_equal(fitted.predict(X, groups=same), fitted.predict(X, groups=numbers))
+
+
+def test_the_names_of_features_reach_the_model(rows: tuple):
+    X, y, groups = rows
+    frame = pd.DataFrame(X).add_prefix("feature ")
+    assert LRSRegressor().fit(frame, y, groups=groups).model_.feature_names == tuple(frame.columns)
+    named = LRSRegressor(fit_intercept=True).fit(frame, y, groups=groups).model_.feature_names
+    assert named == (*frame.columns, "intercept")
 
 
 def test_pipelines_and_frames(rows: tuple):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -65,8 +67,13 @@ def killed_once(problem: Problem, *, rng: np.random.Generator, callback=None) ->
     return every_outcome(problem, rng=rng, callback=callback)
 
 
+_calls = itertools.count(1)
+
+
 def slow(problem: Problem, *, rng: np.random.Generator, callback=None) -> Solution:
-    """Takes about 5 ms of computing, then draws lots."""
+    """Takes about 5 ms of computing, then draws lots; held for ever after so many calls, so that a run cannot end by itself."""
+    if next(_calls) > int(os.environ.get("SWEEP_TEST_HOLD", "1000000")):
+        threading.Event().wait()
     start = time.perf_counter()
     while time.perf_counter() - start < 0.005:
         pass

@@ -36,8 +36,10 @@ def lines(folder: Path) -> int:
     return sum(max(path.read_bytes().count(b"\n") - 1, 0) for path in journal.shards(folder))
 
 
-def start(folder: Path, *options: str) -> subprocess.Popen:
+def start(folder: Path, *options: str, rows: int = 1000) -> subprocess.Popen:
+    """The command, whose two workers together stop for ever after so many rows and one or two more."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    environment["SWEEP_TEST_HOLD"] = str(rows // 2 + 1)
     command = [
         sys.executable,
         "-c",
@@ -52,7 +54,8 @@ def start(folder: Path, *options: str) -> subprocess.Popen:
 
 def kill_after(folder: Path, rows: int, *options: str) -> bool:
     """Start or resume, and kill once that many more rows are recorded; false when it came to its end before."""
-    process, target = start(folder, *options), lines(folder) + rows
+    target = lines(folder) + rows
+    process = start(folder, *options, rows=rows)
     while process.poll() is None and lines(folder) < target:
         try:
             process.wait(0.005)
@@ -117,7 +120,7 @@ def test_dask_with_workers_killed(tmp_path, uninterrupted):
 
 
 def test_ctrl_c_stops_at_once_and_can_be_resumed(tmp_path, uninterrupted):
-    process = start(tmp_path / "s")
+    process = start(tmp_path / "s", rows=30)
     while lines(tmp_path / "s") < 30:
         assert process.poll() is None
         try:

@@ -88,5 +88,5 @@ def test_a_corrupted_ledger_is_refused_and_kept(written, damage):
 def test_a_folder_or_a_missing_folder_is_bad_input(tmp_path):
     with pytest.raises(InvalidInput, match="is a folder"):
         Ledger(tmp_path)
-    with pytest.raises(InvalidInput, match="cannot be written"):
+    with pytest.raises(InvalidInput, match="does not exist; create it first"):
         Ledger(tmp_path / "missing" / "ledger")

@@ -199,7 +199,7 @@ def test_a_theorem_is_shown_as_text_latex_and_json(capsys: Capture) -> None:
         (("show", "robust-pac"), "did you mean 'robust-pca'?"),
         (("draw",), "action: expected show or prove, got 'draw'"),
         (("prove", "--timeout", "0"), "timeout: expected a positive number"),
-        (("prove", "-o", "graph.txt"), "is not a .png, .svg or .pdf file"),
+        (("prove", "-o", "graph.txt"), "is not a picture; name a .png, .svg or .pdf file"),
     ],
 )
 def test_bad_requests_for_theorems(capsys: Capture, arguments: tuple[str, ...], message: str) -> None:

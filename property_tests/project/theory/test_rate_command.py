@@ -109,7 +109,7 @@ def test_column_is_chosen(write, capsys):
         ("error\n1\n2\n3\n4\n", [], "the error does not decrease"),
         ("error\n1\n.5\nbad\n.1\n", [], "column 'error' is not numeric"),
         ("error\n1\n.5\n.2\n.1\n", ["--column", "loss"], "no column 'loss'; there are error"),
-        ("error\n1\n.5\n.2\n.1\n", ["-o", "figure.txt"], "figure.txt is not a .png, .svg or .pdf file"),
+        ("error\n1\n.5\n.2\n.1\n", ["-o", "figure.txt"], "figure.txt is not a picture; name a .png, .svg or .pdf file"),
         ("", [], "not a CSV file"),
     ],
 )

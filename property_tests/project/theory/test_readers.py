@@ -282,11 +282,11 @@ def sweep_ratio() -> float:
     p.margin({n: v[:10] for n, v in values.items()})
     best = [math.inf, math.inf]
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()  # of this process: other ones do not count
         bare = np.log(m_ * t_) - np.log(1.5 * k_ * d_ * r_**4)
-        middle = time.perf_counter()
+        middle = time.process_time()
         found = p.margin(values)
-        best = [min(best[0], middle - start), min(best[1], time.perf_counter() - middle)]
+        best = [min(best[0], middle - start), min(best[1], time.process_time() - middle)]
     assert np.allclose(found, bare)
     return best[1] / best[0]
 
