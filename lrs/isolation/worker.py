@@ -164,8 +164,8 @@ class Worker:
         try:
             self.family = load_family(family)
             self.solver = subject.load()
+            check_family_of(self.solver, self.family.name, spec or "")  # first: another family has other words
             traits = traits_of(self.solver, self.family)
-            check_family_of(self.solver, self.family.name, spec or "")
             return {
                 "kind": "loaded",
                 "traits": traits.to_dict(),

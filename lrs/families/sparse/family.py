@@ -46,7 +46,7 @@ class Sparse(PlainFamily):
     }
     limits: ClassVar[Mapping[str, str]] = {
         "counting limit": "theory.families.sparse.limits:counting_rows",
-        "ell-one": "theory.families.sparse.limits:ell_one_rows",
+        "ell-one": "theory.yardsticks:ell_one",
         "asymptotic": "theory.families.sparse.limits:asymptotic_rows",
     }
     regions: ClassVar[str] = "property_tests.families.sparse.region:region_for"

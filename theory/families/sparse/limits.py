@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from lrs.core.validate import numbers
-from theory import yardsticks
 from theory.families.low_rank_sparse.limits import donoho_tanner_rows
 
 
@@ -15,12 +14,6 @@ def counting_rows(*, d: Any, k: Any) -> Any:
     """k + 1 rows; nothing works with fewer"""
     k, d = numbers("k", k, zero_allowed=True), numbers("d", d, zero_allowed=False)
     return np.minimum(np.where(k > 0, k + 1, 0), d)[()]
-
-
-def ell_one_rows(*, d: Any, k: Any) -> Any:
-    """ℓ₁ minimisation: half of all b are found (exact law)"""
-    d, k = np.broadcast_arrays(numbers("d", d, zero_allowed=False), numbers("k", k, zero_allowed=True))
-    return yardsticks.l1_known_u(d=d, r=np.zeros(d.shape), k=k)[()]
 
 
 def asymptotic_rows(*, d: Any, k: Any) -> Any:
