@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from lrs.families.sketch.family import GROWTH
 from lrs.families.sketch.problem import NAME
 from property_tests.examine.claim import AtLeast, Claim, Context, OnAverage, Outcome, register
 from property_tests.examine.configuration import Configuration
-from property_tests.families.sketch.region import Tall, ladder
+from property_tests.families.sketch.region import ladder
 from theory.families.sketch.theorem import SOURCE
 
 #: ‖x′ − x*‖₂ in units of ε ‖Ax* − b‖ ‖A⁺‖.
@@ -29,9 +30,10 @@ class Median(OnAverage):
         return "in the median of every cell"
 
 
-def drawn(region: Tall) -> st.SearchStrategy[Configuration]:
+def drawn(region: Any) -> st.SearchStrategy[Configuration]:
     """Small problems of all kinds."""
-    return region.draw()
+    found: st.SearchStrategy[Configuration] = region.draw()
+    return found
 
 
 def entrywise(context: Context) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from lrs.families.sparse.problem import NAME, SparseSpec
 from property_tests.examine.claim import AtLeast, Claim, Context, Outcome, register
 from property_tests.examine.configuration import Configuration, Region
 from property_tests.examine.law import Exactly
-from property_tests.families.sparse.region import Rows, ladder
+from property_tests.families.sparse.region import ladder
 from theory.families.sparse.evolution import trajectory
 from theory.families.sparse.theorems import CROFTON, EVOLUTION, GREEDY
 from theory.statistics.exact_laws import EllOne
@@ -27,14 +28,16 @@ def of(d: int, k: int, m: int, noise: float = 0.0) -> Configuration:
     return Configuration(family=NAME, spec=SparseSpec(d=d, k=k, m=m, noise=noise))
 
 
-def inside(region: Rows) -> st.SearchStrategy[Configuration]:
+def inside(region: Any) -> st.SearchStrategy[Configuration]:
     """Small problems without noise."""
-    return region.draw()
+    found: st.SearchStrategy[Configuration] = region.draw()
+    return found
 
 
-def noisy(region: Rows) -> st.SearchStrategy[Configuration]:
+def noisy(region: Any) -> st.SearchStrategy[Configuration]:
     """Small problems with noise."""
-    return region.draw(noise=True)
+    found: st.SearchStrategy[Configuration] = region.draw(noise=True)
+    return found
 
 
 def around_the_centre(region: Region) -> st.SearchStrategy[Configuration]:
@@ -86,7 +89,6 @@ def explained_by_noise(context: Context) -> Outcome:
     return Outcome.below("error", error, NOISE * spec.noise * np.sqrt(spec.k * np.log(spec.d) / spec.m))
 
 
-_FAMILY = {"families": (NAME,)}
 register(
     Claim(
         name="recovery/exact",
@@ -98,7 +100,7 @@ register(
         check=lambda context: context.recovered(),
         theorems=("omp-rows",),
         traits=("exact",),
-        **_FAMILY,
+        families=(NAME,),
     )
 )
 register(
@@ -112,7 +114,7 @@ register(
         theorems=("ell-one-law",),
         traits=("ell_one",),
         inside=False,
-        **_FAMILY,
+        families=(NAME,),
     )
 )
 register(
@@ -130,7 +132,7 @@ register(
         traits=("state_evolution", "trace"),
         inside=False,
         calls=RUNS,
-        **_FAMILY,
+        families=(NAME,),
     )
 )
 register(
@@ -142,6 +144,6 @@ register(
         configurations=noisy,
         check=explained_by_noise,
         traits=("noise",),
-        **_FAMILY,
+        families=(NAME,),
     )
 )

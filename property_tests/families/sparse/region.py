@@ -57,7 +57,7 @@ class Rows:
         return st.builds(configuration, st.integers(*d), share, more, levels)
 
 
-def ladder(region: Rows, budget: str) -> Sequence[Cell]:
+def ladder(region: Any, budget: str) -> Sequence[Cell]:
     """Cells of larger dimension."""
     return [Cell(name, region.draw(d)) for name, (least, d) in CELLS.items() if least == "quick" or budget != "quick"]
 

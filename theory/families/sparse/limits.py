@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lrs.core.validate import numbers
-from theory.families.low_rank_sparse.limits import donoho_tanner_rows
+from theory.families.low_rank_sparse.limits import weak_threshold
 
 
 def counting_rows(*, d: Any, k: Any) -> Any:
@@ -19,4 +19,4 @@ def counting_rows(*, d: Any, k: Any) -> Any:
 def asymptotic_rows(*, d: Any, k: Any) -> Any:
     """ℓ₁ minimisation: weak threshold of Donoho and Tanner, d → ∞"""
     d, k = np.broadcast_arrays(numbers("d", d, zero_allowed=False), numbers("k", k, zero_allowed=True))
-    return donoho_tanner_rows(d=d, r=0, k=np.minimum(k, d))
+    return weak_threshold(d, np.minimum(k, d))[()]
