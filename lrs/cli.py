@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from lrs.core import spelling
 from lrs.core.errors import InvalidInput
 from lrs.core.registry import Registry, distribution
 
@@ -128,8 +129,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         Default: those of the process.
     """
     try:
-        given = list(sys.argv[1:] if arguments is None else arguments)
-        code = build_app()(args=given or ["--help"], prog_name="lrs", standalone_mode=False)
+        code = _call(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer turns the exception into this code
             raise KeyboardInterrupt
@@ -156,6 +156,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         report("error", error.format_message().rstrip(".") + hint, "bold red")
         return 2
+
+
+def _call(words: list[str]) -> Any:
+    """The command, with the words of the first edition understood."""
+    words, hint = spelling.verb(words)
+    app = build_app()
+    while True:
+        if hint is not None:
+            report("note", hint, "yellow")
+        try:
+            return app(args=words, prog_name="lrs", standalone_mode=False)
+        except Exception as error:  # click's NoSuchOption, of whichever copy of click: nothing has been done yet
+            path = getattr(getattr(error, "ctx", None), "command_path", "").removeprefix("lrs ")
+            newer = spelling.option(words, path, getattr(error, "option_name", ""))
+            if newer is None:
+                raise
+            words, hint = newer
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import pkgutil
 import platform
 import shlex
 import sys
@@ -22,14 +23,18 @@ from typing import Any
 
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
+from lrs.core.face import face
 from lrs.core.family import LOW_RANK_SPARSE, Family, Success, load_family, reference
 from lrs.core.run import Fault, Subject
+from lrs.core.spelling import renamed
 from lrs.core.validate import hint
 from property_tests.examine import statement
 from property_tests.examine.bench import Bench, Trial, default_jobs
-from property_tests.examine.claim import DEFAULT, Claim, Verdict, claims, quantifier_of
+from property_tests.examine.claim import DEFAULT, Claim, Verdict, quantifier_of
+from property_tests.examine.claim import claims as available_claims
 from property_tests.examine.configuration import Configuration, Region, check_region, region_of
 from property_tests.examine.engine import Budget, Interrupted, Progress, Result, budget_of, examine, with_requirements
+from property_tests.examine.forecast import Forecast, forecast
 from property_tests.examine.ledger import Ledger
 from theory.theorems import available_theorems, load_theorem, theorem_of
 
@@ -300,6 +305,19 @@ class Report:
         return "\n".join(lines)
 
     # ------------------------------------------------------------------ writing
+    def __repr__(self) -> str:
+        return f"Report({self.sentence})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (r.verdict.value, r.claim.name, r.tally.trials if r.tally else "", r.why) for r in self.in_order() if r.ran
+        ]
+        return face(self.sentence, rows, ("verdict", "claim", "trials", ""), self.range)
+
+    def plot(self) -> Any:
+        """The share of trials in which every claim was kept, with intervals, as a figure of matplotlib."""
+        return pkgutil.resolve_name("property_tests.show.picture:kept")(self)  # it imports this
+
     def replay_command(self, trial: Trial) -> str:
         """A line that runs this very trial again."""
         return _replay_command(self.solver, trial, self.theorem, self.family)
@@ -428,7 +446,7 @@ def _replay_command(solver: str, trial: Trial, theorem: str | None, family: Fami
         options += ["--family", reference(family)]
     if theorem is not None:  # it decides the region
         options += ["--theorem", theorem]
-    return shlex.join(["lrs", "verify", *options, "--replay", replay])
+    return shlex.join(["lrs", "verify", *options, "--trial", replay])
 
 
 def trial_dict(t: Trial) -> dict[str, Any]:
@@ -490,15 +508,49 @@ def family_for(family: str | Family | None, theorem: str | None) -> Family:
     return chosen
 
 
+def _run_of(claims: str | Sequence[Claim], theorem: str | None, whose: Family) -> list[Claim]:
+    """The claims that are asked for and those that they rest on."""
+    manifest = available_claims(family=whose)
+    if isinstance(claims, str):
+        chosen = available_claims(claims, theorem=theorem, family=whose)
+    else:
+        chosen = tuple(claims)
+        for c in chosen:
+            c.check_family(whose)
+    known = {c.name for c in manifest}
+    return with_requirements(chosen, [*manifest, *(c for c in chosen if c.name not in known)])
+
+
+def foretell(
+    solver: Any,
+    *,
+    family: str | Family | None = None,
+    budget: str | Budget = "quick",
+    claims: str | Sequence[Claim] = "*",
+    theorem: str | None = None,
+    alpha: float = 1e-6,
+    beta: float = 1e-3,
+    seed: int = 0,
+) -> Forecast:
+    """What `check_solver` of the same arguments would try and cost, from one timed trial of every claim and cell."""
+    whose = family_for(family, theorem)
+    run, plan = _run_of(claims, theorem, whose), budget_of(budget)
+    with Bench(Subject.of(solver), plan.limits, 1, whose) as bench:
+        where = region_of(bench, theorem)
+        rates: dict[str, Any] = {"alpha": alpha, "beta": beta, "seed": seed, "nonce": streams.new_nonce()}
+        return forecast(bench, run, region=where, budget=plan, **rates)
+
+
+@renamed(claims_matching="claims", drawn_from="draw")
 def check_solver(
     solver: Any,
     *,
     family: str | Family | None = None,
     budget: str | Budget = "quick",
-    claims_matching: str | Sequence[Claim] = "*",
+    claims: str | Sequence[Claim] = "*",
     theorem: str | None = None,
     region: Region | None = None,
-    drawn_from: Region | None = None,
+    draw: Region | None = None,
     alpha: float = 1e-6,
     beta: float = 1e-3,
     seed: int = 0,
@@ -521,14 +573,14 @@ def check_solver(
         Whose problems it solves: a registered name, ``module:attr``, or a family; default: the theorem's, or
         ``"low-rank-sparse"``.
     budget : {"quick", "standard", "exhaustive"} or Budget
-    claims_matching : str or sequence of Claim
+    claims : str or sequence of Claim
         Globs over names, separated by commas. The claims that those rest on are added.
     theorem : str, optional
         Only what this theorem promises.
     region : Region, optional
         Where the solver is held to it; default: the theorem's, or the one that the solver carries (its attribute
         ``region``), or the practical one.
-    drawn_from : Region, optional
+    draw : Region, optional
         Where problems are drawn instead; those outside ``region`` are shown and judge nobody.
     alpha, beta : float
         Bounds, for all claims of the run together, on the probability of a false REFUTED and of a false CONFIRMED.
@@ -561,15 +613,7 @@ def check_solver(
     """
     nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)
     whose = family_for(family, theorem)
-    manifest = claims(family=whose)
-    if isinstance(claims_matching, str):
-        chosen = claims(claims_matching, theorem=theorem, family=whose)
-    else:
-        chosen = tuple(claims_matching)
-        for c in chosen:
-            c.check_family(whose)
-    known = {c.name for c in manifest}
-    run = with_requirements(chosen, [*manifest, *(c for c in chosen if c.name not in known)])
+    run = _run_of(claims, theorem, whose)
     plan = budget_of(budget)
     if hunt is not None:
         # Who is known to be broken needs no small witness, and failing calls are the slow ones.
@@ -581,13 +625,15 @@ def check_solver(
         if not any(e.matches(c.name, subject.name) for c in run):
             raise InvalidInput(f"expected: no claim of this run matches {e.claim!r}; `lrs claims` lists them")
     held = None if region is None else check_region(region, whose)
-    source = None if drawn_from is None else check_region(drawn_from, whose)
+    source = None if draw is None else check_region(draw, whose)
     workers = default_jobs() if jobs is None else jobs
     start = time.perf_counter()
     book = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     interrupted = False
     try:
         with Bench(subject, plan.limits, workers, whose) as bench:
+            if theorem is not None:
+                bench.held_to(theorem)
             where = region_of(bench, theorem) if held is None else held
             promised, uncertified = _promised(bench, run, where) if theorem is None else ({}, {})
             try:
@@ -679,10 +725,10 @@ def replay(
         )
         nonce = None if values["nonce"] is None else streams.check_nonce(values["nonce"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InvalidInput(f"replay: not the text of a trial ({type(error).__name__}: {error})") from None
+        raise InvalidInput(f"trial: not the text of a trial ({type(error).__name__}: {error})") from None
     if configuration.family != whose.name:
-        raise InvalidInput(f"replay: the trial is of {configuration.family}, and this run is of {whose.name}")
-    chosen = claims(claim, family=whose)
+        raise InvalidInput(f"trial: it is of {configuration.family}, and this run is of {whose.name}")
+    chosen = available_claims(claim, family=whose)
     if len(chosen) != 1:
         raise InvalidInput(f"claims: a replay is of one claim, {claim!r} matches {len(chosen)}")
     held = None if region is None else check_region(region, whose)
@@ -702,11 +748,11 @@ def parametrize_with_claims(
     --------
     >>> @parametrize_with_claims("recovery/*")
     ... def test_my_solver(claim):
-    ...     assert check_solver(my_solver, claims_matching=[claim]).ok  # doctest: +SKIP
+    ...     assert check_solver(my_solver, claims=[claim]).ok  # doctest: +SKIP
     """
     import pytest
 
-    chosen = claims(matching, theorem=theorem, family=family_for(family, theorem))
+    chosen = available_claims(matching, theorem=theorem, family=family_for(family, theorem))
     return pytest.mark.parametrize("claim", chosen, ids=[c.name for c in chosen])
 
 

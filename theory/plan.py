@@ -509,9 +509,9 @@ def picture(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InvalidInput(f"output: {path} is not a picture; name a .png, .svg or .pdf file")
+        raise InvalidInput(f"out: {path} is not a picture; name a .png, .svg or .pdf file")
     if not path.parent.is_dir():
-        raise InvalidInput(f"output: the folder {path.parent} does not exist; create it first")
+        raise InvalidInput(f"out: the folder {path.parent} does not exist; create it first")
     return path
 
 
@@ -520,5 +520,5 @@ def save(figure: Figure, path: Path) -> Path:
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+        raise InvalidInput(f"out: {path} cannot be written ({error.strerror or error})") from None
     return path

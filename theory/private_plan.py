@@ -12,7 +12,7 @@ import numpy as np
 
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import integer, real
-from lrs.private import Clip, rho_for
+from lrs.private import Clip, PrivateAMHT, rho_for
 from lrs.private.accounting import check_target
 from theory.families.low_rank_sparse.theorems.amht_private import a_small, a_usable, rounds_halve, start_small, v_small
 from theory.language import symbols
@@ -61,7 +61,7 @@ class PrivatePlan:
     epsilon: float
     delta: float
     tolerance: float = 0.1
-    rounds: int = 8
+    rounds: int = PrivateAMHT.rounds
     clip: Clip | None = None
 
     def __post_init__(self) -> None:

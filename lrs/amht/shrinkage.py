@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from lrs.kernels.arguments import Fit, frozen
 from lrs.kernels.engine import Engine
@@ -12,16 +15,61 @@ from lrs.kernels.engine import Engine
 STEPS = 30
 
 
+#: Covariates gathered at once from tasks of equal shape.
+HELD = 2**20
+
+
+class _Alike(NamedTuple):
+    """Tasks with equally many rows m and personal coordinates s, and an orthonormal basis of their columns."""
+
+    tasks: Int[np.ndarray, " g"]
+    rows: Int[np.ndarray, "g m"]
+    columns: Float[np.ndarray, "g m s"]
+    Q: Float[np.ndarray, "g m q"]
+    R: Float[np.ndarray, "g q s"]
+
+    @property
+    def full(self) -> Bool[np.ndarray, " g"]:
+        """Where the columns are independent."""
+        if not self.R.shape[2]:
+            return np.ones(len(self.R), dtype=bool)
+        if self.R.shape[1] < self.R.shape[2]:
+            return np.zeros(len(self.R), dtype=bool)
+        size = np.abs(np.diagonal(self.R, axis1=1, axis2=2))
+        return size.min(axis=1) > 1e-12 * size.max(axis=1)
+
+
+def _alike(engine: Engine, fit: Fit) -> Iterator[_Alike]:
+    """All tasks, by shape and in pieces of about `HELD` covariates."""
+    data = engine.data
+    shape = data.counts * (engine.k + 1) + fit.size
+    for one in np.unique(shape):
+        alike = np.flatnonzero(shape == one)
+        m, size = divmod(int(one), engine.k + 1)
+        for first in range(0, len(alike), step := max(1, HELD // max(m * data.d, 1))):
+            tasks = alike[first : first + step]
+            rows = data.offsets[tasks][:, None] + np.arange(m)
+            columns = data.X[rows[:, :, None], fit.support[tasks, None, :size]]
+            yield _Alike(tasks, rows, columns, *np.linalg.qr(columns))
+
+
 def with_weights(engine: Engine, U: Float[np.ndarray, "d r"], fit: Fit, W: Float[np.ndarray, "t r"]) -> Fit:
     """The fit with other weights, and b by least squares on its support."""
+    data = engine.data
     values, rss, gradient = fit.values.copy(), fit.rss.copy(), fit.gradient.copy()
-    for i, (X, y) in enumerate(engine.data):
-        S = fit.support[i][fit.support[i] >= 0]
-        rest = y - X @ U @ W[i]
-        if len(S):
-            values[i, : len(S)] = np.linalg.lstsq(X[:, S], rest, rcond=None)[0]
-            rest = rest - X[:, S] @ values[i, : len(S)]
-        rss[i], gradient[i] = rest @ rest, X.T @ rest
+    unexplained = data.y - np.einsum("nr,nr->n", data.X @ U, np.repeat(W, data.counts, axis=0))
+    for alike in _alike(engine, fit):
+        tasks, rest = alike.tasks, unexplained[alike.rows]
+        if size := alike.columns.shape[2]:
+            b, full = np.empty((len(tasks), size)), alike.full
+            inside = (rest[full, None] @ alike.Q[full])[:, 0]
+            b[full] = np.linalg.solve(alike.R[full], inside[:, :, None])[:, :, 0]
+            for i in np.flatnonzero(~full):
+                b[i] = np.linalg.lstsq(alike.columns[i], rest[i], rcond=None)[0]
+            values[tasks, :size] = b
+            rest = rest - (alike.columns @ b[:, :, None])[:, :, 0]
+        rss[tasks] = np.einsum("gm,gm->g", rest, rest)
+        gradient[tasks] = (rest[:, None] @ data.X[alike.rows])[:, 0]
     return frozen(fit._replace(W=W.copy(), values=values, rss=rss, gradient=gradient))
 
 
@@ -36,15 +84,15 @@ def shrink(engine: Engine, U: Float[np.ndarray, "d r"], fit: Fit) -> Fit:
     if t < 2 * r + 2:  # too few tasks to say how weights vary
         return fit
     A, g = np.zeros((t, r, r)), np.zeros((t, r))
-    left = np.zeros(t)  # residual sum of squares with w and b free
     freedom = np.maximum(engine.freedom(fit), 0).astype(float)
-    for i, (X, y) in enumerate(data):
-        S = fit.support[i][fit.support[i] >= 0]
-        Q = np.linalg.qr(X[:, S])[0] if len(S) else np.empty((len(y), 0))
-        XU = X @ U
-        inside = XU - Q @ (Q.T @ XU)
-        rest = y - Q @ (Q.T @ y)
-        A[i], g[i], left[i] = inside.T @ inside, inside.T @ rest, fit.rss[i]
+    left = fit.rss  # with w and b free
+    XU = data.X @ U
+    for alike in _alike(engine, fit):
+        Q, Qt = alike.Q, alike.Q.transpose(0, 2, 1)
+        inside, rest = XU[alike.rows], data.y[alike.rows][:, :, None]
+        inside = inside - Q @ (Qt @ inside)
+        across = inside.transpose(0, 2, 1)
+        A[alike.tasks], g[alike.tasks] = across @ inside, (across @ (rest - Q @ (Qt @ rest)))[:, :, 0]
     total = max(float(freedom.sum()), 1.0)
     variance = max(float(left[freedom > 0].sum()) / total, np.finfo(float).tiny)
     mean, spread = fit.W.mean(axis=0), np.cov(fit.W.T, bias=True).reshape(r, r)

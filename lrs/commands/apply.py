@@ -15,6 +15,7 @@ import typer
 from lrs import datasets
 from lrs.cli import print_json, stderr, stdout
 from lrs.commands.shared import (
+    SIZES,
     Force,
     Json,
     ModelFile,
@@ -43,8 +44,8 @@ def predict(
     target: Annotated[
         str | None, typer.Option("--target", metavar="COLUMN", help="True values, if known: the errors are reported.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="CSV file to write; default: standard output.")
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="CSV file to write; default: standard output.")
     ] = None,
     as_json: Json = False,
     force: Force = False,
@@ -55,7 +56,7 @@ def predict(
     """
     import pandas as pd
 
-    output = None if output is None else output_file(output, ".csv", force)
+    out = None if out is None else output_file(out, ".csv", force)
     fitted = LRSModel.load(model)
     if datasets.file_kind(file) == "table":
         frame = datasets.load_table(file, task=task)
@@ -79,19 +80,19 @@ def predict(
     if y is not None:
         table[target or "y"] = y
     table["prediction"] = predicted
-    if output is not None:
-        table.to_csv(output, index=False)
+    if out is not None:
+        table.to_csv(out, index=False)
     elif not as_json:
         table.to_csv(sys.stdout, index=False)
     errors = None if y is None else error_figures(y, predicted)
     if as_json:
         document = {"command": "predict", "model": model, "file": file, "rows": len(table), "errors": errors}
-        document |= {"output": output, "predictions": predicted if output is None else None}
+        document |= {"output": out, "predictions": predicted if out is None else None}
         print_json(document)
     else:
         # Standard output may be the predictions themselves.
-        console = stderr() if output is None else stdout()
-        summary = f"{len(table):,} rows predicted" + (f" into {output}" if output else "")
+        console = stderr() if out is None else stdout()
+        summary = f"{len(table):,} rows predicted" + (f" into {out}" if out else "")
         console.print(summary + (f"; {describe_errors(errors)}" if errors else ""), soft_wrap=True, markup=False)
 
 
@@ -107,12 +108,12 @@ def adapt(
     ] = None,
     sparsity: Annotated[
         int | None,
-        typer.Option("--sparsity", "-k", help="Personal coordinates k; default: the most any task of the model uses."),
+        typer.Option(*SIZES["k"], help="Personal coordinates k; default: the most any task of the model uses."),
     ] = None,
     train: Train = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the split.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Model file (.npz) with the new tasks added.")
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Model file (.npz) with the new tasks added.")
     ] = None,
     as_json: Json = False,
     force: Force = False,
@@ -124,7 +125,7 @@ def adapt(
     """
     from scipy import sparse
 
-    output = None if output is None else output_file(output, ".npz", force)
+    out = None if out is None else output_file(out, ".npz", force)
     if datasets.file_kind(model) == "server-model":
         server = ServerModel.load(model)
         fitted, sparsity = server.without_users(), server.sparsity if sparsity is None else sparsity
@@ -140,14 +141,14 @@ def adapt(
         data.task_names,
         fitted.feature_names,
     )
-    if output is not None:
+    if out is not None:
         LRSModel(
             fitted.U,
             np.vstack([fitted.W, added.W]),
             sparse.vstack([fitted.B, added.B], format="csr"),
             (*(fitted.task_names or range(fitted.t)), *data.task_names),
             fitted.feature_names,
-        ).save(output, overwrite=force)
+        ).save(out, overwrite=force)
     document = {
         "command": "adapt",
         "model": model,
@@ -164,7 +165,7 @@ def adapt(
             }
             for name, count, part in zip(data.task_names, training.counts, parts, strict=True)
         ],
-        "output": output,
+        "output": out,
     }
     if as_json:
         print_json(document)
@@ -174,8 +175,8 @@ def adapt(
         rows.append(("held out", describe_errors(document["held_out"])))
     used = np.diff(added.B.indptr)
     rows.append(("each stores", f"{fitted.rank} weights and {used.min()} to {used.max()} personal coordinates"))
-    if output is not None:
-        rows.append(("wrote", f"{output}: {fitted.t + data.t} tasks"))
+    if out is not None:
+        rows.append(("wrote", f"{out}: {fitted.t + data.t} tasks"))
     print_pairs(rows)
 
 

@@ -29,6 +29,14 @@ from lrs.families.low_rank_sparse.problem import Instance
 from lrs.private.model import ServerModel
 from lrs.solver import available_solvers, load_solver, of_family, traits_of
 
+#: The next useful command for a file.
+_NEXT = {
+    "instance": "lrs solve {file} -o model.npz, or lrs check {file}",
+    "model": "lrs predict {file} table.csv --task COLUMN, or lrs adapt {file} new.csv --target COLUMN",
+    "server-model": "lrs adapt {file} user.csv --target COLUMN",
+    "table": "lrs solve {file} --task COLUMN --target COLUMN --rank R --sparsity K -o model.npz",
+}
+
 
 def solvers(as_json: Json = False, family: FamilyName = None) -> None:
     """List the solvers that can be named, with what each can do."""
@@ -118,7 +126,8 @@ def info(
         for column in document["columns"]:
             missing = f", {column['missing']} missing" if column["missing"] else ""
             rows.append((column["name"], f"{column['type']}, {column['distinct']} distinct values{missing}"))
+    document["next"] = _NEXT[kind].format(file=file)
     if as_json:
         print_json(document)
     else:
-        print_pairs(rows)
+        print_pairs([*rows, ("next", document["next"])])

@@ -17,6 +17,7 @@ from typer.core import TyperCommand
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
 from lrs.core.family import FAMILIES, LOW_RANK_SPARSE, Family, Parameter, load_family
+from lrs.core.spelling import OPTIONS
 
 FamilyName = Annotated[
     str | None,
@@ -28,7 +29,7 @@ FamilyName = Annotated[
 ]
 Verb = Callable[..., Any]
 #: Options whose value is a file that is written, or no instance.
-_OTHER_FILES = ("-o", "--output", "--model", "--lock")
+_OTHER_FILES = ("-o", "--out", "--output", "--model", "--lock")
 
 
 def add_verb(
@@ -72,7 +73,8 @@ class _FamilyCommand(TyperCommand):
             return super().parse_args(ctx, args)
         except Exception as error:
             option = getattr(error, "option_name", None)  # click's NoSuchOption, of whichever copy of click
-            if option is None or family.name == LOW_RANK_SPARSE or not hasattr(error, "possibilities"):
+            old = option in OPTIONS.get(str(self.name), {})
+            if option is None or old or family.name == LOW_RANK_SPARSE or not hasattr(error, "possibilities"):
                 raise
             raise InvalidInput(
                 f"{option}: lrs {self.name} has no such option for {family.title}; see lrs {self.name} --family "

@@ -13,7 +13,7 @@ from lrs.commands.shared import Force, Json, instance_document, instance_sentenc
 from lrs.core import archive
 from lrs.core.family import Family
 
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The .npz file to write.")]
+Out = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The .npz file to write.")]
 Seed = Annotated[
     list[int] | None, typer.Option(help="Key of all random streams, repeatable; 0 by default.", show_default=False)
 ]
@@ -23,22 +23,22 @@ def generate(chosen: Family) -> Verb:
     """The verb for one family, whose parameters are the options."""
 
     def generate(
-        output: Path, seed: list[int] | None, force: bool, as_json: bool, family: str | None, **values: Any
+        out: Path, seed: list[int] | None, force: bool, as_json: bool, family: str | None, **values: Any
     ) -> None:
-        output = output_file(output, ".npz", force)
+        out = output_file(out, ".npz", force)
         instance = chosen.draw(chosen.spec(**values), seed or [0])
-        archive.write_instance(output, chosen, chosen.pack(instance), overwrite=force)
+        archive.write_instance(out, chosen, chosen.pack(instance), overwrite=force)
         if as_json:
-            print_json({"command": "generate", "output": output, **instance_document(instance)})
+            print_json({"command": "generate", "output": out, **instance_document(instance)})
         else:
-            print_line(f"wrote {output}: {instance_sentence(instance)}")
+            print_line(f"wrote {out}: {instance_sentence(instance)}")
 
     generate.__doc__ = f"Draw an instance with a known truth and write it to a file.\n\n{chosen.note}"
     parameters = chosen.parameters.values()
     return signed(
         generate,
         *options(p for p in parameters if p.required),
-        option("output", Output),
+        option("out", Out),
         option("seed", Seed, None),
         *options(p for p in parameters if not p.required),
         option("force", Force, False),

@@ -17,6 +17,7 @@ from lrs.core.errors import InvalidInput
 from lrs.core.family import family_of
 from lrs.core.validate import real
 from lrs.families.low_rank_sparse import metrics
+from lrs.families.low_rank_sparse.family import LowRankSparse
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData
 from lrs.private.intake import load_users
@@ -27,6 +28,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 TaskColumn = Annotated[str | None, typer.Option("--task", metavar="COLUMN", help="Column naming the task of each row.")]
 TargetColumn = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file (.npz) written by solve or adapt.")]
+Jobs = Annotated[int | None, typer.Option("-j", "--jobs", help="Processes; default: one per processor.")]
+#: Spellings of the sizes of low rank + sparse, for every verb that takes one.
+SIZES = {name: LowRankSparse.parameters[name].options for name in ("t", "m", "d", "r", "k")}
 Train = Annotated[float | None, typer.Option("--train", metavar="FRACTION", help="Share of every task's rows to fit.")]
 
 

@@ -17,6 +17,7 @@ from lrs import solve as run_solver
 from lrs.cli import print_json, report, stderr
 from lrs.commands.family import FamilyName, Verb
 from lrs.commands.shared import (
+    SIZES,
     Force,
     Json,
     TargetColumn,
@@ -45,7 +46,7 @@ from lrs.private.budget import Budget, read_key
 from lrs.private.exchange import write_transcript
 from lrs.private.model import ServerModel
 from lrs.private.options import configure as configure_private
-from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family
+from lrs.solver import Callback, Iterate, Solution, Status, load_solver, of_family, relative_residual
 
 #: Heading of the options of private solvers in the help.
 PRIVATE = "Private solvers"
@@ -109,11 +110,11 @@ def _solve_instance_of(chosen: Family) -> Verb:
 def _solve_model(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz) or table (.csv, .csv.gz, .parquet).")],
     rank: Annotated[
-        int | None, typer.Option("--rank", "-r", help="Shared directions r; an instance knows its own.")
+        int | None, typer.Option(*SIZES["r"], help="Shared directions r; an instance knows its own.")
     ] = None,
     sparsity: Annotated[
         int | None,
-        typer.Option("--sparsity", "-k", help="Personal coordinates k of a task; an instance knows its own."),
+        typer.Option(*SIZES["k"], help="Personal coordinates k of a task; an instance knows its own."),
     ] = None,
     solver: Annotated[
         str, typer.Option("--solver", metavar="NAME", help="Name that `lrs solvers` lists, or module:attribute.")
@@ -169,6 +170,13 @@ def _solve_model(
     start_share: Annotated[
         float | None, typer.Option(help="Private solvers: share of ρ for the start.", rich_help_panel=PRIVATE)
     ] = None,
+    features_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Private solvers: share of ρ for the features' second moment, by which gradients are whitened.",
+            rich_help_panel=PRIVATE,
+        ),
+    ] = None,
     groups: Annotated[
         bool,
         typer.Option(
@@ -207,9 +215,7 @@ def _solve_model(
             metavar="FILE", help="Private solvers: file (.npz) of all that is published.", rich_help_panel=PRIVATE
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Model file (.npz) to write.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Model file (.npz) to write.")] = None,
     as_json: Json = False,
     force: Force = False,
     family: FamilyName = None,
@@ -220,7 +226,7 @@ def _solve_model(
     and judged on the others (--train 1 fits all of them). Exits with 1 when the solver ran but diverged. A private solver
     fits all rows unless told otherwise and writes the server's model: U and the privacy ledger, nothing of any user.
     """
-    output = None if output is None else output_file(output, ".npz", force)
+    out = None if out is None else output_file(out, ".npz", force)
     transcript = None if transcript is None else output_file(transcript, ".npz", force)
     configured = configure_private(
         _configured(solver, threads),
@@ -237,6 +243,7 @@ def _solve_model(
         clip_user=clip_user,
         population=population,
         start_share=start_share,
+        features_share=features_share,
         groups=groups or None,
     )
     key = 0 if seed is None else seed
@@ -266,8 +273,8 @@ def _solve_model(
     model = solution.model
     server = solution.info.get("server")
     diverged = solution.status is Status.DIVERGED
-    if output is not None and not diverged:
-        (server or model).save(output, overwrite=force)
+    if out is not None and not diverged:
+        (server or model).save(out, overwrite=force)
     if transcript is not None:
         write_transcript(transcript, solution.info["transcript"], overwrite=force)
     document: dict[str, Any] = {
@@ -285,7 +292,7 @@ def _solve_model(
         "training": errors_on(model, data, mask),
         "held_out": errors_on(model, data, ~mask),
         "storage": storage_document(model),
-        "output": None if diverged else output,
+        "output": None if diverged else out,
     }
     if server is not None:
         document["privacy"] = server.privacy
@@ -312,6 +319,7 @@ def _solve_model(
         _print_solution(document)
         if server is not None:
             _print_privacy(server, data.t, document["unusable_users"], budget)
+            _print_next(server, document)
     if diverged:
         raise typer.Exit(1)
 
@@ -376,6 +384,8 @@ def _run(problem: Any, solver: Any, name: str, seed: int) -> Solution[Any]:
         )
         raise typer.Exit(1)
     data = problem.data
+    if math.isnan(solution.residual):  # left out by the solver
+        solution = replace(solution, residual=relative_residual(problem, model))
     return replace(solution, model=replace(model, task_names=data.task_names, feature_names=data.feature_names))
 
 
@@ -433,6 +443,18 @@ def _print_solution(document: Mapping[str, Any]) -> None:
     if document["output"] is not None:
         rows.append(("wrote", str(document["output"])))
     print_pairs(rows)
+
+
+def _print_next(server: ServerModel, document: Mapping[str, Any]) -> None:
+    """What to do about a subspace that the noise of privacy has drowned, or may have."""
+    distance = (document["metrics"] or {}).get("subspace_distance")
+    epsilon = server.ledger.epsilon(server.delta)
+    if not math.isfinite(epsilon) or (distance is not None and distance < 0.5):
+        return
+    sizes = f"-d {document['data']['features']} -r {document['rank']} -k {document['sparsity']}"
+    said = "may be lost in the noise" if distance is None else f"is lost in the noise ({distance:.3g})"
+    command = f"lrs plan --epsilon {epsilon:.3g} --delta {server.delta:g} {sizes}"
+    print_pairs([("next", f"the subspace {said}; how many users it takes: {command}")])
 
 
 def _given(rank: int | None, sparsity: int | None) -> tuple[int, int]:

@@ -52,7 +52,8 @@ class Family(Protocol):
     criteria : mapping of str to Criterion
         The first is the default.
     traits : mapping of str to (str, bool)
-        What a solver may say of itself: the word, its meaning and its default.
+        What a solver may say of itself: the word, its meaning and its default. A word that is a theorem's name, with
+        underscores, says that the solver is meant to keep it; ``lrs verify --theorem`` holds it to that anyway.
     example : mapping
         A small specification, of which the registration draws.
     theorems : mapping of str to str
@@ -61,12 +62,20 @@ class Family(Protocol):
         Name → ``module:attribute`` of a function of quantities, by keyword: how much of the nested parameter is needed.
     overlays : mapping of str to str, optional
         The same for lines that a recovery map may show; default: ``limits``.
+    mapped : str, optional
+        Name of the theorem whose region, over the family's parameters, is the overlay ``theorem`` of its maps.
+    scaling : str, optional
+        ``module:attribute`` of what ``lrs scaling`` compares a law with (`theory.language.reference.Reference`); default: the
+        required sizes and the overlays.
     regions : str, optional
         ``module:attribute`` of the region where its solvers are held to their claims, or of a function
         ``(solver, theorem) -> region``; without it `lrs verify` has nowhere to draw problems.
     tried : str, optional
         ``module:attribute`` of a function ``(region, *, inside) -> strategy``: the configurations, inside the region or of
         any kind, that claims about every family are tried on; without it they are what the region draws.
+    mutants : str, optional
+        ``module:attribute`` of a mapping of names to `property_tests.examine.mutant.Mutant`: the broken solvers that
+        ``lrs verify --mutants`` checks the claims with.
     claims : sequence of str, optional
         Modules that register claims about it, besides those of the entry-point group ``lrs.claims``.
     """

@@ -17,6 +17,7 @@ import numpy as np
 
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
+from lrs.core.face import face
 from lrs.core.family import LOW_RANK_SPARSE, Answer, Family, load_family
 from lrs.core.registry import Registry, import_attribute
 
@@ -97,6 +98,16 @@ class Solution(Generic[Answer]):
     residual: float = float("nan")
     seconds: float = float("nan")
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        parts = [self.status.name, f"{self.iterations} steps"]
+        parts += [f"residual {self.residual:.3g}"] if self.residual == self.residual else []
+        parts += [f"{self.seconds:.2g} s"] if self.seconds == self.seconds else []
+        return f"Solution({', '.join(parts)}; {self.model!r})"
+
+    def _repr_html_(self) -> str:
+        rows = [("steps", self.iterations), ("residual", f"{self.residual:.3g}"), ("seconds", f"{self.seconds:.2g}")]
+        return face(f"{self.status.name}: {self.message}", [*rows, ("model", repr(self.model))])
 
     @property
     def message(self) -> str:

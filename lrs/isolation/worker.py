@@ -164,7 +164,7 @@ class Worker:
         try:
             self.family = load_family(family)
             self.solver = subject.load()
-            check_family_of(self.solver, self.family.name, spec or "")  # first: another family has other words
+            check_family_of(self.solver, self.family.name, spec or "")
             traits = traits_of(self.solver, self.family)
             return {
                 "kind": "loaded",

@@ -384,3 +384,45 @@ def threshold_steps(rows, tasks, lo, hi, shared, thresholds, B, gamma, used):
                 B[i, c] = v if abs(v) > threshold else 0.0
             gamma[i] = 2.0 * threshold
             used[i, step] = threshold
+
+
+@_jit
+def gaussian_posterior(gram, moment, precision, pull, variance, theta, spread, trace, log_det):
+    """See `lrs.kernels.definitions.gaussian_posterior`; by A = LLᵀ and V = L⁻ᵀL⁻¹."""
+    t, d = moment.shape
+    L, inverse, work = np.zeros((d, d)), np.zeros((d, d)), np.zeros(d)  # inverse holds L⁻ᵀ, upper triangular
+    spread[:] = 0.0
+    for i in range(t):
+        total = 0.0
+        for a in range(d):
+            for b in range(a + 1):
+                s = gram[i, a, b] / variance + precision[a, b] - _dot(L[a], L[b], b)
+                if a == b:
+                    L[a, a] = np.sqrt(s)
+                    total -= 2.0 * np.log(L[a, a])
+                else:
+                    L[a, b] = s / L[b, b]
+        log_det[i] = total
+        for a in range(d):  # row a of L⁻ᵀ is column a of L⁻¹
+            inverse[a, a] = 1.0 / L[a, a]
+            for b in range(a + 1, d):
+                inverse[a, b] = -_dot(L[b, a:], inverse[a, a:], b - a) / L[b, b]
+        for a in range(d):
+            work[a] = moment[i, a] / variance + pull[a]
+        total = 0.0
+        for a in range(d):
+            theta[i, a] = 0.0
+        for a in range(d):
+            for b in range(a + 1):
+                v = _dot(inverse[a, a:], inverse[b, a:], d - a)
+                spread[a, b] += v
+                theta[i, a] += v * work[b]
+                if b < a:
+                    theta[i, b] += v * work[a]
+                    total += 2.0 * v * gram[i, a, b]
+                else:
+                    total += v * gram[i, a, a]
+        trace[i] = total
+    for a in range(d):
+        for b in range(a):
+            spread[b, a] = spread[a, b]

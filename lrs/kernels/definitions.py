@@ -171,3 +171,26 @@ def threshold_steps(rows, tasks, lo, hi, shared, thresholds, B, gamma, used):
             B[i] = np.where(np.abs(c) > level, c, 0.0)
             gamma[i] = 2 * level
             used[i, step] = level
+
+
+def gaussian_posterior(
+    gram: np.ndarray,
+    moment: np.ndarray,
+    precision: np.ndarray,
+    pull: np.ndarray,
+    variance: float,
+    theta: np.ndarray,
+    spread: np.ndarray,
+    trace: np.ndarray,
+    log_det: np.ndarray,
+) -> None:
+    """θ_i = V_i (c_i/σ² + pull) with V_i = (G_i/σ² + precision)⁻¹: posterior means under θ ~ N(μ, precision⁻¹), pull = precision μ.
+
+    ``gram`` (t, d, d), ``moment`` (t, d); written: ``theta`` (t, d), ``spread`` = Σ_i V_i (d, d), ``trace`` = tr(G_iV_i)
+    and ``log_det`` = ln det V_i (t,).
+    """
+    V = np.linalg.inv(gram / variance + precision)
+    theta[:] = np.einsum("tde,te->td", V, moment / variance + pull)
+    spread[:] = V.sum(axis=0)
+    trace[:] = np.einsum("tde,ted->t", gram, V)
+    log_det[:] = np.linalg.slogdet(V)[1]

@@ -94,7 +94,7 @@ class Release:
     Attributes
     ----------
     name : str
-        ``"moment"``, ``"gradient"``, ``"inside"``, ``"A"`` or ``"V"``.
+        ``"moment"``, ``"features"``, ``"gradient"``, ``"inside"``, ``"A"`` or ``"V"``.
     round : int
         0 is the start.
     sensitivity : float

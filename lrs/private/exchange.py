@@ -17,9 +17,10 @@ from lrs.private.statistics import NAMES, Statistics
 
 def write_request(path: str | Path, request: Request, *, overwrite: bool = False) -> Path:
     """What stands on the billboard: everybody may read it."""
-    plain = {name: value for name, value in vars(request).items() if name not in ("U", "clip")}
+    plain = {name: value for name, value in vars(request).items() if name not in ("U", "clip", "whiten")}
     clip = None if request.clip is None else request.clip.to_dict()
-    return archive.write(path, "request", {"request": {**plain, "clip": clip}}, {"U": request.U}, overwrite=overwrite)
+    arrays = {"U": request.U} if request.whiten is None else {"U": request.U, "whiten": request.whiten}
+    return archive.write(path, "request", {"request": {**plain, "clip": clip}}, arrays, overwrite=overwrite)
 
 
 def read_request(path: str | Path) -> Request:
@@ -27,7 +28,7 @@ def read_request(path: str | Path) -> Request:
     header, arrays = archive.read(path, "request", required=("U",))
     try:
         plain = dict(header["request"])
-        return Request(U=arrays["U"], clip=Clip.of(plain.pop("clip")), **plain)
+        return Request(U=arrays["U"], whiten=arrays.get("whiten"), clip=Clip.of(plain.pop("clip")), **plain)
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"{path}: incomplete request ({error}); write it again") from None
 
@@ -41,7 +42,14 @@ def read_answer(path: str | Path, request: Request) -> Statistics:
     """What `write_answer` wrote, if it answers this request; the sums of a file that does not are refused, not added."""
     _, arrays = archive.read(path, "answer")
     d, r = request.U.shape
-    shapes = {"moment": (d, d), "gradient": (d, r), "inside": (1,), "A": (d * r, d * r), "V": (d, r)}
+    shapes = {
+        "moment": (d, d),
+        "features": (d, d),
+        "gradient": (d, r),
+        "inside": (1,),
+        "A": (d * r, d * r),
+        "V": (d, r),
+    }
     for name, value in arrays.items():
         if name not in NAMES[request.kind] or value.shape != shapes[name] or (value.dtype != np.int64) != request.exact:
             raise InvalidInput(

@@ -25,13 +25,16 @@ from lrs.private.local import local_step
 from lrs.private.noise import NoiseSource
 from lrs.private.statistics import (
     NAMES,
+    SYMMETRIC,
     Kind,
     Statistics,
     clipped_rows,
     direction_statistics,
+    feature_statistics,
     gradient_statistics,
     lattice,
     normal_statistics,
+    oriented,
     sensitivity,
     unit_scale,
     usable,
@@ -45,6 +48,8 @@ LEVEL_RATE = 2.0
 COUNT_SHARE = 0.06
 #: Of the gradient of a user beyond its level about this share counts: what the average step is divided by [D].
 BEYOND = 0.6
+#: Standard deviations by which a step must be longer than its noise explains before it is believed.
+CLEAR = 2.0
 #: No direction of the weights is believed to be weaker than this share of the average one.
 WEAKEST = 0.25
 #: Numbers held at once by the statistics of single users.
@@ -67,6 +72,10 @@ class Request:
         Level of a user's gradient.
     group, groups : int
         The group of users that is asked, None for all, of so many.
+    whiten : (d, d) array or None
+        By which users multiply their features before the gradient is taken; it comes from the noisy second moment of the features.
+    features : bool
+        In the start: whether the second moment of the features is asked for as well.
     exact : bool
         No noise will be added, hence no lattice: the answers are floats.
     """
@@ -79,6 +88,8 @@ class Request:
     level: float = FIRST_LEVEL
     group: int | None = None
     groups: int = 1
+    whiten: Float[np.ndarray, "d d"] | None = None
+    features: bool = False
     exact: bool = False
 
 
@@ -166,9 +177,10 @@ def _statistics(X: np.ndarray, y: np.ndarray, request: Request) -> Statistics:
         return normal_statistics(X, y, W, B, request.clip, exact=request.exact)
     X, y, _, _ = unit_scale(X, y)
     if request.kind == "moment":
-        return direction_statistics(X, y, exact=request.exact)
+        found = direction_statistics(X, y, exact=request.exact)
+        return found | feature_statistics(X, exact=request.exact) if request.features else found
     W, B = _parameters(X, y, request.U, request.sparsity)
-    return gradient_statistics(X, y, request.U, W, B, request.level, exact=request.exact)
+    return gradient_statistics(X, y, request.U, W, B, request.level, whiten=request.whiten, exact=request.exact)
 
 
 class Client(Cohort):
@@ -228,6 +240,8 @@ class Schedule:
         Ask a disjoint group of users in each round, each with the whole remaining budget.
     start_share : float
         Share of ρ for the private start; 0 for a public one.
+    features_share : float
+        Share of ρ for the second moment of the features, by which the gradients are whitened; 0 for no whitening. Gradients only.
     a_share : float
         Share of a round's ρ that A gets.
     users : float or None
@@ -243,6 +257,7 @@ class Schedule:
     neighbours: Neighbours = "add-remove"
     groups: bool = False
     start_share: float = 0.4
+    features_share: float = 0.1
     a_share: float = 0.5
     users: float | None = None
 
@@ -250,10 +265,11 @@ class Schedule:
     def releases(self) -> list[tuple[Kind, list[Release]]]:
         """The releases of every round, with the noise each needs, in order."""
         out: list[tuple[Kind, list[Release]]] = []
-        left = self.rho
-        if self.start_share > 0:
-            out.append(("moment", [self._release("moment", 0, self.rho * self.start_share, None)]))
-            left = self.rho * (1 - self.start_share)
+        first = {"moment": self.start_share, "features": self.features_share if self.kind == "gradient" else 0.0}
+        if any(first.values()):
+            asked = [self._release(n, 0, self.rho * share, None) for n, share in first.items() if share > 0]
+            out.append(("moment", asked))
+        left = self.rho * (1 - sum(first.values()))
         per_round = left if self.groups else left / self.rounds
         count = 0.0 if self.level is not None else COUNT_SHARE
         shares = {"A": self.a_share, "V": 1 - self.a_share, "gradient": 1 - count, "inside": count}
@@ -290,6 +306,7 @@ class Server:
         #: Standard deviation by which an entry of the present U may be off: a random unit direction at first.
         self._uncertainty = 1 / np.sqrt(start.shape[0])
         self._users = schedule.users
+        self._whiten: np.ndarray | None = None
         #: E wwᵀ/‖w‖² along the columns of U, as far as it is known.
         self._weights = np.full(start.shape[1], 1 / max(start.shape[1], 1))
 
@@ -301,8 +318,9 @@ class Server:
         kind, releases = self._plan[done]
         s, first = self.schedule, releases[0]
         return Request(
-            first.round, kind, self.U, s.clip, s.sparsity, self.level, first.group, s.rounds, exact=first.noise == 0
-        )
+            first.round, kind, self.U, s.clip, s.sparsity, self.level, first.group, s.rounds, self._whiten,
+            features=any(r.name == "features" for r in releases), exact=first.noise == 0,
+        )  # fmt: skip
 
     def receive(self, answers: Iterable[Statistics]) -> Float[np.ndarray, "d r"]:
         """Sum the answers to the request, add noise, record, and publish the U they give."""
@@ -316,7 +334,14 @@ class Server:
     def aggregate(self, kind: Kind, answers: Iterable[Statistics]) -> Statistics:
         """Sum over cohorts; zero when nobody was asked."""
         d, r = self.U.shape
-        shapes = {"moment": (d, d), "A": (d * r, d * r), "V": (d, r), "gradient": (d, r), "inside": (1,)}
+        shapes = {
+            "moment": (d, d),
+            "features": (d, d),
+            "A": (d * r, d * r),
+            "V": (d, r),
+            "gradient": (d, r),
+            "inside": (1,),
+        }
         total: Statistics = {name: np.zeros(shapes[name], dtype=np.int64) for name in NAMES[kind]}
         for answer in answers:
             for name, value in answer.items():
@@ -333,7 +358,7 @@ class Server:
             release = replace(release, charged=self.noise.charge(math.ceil(release.sensitivity / unit), scale))
             noisy = self.noise.add(value, scale) * unit
         self.ledger.add(release)
-        if release.name in ("A", "moment"):
+        if release.name in SYMMETRIC:
             noisy = (noisy + noisy.T) / 2
         self.transcript.releases.append((release, noisy))
         return noisy
@@ -343,7 +368,9 @@ class Server:
         if self.U.shape[1] == 0:
             return self.U
         if kind == "moment":
-            return self._from_moment(noisy["moment"], noise["moment"])
+            if "features" in noisy:
+                self._whiten = whitening(noisy["features"], noise["features"])
+            return self._from_moment(noisy["moment"], noise["moment"]) if "moment" in noisy else self.U
         if kind == "gradient":
             return self._from_gradient(noisy["gradient"], noisy.get("inside"), noise["gradient"])
         return self._from_normal(noisy["A"], noisy["V"], noise["A"], noise["V"])
@@ -371,18 +398,24 @@ class Server:
         """One step against the mean gradient, as long as the curvature E wwᵀ/‖w‖² asks for, and shorter where noise rules.
 
         A measured entry of the step has noise s, and U is uncertain by τ per entry beforehand: the step then gets the gain
-        1/(1 + s²/τ²), and τ shrinks by what was learnt, at most fourfold a round [D].
+        1/(1 + s²/τ²), and τ shrinks by what was learnt, at most fourfold a round; but a step that is seen to be longer than its noise
+        explains, by two standard deviations, says itself how far there is to go [D].
         """
         assert self._users is not None
         asked = max(self._users / (self.schedule.rounds if self.schedule.groups else 1), 1.0)
         share = 1.0 if inside is None else float(np.clip(0.5 + inside[0] / asked, 0.0, 1.0))
         step = self.level / (asked * (share + (1 - share) * BEYOND) * self._weights)
-        gain = 1 / (1 + (float(step.mean()) * noise / self._uncertainty) ** 2)
+        s = float(step.mean()) * noise
+        seen = float(np.mean((step * G) ** 2)) - s**2 * (1 + CLEAR * math.sqrt(2 / G.size))
+        self._uncertainty = math.sqrt(max(self._uncertainty**2, seen))
+        gain = 1 / (1 + (s / self._uncertainty) ** 2)
         self._uncertainty *= np.sqrt(max(1 - gain, 1 / 16))
         if inside is not None:
             self.level *= math.exp(-LEVEL_RATE * (share - 0.5))
-        U, R = np.linalg.qr(self.U - gain * step * G)
-        return U * np.where(np.diag(R) < 0, -1.0, 1.0)  # columns keep their signs, and with them their weights
+        if self._whiten is None:
+            return oriented(self.U - gain * step * G)[0]
+        V = oriented(np.linalg.solve(self._whiten, self.U))[0]
+        return oriented(self._whiten @ (V - gain * step * G))[0]
 
     def _from_normal(self, A: np.ndarray, V: np.ndarray, a_noise: float, v_noise: float) -> np.ndarray:
         """One Newton step for U, each direction of A weighted as a Kalman filter does.
@@ -406,6 +439,19 @@ class Server:
         correction = basis @ (inverse * (basis.T @ (V.T.ravel() - A @ u)))
         self._uncertainty *= np.sqrt(max(float(np.mean(1 - gain)), 1 / 16))
         return np.linalg.qr((u + correction).reshape(r, d).T)[0]
+
+
+def whitening(M: Float[np.ndarray, "d d"], noise: float, softness: float = 1.0) -> Float[np.ndarray, "d d"]:
+    """S = (Σ/λ̄ + (softness + ν) I)^{-½}, Σ the second moment of the features and λ̄ its mean eigenvalue, both from a noisy sum.
+
+    ν is the operator norm s√(2d) of the noise in the same unit: a moment that is mostly noise whitens nothing. The ridge of λ̄
+    keeps weak directions, whose gradients are mostly noise, from being blown up [D].
+    """
+    d = len(M)
+    values, basis = np.linalg.eigh(M)
+    mean = max(float(values.sum()), 1.0) / d
+    weights = 1 / np.sqrt(np.maximum(values, 0.0) / mean + softness + noise * math.sqrt(2 * d) / mean)
+    return (basis * weights) @ basis.T
 
 
 def denoise(A: Float[np.ndarray, "n n"], noise: float, d: int, r: int) -> tuple[Float[np.ndarray, "n n"], float]:

@@ -46,8 +46,8 @@ class PrivateAMHT:
     neighbours : {"add-remove", "replace-one"}
     groups : bool
         Ask disjoint groups of users in turn instead of everybody in every round. Users then need ids, which are text.
-    start_share, a_share : float
-        Shares of ρ for the private start, and of a round for A.
+    start_share, features_share, a_share : float
+        Shares of ρ for the private start and for the features' second moment (gradient release only), and of a round for A.
     start : (d, r) array, optional
         A *public* U⁽⁰⁾; the private start is then not run. A problem's warm start is refused, as nothing says it is public.
     population : int, optional
@@ -74,12 +74,13 @@ class PrivateAMHT:
     delta: float | None = None
     rho: float | None = None
     clip: Clip | str | None = None
-    rounds: int = 8
+    rounds: int = 20
     neighbours: str = "add-remove"
     release: str = "gradient"
     clip_user: float | None = None
     groups: bool = False
     start_share: float = 0.4
+    features_share: float = 0.1
     a_share: float = 0.5
     start: Float[np.ndarray, "d r"] | None = None
     population: int | None = None
@@ -113,6 +114,11 @@ class PrivateAMHT:
                     "rows outright would be allowed; pass a much smaller one"
                 )
         real("start_share", self.start_share, least=0, below=1, what="a share")
+        real("features_share", self.features_share, least=0, below=1, what="a share")
+        if self.release == "gradient" and self.start_share + self.features_share >= 1:
+            raise InvalidInput(
+                f"features_share: with start_share {self.start_share:g} it leaves nothing for the rounds; together they must be below 1"
+            )
         real("a_share", self.a_share, above=0, below=1, what="a share")
 
     def settings(self) -> dict[str, Any]:
@@ -247,6 +253,7 @@ class PrivateAMHT:
             neighbours=cast(Neighbours, self.neighbours),
             groups=self.groups,
             start_share=0.0 if self.start is not None else self.start_share,
+            features_share=self.features_share,
             a_share=self.a_share,
             users=self.population,
         )

@@ -22,10 +22,12 @@ Statistics = dict[str, np.ndarray]
 
 Kind = Literal["moment", "statistics", "gradient"]
 NAMES: dict[Kind, tuple[str, ...]] = {
-    "moment": ("moment",),
+    "moment": ("moment", "features"),
     "statistics": ("A", "V"),
     "gradient": ("gradient", "inside"),
 }
+#: Sums of positive semidefinite matrices.
+SYMMETRIC = ("A", "moment", "features")
 #: A bound is between 2³⁰ and 2³¹ units: fine beside any noise, and two thousand million users fit into 64 bits.
 BITS = 30
 #: Ridge of a user's own estimate in the private start, in units of the mean square of its features [D].
@@ -34,22 +36,22 @@ RIDGE = 0.5
 
 def largest(name: str, clip: Clip | None = None) -> float:
     """Largest ℓ₂ (Frobenius) norm of one user's contribution: ‖A_i‖_F ≤ A_w²A₁², ‖V_i‖_F ≤ A₁A_w(A₂ + A₃), 1 for ``moment`` (a
-    direction) and ``gradient`` (in units of its level), ½ for ``inside``."""
+    direction), ``features`` (of trace 1) and ``gradient`` (in units of its level), ½ for ``inside``."""
     if name in ("A", "V"):
         assert clip is not None
         return clip.w**2 * clip.x**2 if name == "A" else clip.x * clip.w * (clip.y + clip.xb)
-    return {"moment": 1.0, "gradient": 1.0, "inside": 0.5}[name]
+    return {"moment": 1.0, "features": 1.0, "gradient": 1.0, "inside": 0.5}[name]
 
 
 def sensitivity(name: str, clip: Clip | None, neighbours: Neighbours) -> float:
     """Largest ℓ₂ (Frobenius) change of the released sum when one user joins or leaves, or is replaced.
 
-    Add or remove: `largest`, attained by each. Replace one: 2 times, and √2 times for the positive semidefinite A and moment,
+    Add or remove: `largest`, attained by each. Replace one: 2 times, and √2 times for the positive semidefinite A, moment and features,
     whose differences ⟨A, A'⟩ ≥ 0 cannot exceed it; 2⁻¹⁸ more covers their rounding to the lattice, of up to 10⁶ entries [D].
     """
     if neighbours == "add-remove":
         return largest(name, clip)
-    return largest(name, clip) * (math.sqrt(2) + 2**-18 if name in ("A", "moment") else 2.0)
+    return largest(name, clip) * (math.sqrt(2) + 2**-18 if name in SYMMETRIC else 2.0)
 
 
 def lattice(name: str, clip: Clip | None) -> float:
@@ -109,6 +111,21 @@ def direction_statistics(
     return {"moment": contribution("moment", s[:, :, None] * s[:, None, :], exact=exact)}
 
 
+def feature_statistics(X: Float[np.ndarray, "b m d"], *, exact: bool = False) -> Statistics:
+    """Σ_i XᵀX/tr XᵀX: the second moment of the features, in which every user weighs alike and no scale is left [D]."""
+    gram = X.transpose(0, 2, 1) @ X
+    with np.errstate(all="ignore"):  # a user without features adds nothing
+        gram = gram / np.trace(gram, axis1=1, axis2=2)[:, None, None]
+    return {"features": contribution("features", gram, exact=exact)}
+
+
+def oriented(A: Float[np.ndarray, "d r"]) -> tuple[Float[np.ndarray, "d r"], Float[np.ndarray, "r r"]]:
+    """QR with a positive diagonal of R: columns keep their signs, and with them their weights."""
+    Q, R = np.linalg.qr(A)
+    signs = np.where(np.diag(R) < 0, -1.0, 1.0)
+    return Q * signs, R * signs[:, None]
+
+
 def gradient_statistics(
     X: Float[np.ndarray, "b m d"],
     y: Float[np.ndarray, "b m"],
@@ -117,14 +134,21 @@ def gradient_statistics(
     B: Float[np.ndarray, "b d"],
     level: float,
     *,
+    whiten: Float[np.ndarray, "d d"] | None = None,
     exact: bool = False,
 ) -> Statistics:
     """Σ_i of the d × r gradients Xᵀ(X U w + X b − y)wᵀ/(m v ‖w‖²), v the mean square of the user's features, each in units of
     ``level`` and clipped there; and Σ_i of +½ for a user within the level and −½ for one beyond it.
 
     Divided by v and ‖w‖² a gradient has no unit: the distance of U from what the user asks for, in which a public level can be
-    fixed whatever the data are [D].
+    fixed whatever the data are [D]. With the public matrix S = ``whiten`` the features are xS, in which the columns of the subspace are
+    those of S⁻¹U, made orthonormal.
     """
+    if whiten is not None:
+        V, R = oriented(np.linalg.solve(whiten, U))
+        with np.errstate(all="ignore"):
+            y = y - (X @ B[:, :, None])[:, :, 0]
+            X, U, W, B = X @ whiten, V, W @ R.T, np.zeros_like(B)
     v = (X**2).mean(axis=(1, 2))
     w = norms(W)
     residual = (X @ (W @ U.T + B)[:, :, None])[:, :, 0] - y

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from lrs.core.errors import InvalidInput
+from lrs.core.spelling import renamed
 from lrs.core.validate import integer, probability
 from phase_diagrams.analysis.boundary import BoundaryPoint, boundary, boundary_axis, implied_outcomes, nested_along
 from phase_diagrams.analysis.table import Trials
@@ -160,7 +161,8 @@ def _adjusted(p: np.ndarray, discordant: np.ndarray, rate: float) -> np.ndarray:
     return q
 
 
-def duel(trials: Trials, a: str, b: str, *, rate: float = 0.05, confidence: float = 0.95) -> Duel:
+@renamed(rate="fdr")
+def duel(trials: Trials, a: str, b: str, *, fdr: float = 0.05, confidence: float = 0.95) -> Duel:
     """Compare two solvers that ran on the same instances.
 
     Parameters
@@ -168,7 +170,7 @@ def duel(trials: Trials, a: str, b: str, *, rate: float = 0.05, confidence: floa
     trials : Trials
         A sweep that holds both solvers.
     a, b : str
-    rate : float
+    fdr : float
         False-discovery rate over the cells of the map (Benjamini–Hochberg; valid under the positive dependence that
         nested rows bring).
     confidence : float
@@ -179,7 +181,7 @@ def duel(trials: Trials, a: str, b: str, *, rate: float = 0.05, confidence: floa
     InvalidInput
         When a solver is not in the sweep, both are the same, or no instance was tried by both.
     """
-    probability("rate", rate, "a false-discovery rate between 0 and 1")
+    probability("fdr", fdr, "a false-discovery rate between 0 and 1")
     pairs = _pairs(trials, a, b, implied=True)
     spec = trials.spec
     names = [x.name for x in spec.axes]
@@ -194,7 +196,7 @@ def duel(trials: Trials, a: str, b: str, *, rate: float = 0.05, confidence: floa
     cells["pairs"] = cells[counted].sum(axis=1)
     cells["difference"] = (cells["only_a"] - cells["only_b"]) / cells["pairs"]
     cells["p_value"] = exact_mcnemar(cells["only_a"].to_numpy(), cells["only_b"].to_numpy())
-    cells["q_value"] = _adjusted(cells["p_value"].to_numpy(), (cells["only_a"] + cells["only_b"]).to_numpy(), rate)
+    cells["q_value"] = _adjusted(cells["p_value"].to_numpy(), (cells["only_a"] + cells["only_b"]).to_numpy(), fdr)
 
     axis = boundary_axis(spec)
     nested = nested_along(spec, axis)
@@ -209,7 +211,7 @@ def duel(trials: Trials, a: str, b: str, *, rate: float = 0.05, confidence: floa
         ratio = Shift({}, float("nan"), float("nan"), float("nan"), 0)
     return Duel(
         a, b, axis.name, cells.reset_index(drop=True), shifts, ratio, float(exact_mcnemar(wins_a, wins_b)),
-        wins_a, wins_b, rate, confidence,
+        wins_a, wins_b, fdr, confidence,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lrs.core.errors import InvalidInput
-from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, settings_of
+from lrs.core.family import Family, load_family, settings_of
 from lrs.core.registry import import_attribute
 from lrs.core.validate import real
 from phase_diagrams.analysis.table import Trials
@@ -26,7 +26,6 @@ from theory.statistics import calibration
 from theory.theorems import load_theorem
 
 Parameters = Mapping[str, np.ndarray]
-SIZES = ("t", "m", "d", "r", "k")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,12 @@ def drawn(family: Family) -> Mapping[str, str]:
 
 def names(family: Family) -> tuple[str, ...]:
     """The overlays there are for a family: the theorem's region, where it is known, and its limits."""
-    return ((THEOREM,) if family.name == LOW_RANK_SPARSE else ()) + tuple(drawn(family))
+    return ((THEOREM,) if mapped(family) else ()) + tuple(drawn(family))
+
+
+def mapped(family: Family) -> str:
+    """Name of the theorem whose region a map of the family may show; "" where there is none."""
+    return getattr(family, "mapped", "")
 
 
 def _limit(name: str, family: Family) -> Overlay:
@@ -82,7 +86,13 @@ class RegionConstants:
     source: str
 
 
-def region_constants(solver: str, given: Mapping[str, float] | None = None) -> RegionConstants:
+def _constants(family: Family) -> tuple[str, ...]:
+    return tuple(c.name for c in load_theorem(mapped(family)).constants)
+
+
+def region_constants(
+    solver: str, given: Mapping[str, float] | None = None, family: Family | None = None
+) -> RegionConstants:
     """The constants given, else those frozen for this solver by ``lrs calibrate``, else none."""
     if given:
         return RegionConstants(given, "given")
@@ -92,40 +102,45 @@ def region_constants(solver: str, given: Mapping[str, float] | None = None) -> R
         }
     except InvalidInput as error:
         return RegionConstants(None, str(error))
-    if set(frozen) != {"C_total", "C_task"}:
+    if set(frozen) != set(_constants(family or load_family())):
         return RegionConstants(None, f"calibration of {solver!r} certified {', '.join(frozen) or 'no constant'}")
     return RegionConstants(frozen, f"measured on {solver}")
 
 
-def theorem_overlay(constants: Mapping[str, float] | None = None, source: str = "") -> Overlay:
-    """The informal theorem's region, m t ≥ C_total k d r⁴ and m ≥ C_task max(k, r³).
+def theorem_overlay(
+    constants: Mapping[str, float] | None = None, source: str = "", family: Family | None = None
+) -> Overlay:
+    """The region of the family's theorem; of low rank + sparse the informal one's, m t ≥ C_total k d r⁴ and m ≥ C_task max(k, r³).
 
     Parameters
     ----------
     constants : mapping, optional
-        ``C_total`` and ``C_task``. The paper states neither; without them both are 1, the line shows the shape of the
-        bound only, and its label says so.
+        Of the theorem. The paper states none; without them all are 1, the line shows the shape of the bound only, and its
+        label says so.
     source : str
         Where the constants are from, for the label.
+    family : Family, optional
+        Default: low rank + sparse.
     """
-    given = dict(constants or {})
-    unknown = sorted(set(given) - {"C_total", "C_task"})
+    family = family or load_family()
+    known, given = _constants(family), dict(constants or {})
+    unknown = sorted(set(given) - set(known))
     if unknown:
-        raise InvalidInput(f"constants: the theorem has no constant {unknown[0]!r}; pass C_total and C_task")
-    if given and set(given) != {"C_total", "C_task"}:
-        raise InvalidInput("constants: pass both, C_total=…,C_task=…")
-    values = {"C_total": 1.0, "C_task": 1.0} | given
+        raise InvalidInput(f"constants: the theorem has no constant {unknown[0]!r}; pass {' and '.join(known)}")
+    if given and set(given) != set(known):
+        raise InvalidInput(f"constants: pass both, {','.join(f'{n}=…' for n in known)}")
+    values = dict.fromkeys(known, 1.0) | given
     for name, value in values.items():
         real(f"constants: {name}", value, above=0)
     constants_ = tuple(Constant(n, "larger-is-stronger", v, "cited", source or "given") for n, v in values.items())
-    region = TheoremRegion(load_theorem("amht-informal"), constants_)
+    region = TheoremRegion(load_theorem(mapped(family)), constants_)
     title = (
-        f"theorem with C_total = {values['C_total']:g}, C_task = {values['C_task']:g}"
-        + (f" ({source})" if source else "")
+        f"theorem with {', '.join(f'{n} = {v:g}' for n, v in values.items())}" + (f" ({source})" if source else "")
         if given
         else "shape of the theorem (constants 1, not calibrated)"
     )
-    return Overlay("theorem", title, lambda p: region.limit("m", p), "#0072B2", "-")
+    along = next(iter(nested(family)), "m")
+    return Overlay(THEOREM, title, lambda p: region.limit(along, p), "#0072B2", "-", along)
 
 
 def overlays(
@@ -147,7 +162,7 @@ def overlays(
         if name not in names(family):
             raise InvalidInput(f"overlay: {name!r} is not known; choose from {', '.join(names(family)) or 'none'}")
     return tuple(
-        theorem_overlay(constants, source) if n == THEOREM else _limit(n, family) for n in dict.fromkeys(chosen)
+        theorem_overlay(constants, source, family) if n == THEOREM else _limit(n, family) for n in dict.fromkeys(chosen)
     )
 
 
@@ -225,7 +240,7 @@ def promise(
     """
     family, frame = trials.spec.of_family, trials.possible
     if THEOREM in names(family):
-        sources = {name: region_constants(name, constants) for name in solvers or trials.spec.solvers}
+        sources = {name: region_constants(name, constants, family) for name in solvers or trials.spec.solvers}
     else:
         none = RegionConstants(None, f"no region of a theorem is known for {family.title}")
         return Promise(0, frame.iloc[:0], dict.fromkeys(solvers or trials.spec.solvers, none))
@@ -238,8 +253,8 @@ def promise(
     parts = []
     for name, found in sources.items():
         rows = frame[frame["solver"] == name] if found.values else frame.iloc[:0]
-        p = {n: rows[n].to_numpy(float) for n in SIZES}
-        parts.append(rows.assign(margin=margin(theorem_overlay(found.values), p)))
+        p = {n: rows[n].to_numpy(float) for n, size in family.parameters.items() if size.size and size.required}
+        parts.append(rows.assign(margin=margin(theorem_overlay(found.values, family=family), p)))
     inside = pd.concat(parts)
     inside = inside[inside["margin"] >= 0]
     broken = inside[~inside["success"]].sort_values("margin", ascending=False, kind="stable")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,29 +18,38 @@ from scipy import optimize, stats
 
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family, reference
+from lrs.core.registry import import_attribute
 from phase_diagrams.analysis.boundary import boundary_axis, nested_along
 from phase_diagrams.analysis.overlays import THEOREM as REGION
+from phase_diagrams.analysis.overlays import Overlay, overlays
 from phase_diagrams.analysis.overlays import names as overlay_names
-from phase_diagrams.analysis.overlays import overlays
 from phase_diagrams.analysis.table import Trials
 from phase_diagrams.sweeps.grid import nested, target
 from phase_diagrams.sweeps.threshold import critical_deviance, fit_threshold_intervals, log_cdf, log_cdf_difference
-from theory.families.low_rank_sparse.limits import counting_limit, stable_rows
+from theory.language.reference import Reference
 
-FACTORS = ("r", "k", "d", "t")
-#: Exponents of the informal theorem, written per task: m = Ω(k d r⁴ / t) and m = Ω(max(k, r³)).
-THEOREM = {
-    "total: k d r⁴/t": {"r": 4.0, "k": 1.0, "d": 1.0, "t": -1.0},
-    "per task: r³": {"r": 3.0, "k": 0.0, "d": 0.0, "t": 0.0},
-    "per task: k": {"r": 0.0, "k": 1.0, "d": 0.0, "t": 0.0},
-}
+
+def reference_of(family: Family) -> Reference:
+    """What the family compares a law with; of one that says nothing, its required sizes and its overlays."""
+    door = getattr(family, "scaling", "")
+    if door:
+        found: Reference = import_attribute(door, "scaling")
+        return found
+    sizes = tuple(name for name, p in family.parameters.items() if p.size and p.required and not p.nested)
+    lines = {
+        line.label: partial(_rows, line)
+        for line in overlays([n for n in overlay_names(family) if n != REGION], family=family)
+    }
+    return Reference(sizes, {}, lines)
+
+
+def _rows(line: Overlay, **parameters: Any) -> Any:
+    return line.rows(parameters)
 
 
 def factors_of(family: Family) -> tuple[str, ...]:
     """Sizes that may enter the law unless told otherwise."""
-    if family.name == LOW_RANK_SPARSE:
-        return FACTORS
-    return tuple(name for name, p in family.parameters.items() if p.size and p.required and not p.nested)
+    return reference_of(family).factors
 
 
 #: The narrowest transition that is believed, in ln m: below 1 % of m the integers themselves are the limit.
@@ -469,21 +479,14 @@ def effective_exponents(points: pd.DataFrame, values: Any, factors: Sequence[str
 
 
 def references(fit: ScalingFit) -> dict[str, np.ndarray]:
-    """Rows per task the yardsticks ask for at the configurations of a fit: the counting limit and n₀ / t.
+    """What the family's yardsticks ask for at the configurations of a fit.
 
-    Of another family: its limits. A yardstick that asks for nothing somewhere (n₀ at r = 0, k = d) has no logarithm and
+    A yardstick that asks for nothing somewhere (n₀ at r = 0, k = d) has no logarithm and
     is left out.
     """
     family = load_family(fit.family)
     p = {n: fit.points[n].to_numpy(float) for n in factors_of(family)}
-    if family.name == LOW_RANK_SPARSE:
-        rows = {
-            "counting limit r + k + r(d − r)/t": np.asarray(counting_limit(**p)),
-            "stable scale n₀/t": np.asarray(stable_rows(**p)),
-        }
-    else:
-        lines = overlays([n for n in overlay_names(family) if n != REGION], family=family)
-        rows = {line.label: np.broadcast_to(line.rows(p), len(fit.points)) for line in lines}
+    rows = {title: np.broadcast_to(line(**p), len(fit.points)) for title, line in reference_of(family).lines.items()}
     return {title: values for title, values in rows.items() if (values > 0).all()}
 
 
@@ -498,7 +501,7 @@ def comparison(fit: ScalingFit) -> pd.DataFrame:
     """
     names = [e.name for e in fit.exponents]
     effective = {title: effective_exponents(fit.points, values, names) for title, values in references(fit).items()}
-    bounds = THEOREM if fit.family == LOW_RANK_SPARSE else {}
+    bounds = reference_of(load_family(fit.family)).exponents
     return pd.DataFrame(
         [
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lrs.core.errors import InvalidInput, MissingExtra
+from lrs.core.face import face
 from lrs.core.trial import Ended
 from phase_diagrams.sweeps import journal
 from phase_diagrams.sweeps.grid import SweepSpec
@@ -50,6 +52,19 @@ class Trials:
     torn: tuple[str, ...] = ()
     conflicts: int = 0
     hosts: tuple[dict[str, str], ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        axes = ", ".join(f"{a.name} ({len(a.values)})" for a in self.spec.axes)
+        return f"Trials({len(self.possible)} of {', '.join(self.spec.solvers)} over {axes})"
+
+    def _repr_html_(self) -> str:
+        counts = self.possible.groupby("solver", observed=True)["success"].agg(["sum", "count"])
+        rows = [(name, f"{row['sum']} of {row['count']} recovered") for name, row in counts.iterrows()]
+        return face(repr(self), rows, note=f"recovered: {self.spec.recovered}")
+
+    def plot(self, solver: str | None = None, **options: Any) -> Any:
+        """The map of a solver as a figure of matplotlib (`phase_diagrams.draw.plot.success_map`)."""
+        return pkgutil.resolve_name("phase_diagrams.draw.plot:success_map")(self, solver, **options)  # it imports this
 
     @property
     def possible(self) -> pd.DataFrame:

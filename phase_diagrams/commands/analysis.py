@@ -11,8 +11,10 @@ import typer
 from rich.table import Table
 
 from lrs.cli import print_json, report, stdout
+from lrs.commands.progress import shown
+from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
-from phase_diagrams.commands.sweep import Isolate, Seconds, calls_of
+from phase_diagrams.commands.sweep import Isolate, Jobs, Seconds, calls_of, engine_of, looked_at
 
 if TYPE_CHECKING:
     from phase_diagrams.analysis.duel import Duel, Shift, Timing
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from phase_diagrams.sweeps.trial import Calls
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
 Confidence = Annotated[float, typer.Option("--confidence", help="Of the intervals.")]
 Along = Annotated[str | None, typer.Option("--along", metavar="AXIS", help="Axis of the boundary; default m.")]
 Constants = Annotated[
@@ -132,7 +133,8 @@ def scaling(
     factors: Annotated[str | None, typer.Option("--factors", help="Sizes that may enter the law (r,k,d,t).")] = None,
     confidence: Confidence = 0.95,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="STEM", help="Also draw the data collapse: STEM.png and STEM.svg.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="STEM", help="Also draw the data collapse: STEM.png and STEM.svg."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -215,7 +217,7 @@ def plot(
     constants: Constants = None,
     confidence: Confidence = 0.95,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FOLDER", help="Where to write; default DIR/pictures.")
+        Path | None, typer.Option("-o", "--out", metavar="FOLDER", help="Where to write; default DIR/pictures.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -311,8 +313,8 @@ def duel(
     replicates: Annotated[int | None, typer.Option("--replicates", help="Trials per cell and solver.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the experiment.")] = None,
     nested: Annotated[str | None, typer.Option("--nested", metavar="AXIS", help="Bisect along m.")] = None,
-    workers: Annotated[int | None, typer.Option("--workers", help="Worker processes; 0: in this process.")] = None,
-    rate: Annotated[float, typer.Option("--rate", help="False-discovery rate over the cells.")] = 0.05,
+    jobs: Jobs = None,
+    fdr: Annotated[float, typer.Option("--fdr", help="False-discovery rate over the cells.")] = 0.05,
     confidence: Confidence = 0.95,
     family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="Of the instances.")] = None,
     isolate: Isolate = None,
@@ -320,7 +322,9 @@ def duel(
     timing: Annotated[
         int, typer.Option("--timing", metavar="N", help="Time both, interleaved, on N instances both solved.")
     ] = 0,
-    out: Annotated[Path | None, typer.Option("--out", metavar="STEM", help="Draw the map: STEM.png, STEM.svg.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="STEM", help="Draw the map: STEM.png, STEM.svg.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Did B move the boundary? Paired map, exact McNemar tests, shift of the boundary, fair timing."""
@@ -338,9 +342,9 @@ def duel(
     options = {name: value for name, value in options.items() if value not in (None, [])}
     calls = calls_of(isolate, seconds)
     if options.keys() - {"family"}:
-        _run(options | {"solvers": (a, b)}, folder, workers, calls)
+        _run(options | {"solvers": (a, b)}, folder, jobs, calls)
     trials = _load(folder)
-    result = core.duel(trials, a, b, rate=rate, confidence=confidence)
+    result = core.duel(trials, a, b, fdr=fdr, confidence=confidence)
     times = None
     if timing:
         if result.cells["both"].sum():
@@ -374,15 +378,13 @@ def duel(
         stdout().print(f"wrote {path}", soft_wrap=True)
 
 
-def _run(settings: dict[str, Any], folder: Path, workers: int | None, calls: Calls) -> None:
+def _run(settings: dict[str, Any], folder: Path, jobs: int | None, calls: Calls) -> None:
     from phase_diagrams.sweeps import grid
-    from phase_diagrams.sweeps.engines import Engine, Inline
-    from phase_diagrams.sweeps.engines.local import LocalEngine
     from phase_diagrams.sweeps.runner import Interrupted, sweep
 
-    engine: Engine = Inline() if workers == 0 else LocalEngine(workers)
     try:
-        sweep(grid.build(settings), folder, engine, calls=calls)
+        with shown("trials") as display:
+            sweep(grid.build(settings), folder, engine_of(jobs), report=looked_at(display), calls=calls)
     except Interrupted as stopped:
         report("stopped", f"{stopped.summary.known} trials are recorded; the same command goes on from here", "yellow")
         raise typer.Exit(130) from None

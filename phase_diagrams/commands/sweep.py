@@ -1,11 +1,10 @@
-"""The verbs ``lrs sweep`` (with status, merge, export, verify, selftest) and ``lrs replay``."""
+"""The verbs ``lrs sweep`` (with status, merge, export, reproduce, selftest) and ``lrs replay``."""
 
 from __future__ import annotations
 
 import signal
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lrs.cli import print_json, report, stderr, stdout
+from lrs.cli import print_json, report, stdout
+from lrs.commands.progress import Shown, duration, shown
+from lrs.commands.shared import Json
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, load_family, settings_of
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from phase_diagrams.sweeps.trial import Calls, Row
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a sweep.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
-Workers = Annotated[
-    int | None, typer.Option("--workers", help="Worker processes; default: the processors. 0: in this very process.")
+Jobs = Annotated[
+    int | None,
+    typer.Option("-j", "--jobs", help="Processes; default: one per processor. 0: all in this very process."),
 ]
 
 Isolate = Annotated[
@@ -45,8 +46,6 @@ Seconds = Annotated[
 
 #: Largest number of columns of the map printed in the terminal.
 WIDEST_MAP = 40
-#: Seconds between lines of progress where stderr is not a terminal.
-LOG_SECONDS = 30.0
 
 
 class _Sweep(TyperGroup):
@@ -80,7 +79,7 @@ def register(app: typer.Typer) -> None:
 def sweep(
     context: typer.Context,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the sweep; made if absent.")
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Folder of the sweep; made if absent.")
     ] = None,
     spec: Annotated[
         Path | None, typer.Option("--spec", metavar="FILE", help="Settings in a TOML or JSON file.")
@@ -119,7 +118,7 @@ def sweep(
     ] = None,
     confidence: Annotated[float | None, typer.Option("--confidence", help="… with this confidence (0.95).")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Fit the geometric rate of every trial.")] = False,
-    workers: Workers = None,
+    jobs: Jobs = None,
     shard: Annotated[str | None, typer.Option("--shard", metavar="I/N", help="Run only part I of N.")] = None,
     dask: Annotated[str | None, typer.Option("--dask", metavar="ADDRESS", help="tcp://host:port, or local.")] = None,
     extend: Annotated[bool, typer.Option("--extend", help="Allow more replicates than DIR was started with.")] = False,
@@ -164,11 +163,11 @@ def sweep(
     from phase_diagrams.sweeps.runner import sweep as run
 
     part = Shard.parse(shard) if shard is not None else None
-    engine = _engine(workers, dask)
+    engine = engine_of(jobs, dask)
     _warn_about_noise(chosen)
     try:
-        with _terminate_like_interrupt(), _progress(quiet=as_json and not sys.stderr.isatty()) as look:
-            summary = run(chosen, out, engine, shard=part, extend=extend, report=look, calls=calls)
+        with _terminate_like_interrupt(), shown("trials", quiet=as_json and not sys.stderr.isatty()) as display:
+            summary = run(chosen, out, engine, shard=part, extend=extend, report=looked_at(display), calls=calls)
     except Interrupted as stopped:
         report(
             "stopped",
@@ -212,14 +211,15 @@ def calls_of(isolate: bool | None, seconds: float | None = None) -> Calls:
     return Calls(isolate, SECONDS_PER_CALL if seconds is None else seconds)
 
 
-def _engine(workers: int | None, dask: str | None) -> Engine:
+def engine_of(jobs: int | None, dask: str | None = None) -> Engine:
+    """Where trials run, as the options say."""
     from phase_diagrams.sweeps.engines import Inline
     from phase_diagrams.sweeps.engines.dask import DaskEngine
     from phase_diagrams.sweeps.engines.local import LocalEngine
 
     if dask is not None:
-        return DaskEngine(dask, workers)
-    return Inline() if workers == 0 else LocalEngine(workers)
+        return DaskEngine(dask, jobs)
+    return Inline() if jobs == 0 else LocalEngine(jobs)
 
 
 def _warn_about_noise(spec: SweepSpec) -> None:
@@ -252,43 +252,14 @@ def _terminate_like_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    """A callback that shows progress: a bar on a terminal, a line every half minute elsewhere."""
-    if quiet:
-        yield None
-        return
-    console = stderr()
-    if not console.is_terminal:
-        last = time.monotonic()
+def looked_at(display: Shown) -> Callable[[Progress], None]:
+    """What the runner reports to."""
 
-        def line(progress: Progress) -> None:
-            nonlocal last
-            if time.monotonic() - last >= LOG_SECONDS:
-                last = time.monotonic()
-                sys.stderr.write(_line(progress) + "\n")
-                sys.stderr.flush()
+    def look(progress: Progress) -> None:
+        recovered = progress.outcomes.get("recovered", 0)
+        display(f"{recovered} recovered", progress.done, progress.total, progress.seconds_left)
 
-        yield line
-        return
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    with Bar(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
-        task = bar.add_task("starting workers", total=None)
-        yield lambda p: bar.update(task, completed=p.done, total=p.total, description=_line(p))
-
-
-def _line(progress: Progress) -> str:
-    recovered = progress.outcomes.get("recovered", 0)
-    eta = "" if progress.seconds_left != progress.seconds_left else f", {_duration(progress.seconds_left)} left"
-    return f"{progress.done}/{progress.total} trials, {recovered} recovered{eta}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return look
 
 
 def _print_summary(spec: SweepSpec, out: Path, summary: Summary, as_json: bool) -> None:
@@ -312,7 +283,7 @@ def _print_summary(spec: SweepSpec, out: Path, summary: Summary, as_json: bool) 
 
     trials = load(out)
     _print_map(trials)
-    what = f"ran {summary.ran} trials in {_duration(summary.seconds)}" if summary.ran else "nothing left to run"
+    what = f"ran {summary.ran} trials in {duration(summary.seconds)}" if summary.ran else "nothing left to run"
     stdout().print(f"{what}; {summary.known} in {out}: {_counts(trials)}")
     stdout().print(
         f"next: lrs plot {out} · lrs boundary {out} · lrs sweep export {out} -o trials.parquet", soft_wrap=True
@@ -408,7 +379,7 @@ def _dry_run(spec: SweepSpec, out: Path, as_json: bool, calls: Calls) -> None:
     span = f"{median}" if low == high else f"about {median} (between {low} and {high})"
     stdout().print(
         f"{len(spec.cells)} cells, {len(spec.cells) - len(possible)} impossible; {spec.sampling.kind} sampling; {span} trials to "
-        f"run, {seconds:.3g} s each, {_duration(median * seconds)} of one processor",
+        f"run, {seconds:.3g} s each, {duration(median * seconds)} of one processor",
         soft_wrap=True,
     )
     if grid is not None:
@@ -478,7 +449,7 @@ def status(folder: Folder, as_json: Json = False) -> None:
 @sweep_app.command()
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of the same sweep.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to put all of them together in.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to put all of them together in.")],
     as_json: Json = False,
 ) -> None:
     """Put the shards of several folders into one. Merging again, or merging what was merged, changes nothing."""
@@ -502,9 +473,7 @@ def merge(
 @sweep_app.command()
 def export(
     folder: Folder,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help=".parquet, .csv, or .nc for the grid.")
-    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help=".parquet, .csv, or .nc for the grid.")],
     stable: Annotated[
         bool, typer.Option("--stable", help="Leave out timing_… and host_… columns: the same file from every run.")
     ] = False,
@@ -514,36 +483,36 @@ def export(
     from phase_diagrams.analysis import table
 
     trials = table.load(folder)
-    if output.suffix == ".nc":
-        table.export_grid(trials, output)
+    if out.suffix == ".nc":
+        table.export_grid(trials, out)
     else:
-        table.export(trials, output, volatile=not stable)
+        table.export(trials, out, volatile=not stable)
     if as_json:
-        print_json({"command": "export", "output": output, "rows": len(trials.frame), "torn": list(trials.torn)})
+        print_json({"command": "export", "output": out, "rows": len(trials.frame), "torn": list(trials.torn)})
         return
     for sentence in trials.torn:
         report("note", sentence, "yellow")
-    stdout().print(f"wrote {output}: {len(trials.frame)} trials", soft_wrap=True)
+    stdout().print(f"wrote {out}: {len(trials.frame)} trials", soft_wrap=True)
 
 
-# ------------------------------------------------------------------------------------------------ verify, selftest, replay
+# ------------------------------------------------------------------------------------------------ reproduce, selftest, replay
 @sweep_app.command()
-def verify(
+def reproduce(
     folder: Folder,
     sample: Annotated[str, typer.Option("--sample", help="How many trials to run again: 1%, or a number.")] = "1%",
     seed: Annotated[int, typer.Option("--seed", help="Of the choice.")] = 0,
-    workers: Workers = None,
+    jobs: Jobs = None,
     isolate: Isolate = None,
     seconds: Seconds = None,
     as_json: Json = False,
 ) -> None:
     """Run part of somebody's results again and report the agreement; exit code 1 when an outcome differs."""
     from phase_diagrams.sweeps.journal import read_spec
-    from phase_diagrams.sweeps.replay import verify as run
+    from phase_diagrams.sweeps.replay import reproduce as run
 
-    found = run(folder, sample, _engine(workers, None), seed, calls_of(isolate, seconds))
+    found = run(folder, sample, engine_of(jobs), seed, calls_of(isolate, seconds))
     if as_json:
-        document = asdict(found) | {"command": "verify"}
+        document = asdict(found) | {"command": "sweep reproduce"}
         spec = read_spec(folder)
         document["witnesses"] = [
             {"recorded": _flat(old, spec), "now": _flat(new, spec)} for old, new in found.witnesses
@@ -577,24 +546,24 @@ def selftest(
         typer.Option("--size", metavar="D,K,R", help="With --exact; repeatable. Default: 40,3,2 100,5,3 200,10,3."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
-    workers: Workers = 0,
+    jobs: Jobs = 0,
     as_json: Json = False,
 ) -> None:
     """Run the pipeline on a solver of known boundary; exit code 1 when its intervals do not hold it as they promise."""
     if size and not exact:
         raise InvalidInput("--size: only --exact has sizes; add it")
     if exact:
-        passed = _exact_selftest(size, lines, seed, workers, as_json)
+        passed = _exact_selftest(size, lines, seed, jobs, as_json)
     else:
-        passed = _coverage_selftest(lines or 40, seed, workers, as_json)
+        passed = _coverage_selftest(lines or 40, seed, jobs, as_json)
     if not passed:
         raise typer.Exit(1)
 
 
-def _coverage_selftest(lines: int, seed: int, workers: int | None, as_json: bool) -> bool:
+def _coverage_selftest(lines: int, seed: int, jobs: int | None, as_json: bool) -> bool:
     from phase_diagrams.analysis.selftest import selftest as run
 
-    results = run(lambda: _engine(workers, None), lines, seed)
+    results = run(lambda: engine_of(jobs), lines, seed)
     passed = all(result.passed for result in results)
     if as_json:
         print_json(
@@ -618,7 +587,7 @@ def _coverage_selftest(lines: int, seed: int, workers: int | None, as_json: bool
     return passed
 
 
-def _exact_selftest(size: list[str] | None, lines: int | None, seed: int, workers: int | None, as_json: bool) -> bool:
+def _exact_selftest(size: list[str] | None, lines: int | None, seed: int, jobs: int | None, as_json: bool) -> bool:
     from phase_diagrams.analysis import exactness
 
     sizes = []
@@ -627,9 +596,7 @@ def _exact_selftest(size: list[str] | None, lines: int | None, seed: int, worker
         if len(numbers) != 3 or not all(n.strip().isdigit() for n in numbers):
             raise InvalidInput(f"--size: expected d,k,r such as 40,3,2, got {text!r}")
         sizes.append((int(numbers[0]), int(numbers[1]), int(numbers[2])))
-    laws, checks = exactness.selftest(
-        lambda: _engine(workers, None), sizes or exactness.SIZES, lines or exactness.LINES, seed
-    )
+    laws, checks = exactness.selftest(lambda: engine_of(jobs), sizes or exactness.SIZES, lines or exactness.LINES, seed)
     passed = all(law.passed for law in laws) and all(check.passed for check in checks)
     if as_json:
         results = [asdict(law) | {"faults": law.faults} for law in laws]
@@ -662,8 +629,9 @@ def replay(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="Index of the cell, or its axes: m=20,k=3.")],
     replicate: Annotated[int, typer.Argument(metavar="REPLICATE", help="Number of the replicate, from 0.")],
     solver: Annotated[str | None, typer.Option("--solver", help="Default: the first of the sweep.")] = None,
-    save: Annotated[
-        Path | None, typer.Option("--save", metavar="FILE", help="Also write the instance (.npz) for lrs solve.")
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Also write the instance (.npz) for lrs solve."),
     ] = None,
     isolate: Isolate = None,
     seconds: Seconds = None,
@@ -676,10 +644,10 @@ def replay(
 
     done = run(folder, cell, replicate, solver, calls_of(isolate, seconds))
     spec = read_spec(folder)
-    if save is not None:
+    if out is not None:
         if not hasattr(done.instance, "save"):
-            raise InvalidInput(f"save: instances of {spec.of_family.title} have no files; leave --save out")
-        done.instance.save(save)
+            raise InvalidInput(f"out: instances of {spec.of_family.title} have no files; leave --out out")
+        done.instance.save(out)
     if as_json:
         recorded = None if done.recorded is None else _flat(done.recorded, spec)
         print_json(

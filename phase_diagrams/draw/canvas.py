@@ -16,7 +16,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import Normal, Stroke
 
 from lrs.core.errors import InvalidInput
 from lrs.core.family import settings_of
@@ -54,14 +56,26 @@ def select(frame: pd.DataFrame, at: Mapping[str, Value]) -> pd.DataFrame:
     return frame
 
 
+def _geometric(own: np.ndarray) -> bool:
+    """Whether values grow by factors rather than by steps: what lies between two cells is then their geometric mean."""
+    if len(own) < 3 or own.min() <= 0:
+        return False
+    steps, factors = np.abs(np.diff(own)), np.abs(np.diff(np.log(own)))
+    return bool(np.ptp(factors) / factors.mean() < np.ptp(steps) / steps.mean())
+
+
 def position(axis: Axis, values: Any) -> np.ndarray:
-    """Cell coordinates of values, linear between neighbours and continued beyond the ends."""
+    """Cell coordinates of values, linear between neighbours (of their logarithms, where the axis is geometric) and continued
+    beyond the ends."""
     own = np.asarray(axis.values, dtype=float)
     order = np.argsort(own)
     own, places = own[order], np.arange(len(own), dtype=float)[order]
     values = np.asarray(values, dtype=float)
     if len(own) == 1:
         return np.where(np.isfinite(values), places[0] + np.sign(values - own[0]), values)
+    if _geometric(own):
+        with np.errstate(divide="ignore", invalid="ignore"):  # a boundary may lie at 0, at −∞, or be unknown
+            own, values = np.log(own), np.where(values <= 0, -np.inf, np.log(values))
     out = np.interp(values, own, places)
     first, last = (places[1] - places[0]) / (own[1] - own[0]), (places[-1] - places[-2]) / (own[-1] - own[-2])
     out = np.where(values < own[0], places[0] + (values - own[0]) * first, out)
@@ -69,13 +83,17 @@ def position(axis: Axis, values: Any) -> np.ndarray:
 
 
 def values_at(axis: Axis, positions: np.ndarray) -> np.ndarray:
+    """Values at cell coordinates: the inverse of `position`."""
     own = np.asarray(axis.values, dtype=float)
     if len(own) == 1:
         return np.full(positions.shape, own[0])
+    geometric = _geometric(own)
+    own = np.log(own) if geometric else own
     inner = np.interp(positions, np.arange(len(own)), own)
     inner = np.where(positions < 0, own[0] + positions * (own[1] - own[0]), inner)
     end = len(own) - 1
-    return np.where(positions > end, own[-1] + (positions - end) * (own[-1] - own[-2]), inner)
+    found = np.where(positions > end, own[-1] + (positions - end) * (own[-1] - own[-2]), inner)
+    return np.exp(found) if geometric else found
 
 
 def frame_axes(ax: Axes, spec: SweepSpec) -> None:
@@ -105,7 +123,9 @@ def grid_of(spec: SweepSpec, table: pd.DataFrame, column: str) -> np.ndarray:
 
 def mesh(ax: Axes, values: np.ndarray, **options: Any) -> Any:
     rows, columns = values.shape
-    return ax.pcolormesh(np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, values, **options)
+    # An edge of the cell's own colour: without one, pictures that are scaled show the background between the cells.
+    edges: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.9}
+    return ax.pcolormesh(np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, values, **edges, **options)
 
 
 def new_figure(size: tuple[float, float], columns: int = 1) -> tuple[Figure, Any]:
@@ -164,12 +184,33 @@ def boundary_line(
     middle, low, high = (np.r_[v[0], v, v[-1]] for v in (middle, low, high))
     horizontal = along is spec.axes[0]
     fill = ax.fill_betweenx if horizontal else ax.fill_between
-    fill(across, low, high, facecolor=BAND, alpha=0.35, edgecolor="black", lw=0.6)
+    # The edges alone: a fill would give other colours to the cells that matter most.
+    fill(across, low, high, facecolor="none", edgecolor="black", lw=1.8)
+    fill(across, low, high, facecolor="none", edgecolor=BAND, lw=0.8, ls=(0, (4, 2)))
+    handles = []
+    open_ = ~np.isfinite(middle)
+    if open_.any():
+        # Where the level of one half is not resolved there is no line to draw: only where it may lie.
+        with mpl.rc_context({"hatch.color": "white", "hatch.linewidth": 0.8}):
+            fill(across, low, high, where=open_, step="mid", facecolor="none", hatch="xx", lw=0)
+        handles.append(
+            Patch(
+                facecolor="#7c7b78",
+                edgecolor="white",
+                hatch="xx",
+                label="boundary not resolved: it may lie anywhere here",
+            )
+        )
     line = (middle, across) if horizontal else (across, middle)
     ax.plot(*line, color="black", lw=3.6)
     ax.plot(*line, color=BAND, lw=2.0, ls=dashes)
-    text = f"50 % boundary of {solver} along {found.axis}, with its {100 * found.confidence:g} % band"
-    return [Patch(facecolor=BAND, edgecolor="black", label=text)]
+    text = f"50 % boundary of {solver} along {found.axis}, between the edges of its {100 * found.confidence:g} % band"
+    return [
+        Line2D(
+            [], [], color=BAND, lw=2, label=text, path_effects=[Stroke(linewidth=3.6, foreground="black"), Normal()]
+        ),
+        *handles,
+    ]
 
 
 def save(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
@@ -181,5 +222,5 @@ def save(figure: Figure, stem: str | Path) -> tuple[Path, Path]:
             figure.savefig(paths[0])
             figure.savefig(paths[1], metadata={"Date": None})  # the same map is the same file
     except OSError as error:
-        raise InvalidInput(f"output: {stem} cannot be written ({error.strerror or error})") from None
+        raise InvalidInput(f"out: {stem} cannot be written ({error.strerror or error})") from None
     return paths

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Polygon
+from matplotlib.patches import Patch, Polygon, Rectangle
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from lrs.core.errors import InvalidInput
@@ -87,6 +87,7 @@ def success_map(
     along: str | None = None,
     confidence: float = 0.95,
     marked: pd.DataFrame | None = None,
+    tapped: bool = False,
 ) -> Figure:
     """Empirical success with the 50 % boundary, its band and yardsticks.
 
@@ -103,6 +104,8 @@ def success_map(
     confidence : float
     marked : pandas.DataFrame, optional
         Trials whose cells get a cross (violations).
+    tapped : bool
+        Name every cell in the SVG (``cell-7``), so that a page can say more of it.
     """
     spec, solver = trials.spec, solver or trials.spec.solvers[0]
     _check(trials, solver)
@@ -123,6 +126,11 @@ def success_map(
         if marked is not None:
             handles += _marks(ax, spec, select(marked[marked["solver"] == solver], at))
         frame_axes(ax, spec)
+        if tapped:
+            for at_x, at_y, cell in zip(
+                *(counts[a.name].map(list(a.values).index) for a in spec.axes[:2]), counts["cell"], strict=True
+            ):
+                ax.add_patch(Rectangle((at_x - 0.5, at_y - 0.5), 1, 1, alpha=0, lw=0, zorder=9, gid=f"cell-{cell}"))
         ax.set_title(f"Recovery by {solver}\n{subtitle(spec, at)}")
         legend(ax, handles)
     return figure

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 import json
 import platform
@@ -18,31 +16,18 @@ from matplotlib.figure import Figure
 
 from lrs.core.errors import InvalidInput
 from lrs.core.identity import digest
-from phase_diagrams.analysis.boundary import boundary
+from lrs.core.page import ON_EITHER, fold, page, text
+from phase_diagrams.analysis.boundary import boundary, cell_counts
 from phase_diagrams.analysis.duel import duel
 from phase_diagrams.analysis.overlays import Promise, drawn, overlays, promise
 from phase_diagrams.analysis.scaling import ScalingFit, comparison, fit_scaling
 from phase_diagrams.analysis.table import VOLATILE, Trials
 from phase_diagrams.draw import plot
-from phase_diagrams.draw.canvas import STYLE, slices, subtitle
+from phase_diagrams.draw.canvas import STYLE, select, slices, subtitle
 
 LONGEST_LIST = 20  # violations written out
 MOST_SLICES = 6  # values of further axes drawn
 _PACKAGES = ("lrs-toolkit", "numpy", "scipy", "numba", "pandas", "matplotlib")
-
-_STYLE_SHEET = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto; max-width: 72rem; padding: 1rem; }
-h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.25rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; align-items: start; }
-figure { margin: 0; } figure.wide { grid-column: 1 / -1; overflow-x: auto; } figure.wide img { min-width: 44rem; }
-img { width: 100%; height: auto; display: block; }
-figcaption { font-size: .9rem; color: #444; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-th, td { text-align: left; padding: .25rem .7rem; border-bottom: 1px solid #ddd; white-space: nowrap; } th { background: #f3f3f3; }
-pre, code { font: .85rem/1.45 ui-monospace, monospace; } pre { background: #f6f6f6; padding: .7rem; overflow-x: auto; }
-.alarm { border-left: .3rem solid #D55E00; padding-left: .8rem; } .hash { overflow-wrap: anywhere; }
-"""
 
 
 def integrity_hash(trials: Trials) -> str:
@@ -78,12 +63,13 @@ def report(
     found = boundary(trials, confidence=confidence) if any(a.numeric for a in spec.axes) else None
     kept = promise(trials, constants)
     axes = " × ".join(a.name for a in spec.axes)
+    cells: dict[str, tuple[str, str]] = {}
     parts = [
-        f"<h1>Recovery over {_text(axes)}</h1>",
-        f"<p>{_text(_summary(trials))}</p>",
+        f"<h1>Recovery over {text(axes)}</h1>",
+        f"<p>{text(_summary(trials))}</p>",
         _violations(kept, folder),
         "<h2>Maps</h2>",
-        *(_maps(trials, solver, kept, confidence) for solver in spec.solvers),
+        *(_maps(trials, solver, kept, confidence, folder, cells) for solver in spec.solvers),
     ]
     if found is not None:
         table = found.table()[["solver", *found.others, "text", "scale", "trials", "irregular"]]
@@ -95,42 +81,33 @@ def report(
                 "irregular": "non-monotone replicates",
             }
         )
-        parts += ["<h2>Boundary</h2>", _table(table), f"<p>{_text(_boundary_note(found.nested, confidence))}</p>"]
+        parts += ["<h2>Boundary</h2>", _table(table), f"<p>{text(_boundary_note(found.nested, confidence))}</p>"]
     parts += _scaling(trials, confidence)
     parts += _duels(trials, confidence)
     parts += [
         "<h2>Specification</h2>",
-        f"<pre>{_text(json.dumps(spec.to_dict(), indent=1))}</pre>",
+        fold("the sweep, as its folder holds it", f"<pre>{text(json.dumps(spec.to_dict(), indent=1))}</pre>"),
         "<h2>Environment</h2>",
-        _table(pd.DataFrame(_environment(trials), columns=["what", "version"])),
+        fold("versions", _table(pd.DataFrame(_environment(trials), columns=["what", "version"]))),
         "<h2>Integrity</h2>",
-        f'<p class="hash">SHA-256 of the specification and of all results but timings: <code>{integrity_hash(trials)}</code>.'
-        f" Run the same sweep and <code>lrs report {_text(folder)} --hash</code> prints the same line.</p>",
+        f'<p class="dim">SHA-256 of the specification and of all results but timings: <code>{integrity_hash(trials)}</code>.'
+        f" Run the same sweep and <code>lrs report {text(folder)} --hash</code> prints the same line.</p>",
     ]
-    parts += [f'<p class="alarm">{_text(line)}</p>' for line in trials.torn]
-    body = "\n".join(p for p in parts if p)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Recovery over {_text(axes)}</title>\n<style>{_STYLE_SHEET}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    parts += [f'<p class="alarm">{text(line)}</p>' for line in trials.torn]
+    return page(f"Recovery over {axes}", "\n".join(p for p in parts if p), cells)
 
 
-def write(page: str, path: str | Path) -> Path:
-    """Write the page; an unwritable path is bad input."""
+def write(text: str, path: str | Path) -> Path:
+    """Write a page; an unwritable path is bad input."""
     path = Path(path)
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+        raise InvalidInput(f"out: {path} cannot be written ({error.strerror or error})") from None
     return path
 
 
 # --------------------------------------------------------------------------------------------------------- parts
-def _text(value: Any) -> str:
-    return html.escape(str(value))
-
-
 def _summary(trials: Trials) -> str:
     spec, possible = trials.spec, trials.possible
     outcomes = trials.frame["outcome"].value_counts()
@@ -153,16 +130,47 @@ def _boundary_note(nested: bool, confidence: float) -> str:
     return f"Logistic curve by maximum likelihood, {100 * confidence:g} % profile-likelihood interval. {how}"
 
 
-def _image(figure: Figure, caption: str, wide: bool = False) -> str:
-    buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    data = base64.b64encode(buffer.getvalue()).decode()
-    kind = ' class="wide"' if wide else ""
-    return (
-        f'<figure{kind}><img alt="{_text(caption)}" src="data:image/svg+xml;base64,{data}">'
-        f"<figcaption>{_text(caption)}</figcaption></figure>"
+def _image(figure: Figure, caption: str, at: str = "") -> str:
+    """A picture inside the page; ``at`` goes before the names of its cells, so that they are the only ones on the page."""
+    buffer = io.StringIO()
+    with mpl.rc_context(STYLE | ON_EITHER):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace('id="cell-', f'id="{at}cell-')
+    return f'<figure role="img" aria-label="{text(caption)}">{svg}<figcaption>{text(caption)}</figcaption></figure>'
+
+
+def _said_of_cells(
+    trials: Trials, solver: str, at: Mapping[str, Any], folder: str, confidence: float
+) -> dict[int, tuple[str, str]]:
+    """What every cell of a map says of itself: where it is, n, interval, outcomes, and the command that replays a trial."""
+    spec = trials.spec
+    counts = select(cell_counts(trials, confidence=confidence), at)
+    frame = trials.possible[trials.possible["solver"] == solver]
+    outcomes = {c: part.value_counts() for c, part in frame.groupby("cell", observed=True)["outcome"]}
+    first = (
+        frame.sort_values(["success", "replicate"], kind="stable")
+        .drop_duplicates("cell")
+        .set_index("cell")["replicate"]
     )
+    said = {}
+    for row in counts[counts["solver"] == solver].to_dict("records"):
+        cell = int(row["cell"])
+        where = ", ".join(f"{a.name} = {row[a.name]}" for a in spec.axes)
+        if not row["possible"]:
+            said[cell] = (f"{where}: {spec.cells[cell].reason}", "")
+        elif not row["finished"]:
+            said[cell] = (f"{where}: not tried", "")
+        else:
+            mix = (
+                ", ".join(f"{n} {name}" for name, n in outcomes[cell].items())
+                if cell in outcomes
+                else "implied by others"
+            )
+            share = f"{row['recovered']} of {row['finished']} recovered, {100 * confidence:g} % [{row['lower']:.2f}, {row['upper']:.2f}]"
+            line = f"lrs replay {folder} {cell} {first[cell]} --solver {solver}" if cell in first.index else ""
+            said[cell] = (f"{where}: {share}; run here: {mix}", line)
+    return said
 
 
 def _maps(
@@ -170,6 +178,8 @@ def _maps(
     solver: str,
     kept: Promise,
     confidence: float,
+    folder: str,
+    cells: dict[str, tuple[str, str]],
 ) -> str:
     spec, constants = trials.spec, kept.sources[solver]
     figures = []
@@ -178,27 +188,34 @@ def _maps(
         where = f", {subtitle(spec, at)}"
         drawable = len(spec.axes) > 1 and spec.axes[0].numeric and spec.axes[1].numeric
         names = (["theorem"] if constants.values else []) + list(drawn(spec.of_family))[:2]
-        figure = plot.success_map(
-            trials,
-            solver,
-            at=at,
-            overlays=overlays(names, constants.values, constants.source, spec.of_family) if drawable else (),
-            confidence=confidence,
-            marked=kept.broken if constants.values else None,
-        )
-        figures.append(_image(figure, f"Share of replicates recovered by {solver}{where}"))
+        with mpl.rc_context(ON_EITHER):
+            figure = plot.success_map(
+                trials,
+                solver,
+                at=at,
+                overlays=overlays(names, constants.values, constants.source, spec.of_family) if drawable else (),
+                confidence=confidence,
+                marked=kept.broken if constants.values else None,
+                tapped=True,
+            )
+        here = f"p{len(cells)}-"
+        cells |= {f"{here}cell-{c}": said for c, said in _said_of_cells(trials, solver, at, folder, confidence).items()}
+        figures.append(_image(figure, f"Share of replicates recovered by {solver}{where}", here))
         if len(spec.axes) > 1:
-            figures.append(_image(plot.failure_map(trials, solver, at=at), f"What failed, {solver}{where}"))
+            with mpl.rc_context(ON_EITHER):
+                figure = plot.failure_map(trials, solver, at=at)
+            figures.append(_image(figure, f"What failed, {solver}{where}"))
             for column in ("iterations", "rate"):
                 if pd.to_numeric(trials.possible[column], errors="coerce").notna().any():
-                    figure = plot.quantity_map(trials, column, solver, at=at)
+                    with mpl.rc_context(ON_EITHER):
+                        figure = plot.quantity_map(trials, column, solver, at=at)
                     figures.append(_image(figure, f"Median {column}, {solver}{where}"))
     rest = f"<p>{len(cuts) - MOST_SLICES} further slices are in the data.</p>" if len(cuts) > MOST_SLICES else ""
-    return f'<h3>{_text(solver)}</h3><div class="figures">{"".join(figures)}</div>{rest}'
+    return f'<h3>{text(solver)}</h3><p class="dim">Point at a cell of the first map, or tap it.</p><div class="row">{"".join(figures)}</div>{rest}'
 
 
 def _violations(kept: Promise, folder: str) -> str:
-    sentence = _text(kept.sentence[0].upper() + kept.sentence[1:])
+    sentence = text(kept.sentence[0].upper() + kept.sentence[1:])
     if not kept.made:
         return f"<p>{sentence} (constants: --constants C_total=…,C_task=…, or lrs calibrate).</p>"
     if kept.broken.empty:
@@ -207,7 +224,7 @@ def _violations(kept: Promise, folder: str) -> str:
     more = f"\n… and {len(lines) - LONGEST_LIST} more" if len(lines) > LONGEST_LIST else ""
     return (
         f'<div class="alarm"><p>{sentence}; the deepest first:</p>'
-        f"<pre>{_text(chr(10).join(lines[:LONGEST_LIST]))}{more}</pre></div>"
+        f"<pre>{text(chr(10).join(lines[:LONGEST_LIST]))}{more}</pre></div>"
     )
 
 
@@ -221,13 +238,13 @@ def replay_lines(frame: pd.DataFrame, folder: str) -> list[str]:
 
 def _table(frame: pd.DataFrame) -> str:
     def cell(value: Any) -> str:
-        return _text(f"{value:.4g}" if isinstance(value, float) else value)
+        return text(f"{value:.4g}" if isinstance(value, float) else value)
 
-    head = "".join(f"<th>{_text(c)}</th>" for c in frame.columns)
+    head = "".join(f"<th>{text(c)}</th>" for c in frame.columns)
     rows = "".join(
         "<tr>" + "".join(f"<td>{cell(v)}</td>" for v in row) + "</tr>" for row in frame.itertuples(index=False)
     )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return f'<div class="scroll"><table class="plain sort"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _scaling(trials: Trials, confidence: float) -> list[str]:
@@ -236,19 +253,20 @@ def _scaling(trials: Trials, confidence: float) -> list[str]:
         try:
             (fit,) = fit_scaling(trials, solvers=[solver], confidence=confidence)
         except InvalidInput as reason:
-            parts.append(f"<p>{_text(solver)}: no scaling law can be fitted. {_text(reason)}.</p>")
+            parts.append(f"<p>{text(solver)}: no scaling law can be fitted. {text(reason)}.</p>")
             continue
         parts += [
-            f"<p>{_text(fit.solver)}: {_text(fit.formula)}. {_text(fit_note(fit))}</p>",
+            f"<p>{text(fit.solver)}: {text(fit.formula)}. {text(fit_note(fit))}</p>",
             _table(_exponents(fit)),
             "<ul>"
             + "".join(
-                f"<li>{_text(e.name)}: {_text(v)}</li>"
+                f"<li>{text(e.name)}: {text(v)}</li>"
                 for e, v in zip(fit.exponents, comparison(fit)["verdict"], strict=True)
             )
             + "</ul>",
-            _image(plot.collapse_figure(trials, fit), f"Data collapse, {fit.solver}", wide=True),
         ]
+        with mpl.rc_context(ON_EITHER):
+            parts.append(_image(plot.collapse_figure(trials, fit), f"Data collapse, {fit.solver}"))
     return parts
 
 
@@ -280,10 +298,11 @@ def _duels(trials: Trials, confidence: float) -> list[str]:
             result = duel(trials, solvers[0], other, confidence=confidence)
         except InvalidInput:  # not yet tried on a common instance
             continue
-        parts.append(f"<p>{_text(result.verdict)}</p>")
+        parts.append(f"<p>{text(result.verdict)}</p>")
         if len(trials.spec.axes) > 1:
-            figure = plot.duel_map(trials, result)
-            parts.append(f'<div class="figures">{_image(figure, f"{solvers[0]} against {other}")}</div>')
+            with mpl.rc_context(ON_EITHER):
+                figure = plot.duel_map(trials, result)
+            parts.append(_image(figure, f"{solvers[0]} against {other}"))
     return ["<h2>Duels</h2>", *parts] if parts else []
 
 

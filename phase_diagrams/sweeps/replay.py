@@ -163,7 +163,9 @@ def parse_sample(text: str, recorded: int) -> int:
     return min(max(count, 1), recorded)
 
 
-def verify(folder: str | Path, sample: str, engine: Engine, seed: int = 0, calls: Calls | None = None) -> Verification:
+def reproduce(
+    folder: str | Path, sample: str, engine: Engine, seed: int = 0, calls: Calls | None = None
+) -> Verification:
     """Run a random sample of the recorded trials again and compare.
 
     Parameters

@@ -108,9 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``python -m property_tests.benchmarks.economy``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the two sweeps go (resumed when they exist)")
-    parser.add_argument("--workers", type=int, help="default: the processors this process may use")
+    parser.add_argument("--jobs", type=int, help="default: the processors this process may use")
     options = parser.parse_args(arguments)
-    folder, workers = options.folder, options.workers
+    folder, workers = options.folder, options.jobs
     adaptive = run(folder / "adaptive", LocalEngine(workers), nested="m", precision=PRECISION, replicates=500)
     uniform = run(folder / "uniform", LocalEngine(workers), replicates=REPLICATES)
     lines = compare(adaptive, uniform)

@@ -201,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="where the pictures go; gallery.md is written beside it")
     parser.add_argument("--sweeps", default=SWEEPS, help="folder of the sweeps (resumed when it exists)")
     parser.add_argument("--only", nargs="*", help="names of entries")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args(arguments)
     known = [e.name for e in entries()]
     for name in options.only or ():
@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         texts[entry.name] = []
         shown = commands(entry, SWEEPS, PICTURES)
         for command, line in zip(commands(entry, options.sweeps, str(options.folder)), shown, strict=True):
-            extra = f" --workers {options.workers}" if command.startswith("lrs sweep") else ""
+            extra = f" --jobs {options.jobs}" if command.startswith("lrs sweep") else ""
             # What is printed names the folders as the page does, not as this machine does.
             printed = run(command + extra).replace(str(options.folder), PICTURES).replace(options.sweeps, SWEEPS)
             texts[entry.name].append((line, printed))

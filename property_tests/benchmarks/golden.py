@@ -90,9 +90,7 @@ def freeze_verify() -> dict[str, dict[str, Any]]:
         def record(t: Trial, tried: dict[str, list[str]] = tried) -> None:
             tried.setdefault(t.claim, []).append(f"{t.phase} {t.replicate} {t.outcome.ok} {t.configuration.text}\n")
 
-        report = check_solver(
-            solver, budget="quick", claims_matching=claims, jobs=2, name=name, record=record, nonce=NONCE
-        )
+        report = check_solver(solver, budget="quick", claims=claims, jobs=2, name=name, record=record, nonce=NONCE)
         for r in report.results:
             entry: dict[str, Any] = {"verdict": r.verdict.value}
             if r.tally is not None and not isinstance(r.claim.kind, Timing):

@@ -194,7 +194,7 @@ def rounds(seeds: int) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- a real table
-def table(file: Path, task: str, target: str, rank: int, sparsity: int, seeds: int) -> None:
+def table(file: Path, task: str, target: str, rank: int, sparsity: int, rounds: int, seeds: int) -> None:
     """Explained variance on every fourth rating of users with eight or more, against ε.
 
     The level of sharing that needs no budget is nothing (ridge on one's own rows); the global model is not private.
@@ -230,7 +230,7 @@ def table(file: Path, task: str, target: str, rank: int, sparsity: int, seeds: i
     for epsilon in (0.5, 1.0, 2.0, 4.0, 8.0, math.inf):
         found = []
         for s in range(seeds):
-            solver = PrivateAMHT(epsilon=epsilon, delta=1e-5, insecure_seed=s)
+            solver = PrivateAMHT(epsilon=epsilon, delta=1e-5, rounds=rounds, insecure_seed=s)
             server, _ = solver.train([train], d=data.d, rank=rank, sparsity=sparsity, rng=np.random.default_rng(s))
             found.append(users(server.U, sparsity))
         spread = f"{min(found):.4f} to {max(found):.4f}"
@@ -279,11 +279,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--target", default="y")
     parser.add_argument("-r", type=int, default=2)
     parser.add_argument("-k", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=PrivateAMHT.rounds, help="of the table")
     options = parser.parse_args(arguments)
     if options.what == "large":
         large(options.t, options.noise)
     elif options.what == "table":
-        table(options.file, options.task, options.target, options.r, options.k, options.seeds)
+        table(options.file, options.task, options.target, options.r, options.k, options.rounds, options.seeds)
     else:
         measure: Callable[[int], None] = {"reference": reference, "rivals": rivals, "rounds": rounds}[options.what]
         measure(options.seeds)

@@ -1,13 +1,14 @@
-"""The verb ``lrs audit``: an empirical privacy audit of the server, or of a broken one."""
+"""The verb ``lrs audit``: an empirical privacy audit of the server, of a broken one, or of what a person runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from lrs.cli import print_json, stdout
+from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
 from lrs.core.registry import import_attribute
 from lrs.core.validate import choice, hint
@@ -44,14 +45,23 @@ def audit(
             help="Audit this mechanism of your own: (schedule, start, noise, users) -> Server.",
         ),
     ] = None,
+    path: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Audit what a person runs, from rows to transcript: solver, blocks, command line, estimator, programs, groups, "
+            "replace-one, secure noise; repeatable; `all` for every one.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first audit.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Try to tell one user's presence from the transcript of the private server; a lower bound on its ε.
 
     Exits with 1 when the bound exceeds what the ledger claims, or when the audit sees a difference where there is none.
-    With --mutant the servers are broken on purpose, and it exits with 1 when one of them is not refuted.
+    With --path it is not the server alone that is run, but all of what a person runs, from the users' rows on. With --mutant the servers are broken on purpose, and it exits with 1 when one of them is not refuted.
     """
+    from property_tests.families.low_rank_sparse.end_to_end import PATHS, audit_path
     from property_tests.families.low_rank_sparse.privacy import MUTANTS, Mutant, honest
     from property_tests.families.low_rank_sparse.privacy import audit as run
 
@@ -64,14 +74,24 @@ def audit(
     for name in names:
         if name not in MUTANTS:
             raise InvalidInput(f"mutant: no mutant named {name!r}; {hint(name, MUTANTS)} or all")
+    if path and (mutant or solver is not None or release != "gradient"):
+        raise InvalidInput("path: what a person runs is audited as it is; leave --mutant, --solver and --release out")
+    ways = list(PATHS) if path == ["all"] else (path or [])
+    for name in ways:
+        if name not in PATHS:
+            raise InvalidInput(f"path: no path named {name!r}; {hint(name, PATHS)} or all")
     mechanism = honest if solver is None else import_attribute(solver, "solver")
     chosen = {name: MUTANTS[name] for name in names} or {solver or "server": Mutant(mechanism, cast(Any, release))}
+    shared: dict[str, Any] = {"epsilon": epsilon, "delta": delta, "rounds": rounds, "trials": trials, "alpha": alpha}
+    audited: dict[str, Callable[[int], Audit]] = {
+        name: lambda each, mutant=mutant: run(mutant.mechanism, kind=mutant.kind, seed=each, **shared)  # type: ignore[misc]
+        for name, mutant in chosen.items()
+    }
+    if ways:
+        audited = {name: lambda each, name=name: audit_path(name, seed=each, **shared) for name in ways}  # type: ignore[misc]
     results = {}
-    for name, (audited, kind) in chosen.items():
-        results[name] = [
-            run(audited, epsilon=epsilon, delta=delta, rounds=rounds, trials=trials, alpha=alpha, seed=each, kind=kind)
-            for each in range(seed, seed + audits)
-        ]
+    for name, once in audited.items():
+        results[name] = [once(each) for each in range(seed, seed + audits)]
         if not as_json:
             stdout().print(f"{name}: {_sentence(results[name])}", soft_wrap=True, markup=False, highlight=False)
     if as_json:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +16,8 @@ import typer
 
 from lrs.cli import print_json, stderr, stdout
 from lrs.commands.family import FamilyName
+from lrs.commands.progress import Shown, shown
+from lrs.commands.shared import Jobs, Json
 from lrs.core import streams
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from lrs.core.family import Family
     from property_tests.examine.bench import Trial
     from property_tests.examine.engine import Progress
+    from property_tests.examine.mutant import Mutant
     from property_tests.verify import Expected, Report
+
+#: File of the evidence in the folder of a run.
+LEDGER = "ledger.jsonl"
 
 Solvers = Annotated[
     list[str] | None,
@@ -37,14 +42,12 @@ BudgetName = Annotated[str, typer.Option("--budget", help="quick, standard or ex
 Alpha = Annotated[float, typer.Option(help="Bound on the probability of any false REFUTED, all claims together.")]
 Beta = Annotated[float, typer.Option(help="Bound on the probability of any false CONFIRMED, all claims together.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the suite: other configurations and other data.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor. Changes no number.")]
 Nonce = Annotated[
     str | None,
     typer.Option(
         "--nonce", metavar="HEX", help="Repeat the data of a run; default: a new secret, shown in the report."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +75,8 @@ def verify(
         Path | None, typer.Option(metavar="FILE", help="Evidence of earlier runs, added to; default: in --out.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for report.html, verdicts.json, trials.jsonl.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="Folder for report.html, verdicts.json, trials.jsonl."),
     ] = None,
     draw: Annotated[
         str | None,
@@ -87,9 +91,12 @@ def verify(
     every_claim: Annotated[
         bool, typer.Option("--every-claim", help="With --mutants: go on after the first claim that refutes one.")
     ] = False,
-    replay: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Run one trial again, as the line under a witness says.")
+    trial: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Run this one trial again, as the line under a witness says.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be tried, and what it would cost.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Check a solver against the theorem, claim by claim, with both error rates controlled.
@@ -102,48 +109,54 @@ def verify(
     from property_tests.show import report as pages
     from property_tests.verify import check_solver, document, exit_code, family_for, read_expected
 
-    if replay is not None:
+    if trial is not None:
         if nonce is not None:
-            raise InvalidInput("nonce: the text of a trial carries its own; leave --nonce out beside --replay")
-        return _replay(solver, claims, family, theorem, replay, budget, as_json)
+            raise InvalidInput("nonce: the text of a trial carries its own; leave --nonce out beside --trial")
+        return _replay(solver, claims, family, theorem, trial, budget, as_json)
     if mutants and solver:
         raise InvalidInput("mutants: checks the broken solvers of the suite; leave --solver out")
     if every_claim and not mutants:
         raise InvalidInput("every-claim: only with --mutants; any other solver is checked against every claim anyway")
     nonce = streams.new_nonce() if nonce is None else streams.check_nonce(nonce)  # one for all solvers of this run
     whose = family_for(family, theorem)
-    if whose.name != LOW_RANK_SPARSE and (mutants or not solver):
+    broken = getattr(whose, "mutants", None)
+    if (mutants and broken is None) or (not mutants and not solver and whose.name != LOW_RANK_SPARSE):
         what = "mutants: the broken solvers of the suite are" if mutants else "solver: name one; the reference is"
         raise InvalidInput(f"{what} of low-rank-sparse, and this run is of {whose.name}")
     drawn_from = None if draw is None else region_of(SimpleNamespace(family=whose, region=draw), None)
-    names = _mutant_specs() if mutants else list(dict.fromkeys(solver or ["amht"]))
+    names = _mutant_specs(whose) if mutants else list(dict.fromkeys(solver or ["amht"]))
     accepted = read_expected(expected) if expected is not None else ()
     _check_expected(accepted, names)
     if len(names) > 1 and not mutants:
         _load_all(names, whose)
+    if dry_run:
+        asked = {"family": whose, "theorem": theorem, "claims": claims, "budget": budget}
+        return _foretell(names, jobs, as_json, **asked, alpha=alpha, beta=beta, seed=seed)
     folder = None if out is None else pages.prepare(out)
-    book_path = ledger if ledger is not None else None if folder is None else folder / "ledger.jsonl"
+    book_path = ledger if ledger is not None else None if folder is None else folder / LEDGER
     reports: list[Report] = []
-    with Ledger(book_path) as book, _trial_file(folder, resumed=len(book) > 0) as record, _progress_bar() as bar:
+    with Ledger(book_path) as book, _trial_file(folder, resumed=len(book) > 0) as record, shown("claims") as display:
         if book.torn:
             stderr().print(f"lrs: {book_path}: the last line was cut off by an interruption and was dropped")
+        look = _looked_at(display)
         for name in names:
+            display.say(f"{name}: checking {claims if claims != '*' else 'every claim'}, budget {budget}")
             reports.append(
                 check_solver(
                     name,
                     budget=budget,
-                    claims_matching=claims,
+                    claims=claims,
                     family=whose,
                     theorem=theorem,
-                    drawn_from=drawn_from,
+                    draw=drawn_from,
                     alpha=alpha,
                     beta=beta,
                     seed=seed,
                     jobs=jobs,
                     ledger=book,
                     expected=accepted,
-                    hunt=_intended(name) if mutants and not every_claim else None,
-                    progress=bar,
+                    hunt=_intended(whose, name) if mutants and not every_claim else None,
+                    progress=look,
                     record=None if record is None else record(name),
                     nonce=nonce,
                 )
@@ -152,7 +165,7 @@ def verify(
                 break
     page = None if folder is None else pages.write(reports, folder)
     result = document(reports)
-    kills = _kills(reports) if mutants else None
+    kills = _kills(whose, reports) if mutants else None
     if kills is not None:
         result["mutants"] = kills
         result["exit_code"] = 1 if kills["survived"] else 0
@@ -177,6 +190,34 @@ def verify(
         )
         stderr().print(f"lrs: interrupted; {again}", style="yellow")
     return result["exit_code"] if kills is not None else exit_code(reports)
+
+
+def _foretell(names: Sequence[str], jobs: int | None, as_json: bool, **asked: Any) -> int:
+    """What a run would try and cost."""
+    from dataclasses import asdict
+
+    from property_tests.examine.bench import default_jobs
+    from property_tests.verify import foretell
+
+    processes = default_jobs() if jobs is None else jobs
+    with shown("forecast", quiet=as_json) as display:
+        found: dict[str, Any] = {}
+        for name in names:
+            display(f"timing {name}", len(found), len(names))
+            found[name] = foretell(name, **asked)
+    if as_json:
+        print_json(
+            {
+                "command": "verify",
+                "dry_run": True,
+                "jobs": processes,
+                "solvers": {n: asdict(f) for n, f in found.items()},
+            }
+        )
+    else:
+        for name, one in found.items():
+            stdout().print(f"{name}: {one.sentence(processes)}", soft_wrap=True, markup=False)
+    return 0
 
 
 def _check_expected(accepted: Sequence[Expected], names: Sequence[str]) -> None:
@@ -219,45 +260,21 @@ def _trial_file(folder: Path | None, *, resumed: bool) -> Iterator[Callable[[str
         yield of
 
 
-@contextlib.contextmanager
-def _progress_bar() -> Iterator[Callable[[Progress], None] | None]:
-    """A bar on stderr with the evidence so far; nothing when nobody looks."""
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
+def _looked_at(display: Shown) -> Callable[[Progress], None]:
+    """What the engine reports to: every verdict as it falls, and what is being tried now."""
+    said: dict[str, int] = {}
 
-    console = stderr()
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.fields[solver]}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, Any] = {}
+    def look(p: Progress) -> None:
+        for r in p.results[said.get(p.solver, 0) :]:
+            if r.ran:
+                display.say(f"{r.verdict.value:<12} {r.claim.name} ({r.tally.trials if r.tally else 0} trials)")
+        said[p.solver] = len(p.results)
+        decided = sum(p.tally.verdict_of(c).value != "INCONCLUSIVE" for c in p.tally.cells)
+        cells = f", {decided} of {len(p.tally.cells)} cells decided" if len(p.tally.cells) > 1 else ""
+        kept = f"{p.tally.successes} of {p.tally.trials} trials kept" if p.tally.trials else p.phase
+        display(f"{p.claim}: {kept}{cells}", p.position, p.total)
 
-        def show(p: Progress) -> None:
-            if p.solver not in tasks:
-                tasks[p.solver] = bar.add_task("", total=p.total, solver=p.solver)
-            evidence = f"for {_power(p.tally.log_e_confirm)} against {_power(p.tally.log_e_refute)}"
-            cells = sum(p.tally.verdict_of(c).value == "CONFIRMED" for c in p.tally.cells)
-            evidence = f"{cells} of {len(p.tally.cells)} cells" if len(p.tally.cells) > 1 else f"evidence {evidence}"
-            bar.update(
-                tasks[p.solver],
-                completed=p.position,
-                description=f"{p.claim} [dim]{p.phase}, {p.tally.trials} trials, {evidence}[/dim]",
-            )
-
-        yield show
-
-
-def _power(log_e: float) -> str:
-    if math.isinf(log_e):
-        return "∞" if log_e > 0 else "0"
-    return f"1e{log_e / math.log(10):+.1f}"
+    return look
 
 
 _STYLE = {"CONFIRMED": "green", "REFUTED": "bold red", "INCONCLUSIVE": "yellow"}
@@ -399,28 +416,32 @@ def _replay(
 
 
 # ---------------------------------------------------------------------------------------------- mutants
-def _mutant_specs() -> list[str]:
-    from property_tests.families.low_rank_sparse.mutants import MUTANTS
+def _mutants_of(family: Family) -> dict[str, Mutant]:
+    from lrs.core.registry import import_attribute
 
-    return [f"property_tests.families.low_rank_sparse.mutants:{name}" for name in MUTANTS]
+    found: dict[str, Mutant] = import_attribute(family.mutants, "mutants")  # type: ignore[attr-defined]
+    return found
 
 
-def _intended(spec: str) -> tuple[str, ...]:
+def _mutant_specs(family: Family) -> list[str]:
+    module = family.mutants.partition(":")[0]  # type: ignore[attr-defined]
+    return [f"{module}:{name}" for name in _mutants_of(family)]
+
+
+def _intended(family: Family, spec: str) -> tuple[str, ...]:
     """Claims that are meant to refute a mutant."""
-    from property_tests.families.low_rank_sparse.mutants import MUTANTS
-
-    return MUTANTS[spec.partition(":")[2]].expected
+    return _mutants_of(family)[spec.partition(":")[2]].expected
 
 
-def _kills(reports: Sequence[Report]) -> dict[str, Any]:
+def _kills(family: Family, reports: Sequence[Report]) -> dict[str, Any]:
     """Which claims refute which mutant, and whether the one that was meant to is among them."""
     from property_tests.examine.claim import Verdict
-    from property_tests.families.low_rank_sparse.mutants import MUTANTS
 
+    mutants = _mutants_of(family)
     killed: dict[str, list[str]] = {}
     for report in reports:
         killed[report.solver.partition(":")[2]] = [r.claim.name for r in report.with_verdict(Verdict.REFUTED)]
-    intended = {name: list(MUTANTS[name].expected) for name in killed}
+    intended = {name: list(mutants[name].expected) for name in killed}
     return {
         "killed": {n: c for n, c in killed.items() if c},
         "survived": [n for n, c in killed.items() if not c],
@@ -502,12 +523,28 @@ def claims(
 
 
 # ---------------------------------------------------------------------------------------------- write
+def _book(path: Path | None) -> Path | None:
+    """The ledger of an earlier run: the file, or the folder that it was written to."""
+    if path is None:
+        return None
+    file = path / LEDGER if path.is_dir() else path
+    if not file.is_file():
+        raise InvalidInput(f"ledger: {path} holds no evidence; pass the --ledger or the --out of a run of lrs verify")
+    return file
+
+
 def write(
     solver: Annotated[str, typer.Argument(metavar="MODULE:ATTR", help="Your solver.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write into.")] = Path("."),
     family: FamilyName = None,
     budget: BudgetName = "quick",
     jobs: Jobs = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR", help="Evidence of a run of lrs verify (its --ledger or --out): not paid for again."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -516,8 +553,10 @@ def write(
     from property_tests.verify import check_solver
 
     files = writer.paths(solver, out, force=force)
-    with _progress_bar() as bar:
-        report = check_solver(solver, family=family, budget=budget, jobs=jobs, progress=bar)
+    with shown("claims") as display:
+        report = check_solver(
+            solver, family=family, budget=budget, jobs=jobs, ledger=_book(ledger), progress=_looked_at(display)
+        )
     writer.write(report, files)
     if as_json:
         print_json({"command": "write", "solver": solver, "files": list(files), "sentence": report.sentence})

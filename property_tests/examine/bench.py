@@ -16,7 +16,7 @@ from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
 from lrs.core.identity import canonical
 from lrs.core.machine import processors
 from lrs.core.run import Executor, Fault, Limits, Run, Settings, SolverFault, Subject
-from lrs.core.solver import traits_of
+from lrs.core.solver import Traits, traits_of
 from lrs.isolation import Isolated
 from property_tests.examine.cell import cell_of
 from property_tests.examine.claim import Claim, Context, Outcome
@@ -118,6 +118,12 @@ class Bench:
             with self._lock:
                 self._executors.append(found)
         return found
+
+    def held_to(self, theorem: str) -> None:
+        """Whatever the solver says of itself, it is meant to keep this theorem: its trait of that name is true."""
+        word = theorem.replace("-", "_")
+        if word in self.family.traits:
+            self.traits = Traits(**{**self.traits.to_dict(), word: True})
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -176,6 +176,7 @@ class Progress:
     tally: Tally
     trials: int
     most: int
+    results: Sequence[Result] = ()
 
 
 class Interrupted(Exception):
@@ -460,15 +461,21 @@ class Examination:
         (first_trial, *_) = self._run(asked, count=True, companions=self.companions if cell else ())
         self.progress(self.tally, "decide", self.tally.trials)
         # A failure is no excuse: a few more of them decide, and a solver must not hide where it is wrong by being slow there.
-        slow = first_trial.cpu_seconds * self._needed() > self.budget.cell_seconds
+        slow = first_trial.cpu_seconds * self.needed > self.budget.cell_seconds
         hung = first_trial.outcome.fault is Fault.TIMEOUT
         if first and slow and (hung or not first_trial.failed):
             self.bench.slow[cell] = f"{'more than ' * hung}{first_trial.cpu_seconds:.2g} s a call"
             self.tally.skip(cell, self.bench.slow[cell])
 
-    def _needed(self) -> int:
+    @property
+    def needed(self) -> int:
         """Trials without failure that confirm a cell, roughly."""
         return math.ceil(math.log(self.tally.beta) / math.log(self.claim.kind.p1)) + BATCH
+
+    def timed(self, cell: str) -> float:
+        """Processor seconds of one trial in a cell, which counts nowhere."""
+        (t,) = self._run([self._next(self._phase("forecast", cell), self._propose(cell, 1)[0])], count=False)
+        return t.cpu_seconds
 
     def _failing_cell(self) -> str:
         """Where most of the evidence against the claim comes from."""
@@ -732,10 +739,25 @@ def examine(
             result = Result(claim, Verdict.BLOCKED, f"rests on {', '.join(blocking)}")
         else:
 
-            def told(tally: Tally, phase: str, trials: int, claim: Claim = claim, position: int = position) -> None:
+            def told(
+                tally: Tally,
+                phase: str,
+                trials: int,
+                claim: Claim = claim,
+                position: int = position,
+                results: list[Result] = results,
+            ) -> None:
                 progress(
                     Progress(
-                        bench.subject.name, claim.name, position, len(in_time_order), phase, tally, trials, plan.most
+                        bench.subject.name,
+                        claim.name,
+                        position,
+                        len(in_time_order),
+                        phase,
+                        tally,
+                        trials,
+                        plan.most,
+                        results,
                     )
                 )
 

@@ -19,18 +19,28 @@ from theory.statistics.evidence import BinomialTest
 
 
 @dataclass(frozen=True)
-class Sharp(AtLeast):
-    """A trial is ok when value/law is in 1 ± ``within``; counted as `AtLeast`.
+class Guarded(AtLeast):
+    """What a law says once it has set in; counted as `AtLeast`.
 
-    Where the law is asymptotic, its guard (how late, how small) is a part of the statement: a trial that it excludes is
-    `before` the regime and not counted, and a claim of which every trial is has no verdict but INCONCLUSIVE. The guard must
-    not depend on the answer.
+    The guard (how late, how small) is a part of the statement: a trial that it excludes is `before` the regime and not counted,
+    and a claim of which every trial is has no verdict but INCONCLUSIVE. The guard must not depend on the answer.
     """
 
     p0: float = 0.95
     p1: float = 0.70
-    within: float = 0.05
     unsettled: ClassVar[Verdict] = Verdict.INCONCLUSIVE
+
+    @staticmethod
+    def before(why: str, values: Mapping[str, float] | None = None) -> Outcome:
+        """Not counted: before the regime that the law is about."""
+        return Outcome(False, math.nan, f"before the regime of the law: {why}", values or {}, in_scope=False)
+
+
+@dataclass(frozen=True)
+class Sharp(Guarded):
+    """A trial is ok when value/law is in 1 ± ``within``."""
+
+    within: float = 0.05
 
     @property
     def sentence(self) -> str:
@@ -44,11 +54,6 @@ class Sharp(AtLeast):
         note = "" if ok else f"{name} is {value:.4g}, {ratio:.3g} of the law's {law:.4g}"
         values = {name: float(value), "law": float(law), "ratio": ratio, **rest.pop("values", {})}
         return Outcome(ok, self.within - off if math.isfinite(off) else -math.inf, note, values, **rest)
-
-    @staticmethod
-    def before(why: str, values: Mapping[str, float] | None = None) -> Outcome:
-        """Not counted: before the regime that the law is about."""
-        return Outcome(False, math.nan, f"before the regime of the law: {why}", values or {}, in_scope=False)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from property_tests.examine.claim import Quantifier, Verdict, quantifier_of
 from property_tests.examine.engine import Result
+from property_tests.examine.law import LawTally
 from property_tests.examine.tally import BASE, Stratum, Tally
 
 #: What the cell of small problems is called.
@@ -61,7 +62,7 @@ def numbers(result: Result) -> str:
     tally = result.tally
     if tally is None or not tally.pool.trials:
         return ""
-    if quantifier_of(result.claim.kind) is Quantifier.LAW:
+    if isinstance(tally, LawTally):
         return tally.sentence
     if quantifier_of(result.claim.kind) is Quantifier.ALWAYS:
         if tally.counterexamples:

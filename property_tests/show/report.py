@@ -1,7 +1,4 @@
-"""The page a person reads: one self-contained HTML file, the sentence first.
-
-Nothing is loaded from elsewhere: style and pictures are inside, and it needs no script.
-"""
+"""The page a person reads: one self-contained HTML file, the sentence first."""
 
 from __future__ import annotations
 
@@ -14,34 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from lrs.core.errors import InvalidInput
+from lrs.core.page import GREY, ON_EITHER, filtered, fold, page
 from property_tests.examine import statement
 from property_tests.examine.bench import Trial
 from property_tests.examine.claim import Kind, Verdict
 from property_tests.examine.engine import Result
 from property_tests.verify import Report, document, environment
 from theory.statistics import rates
-
-_STYLE = """
-:root{--ink:#1b1f24;--dim:#57606a;--line:#d8dee4;--back:#fff;--card:#f6f8fa;--good:#0a6b4f;--bad:#b3261e;--open:#8a5a00;--blue:#0b5cad}
-@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9aa5b1;--line:#343b44;--back:#0f1419;--card:#171d24;--good:#4cc38a;
---bad:#ff7b72;--open:#e3b341;--blue:#6cb6ff}figure{background:#fff;border-radius:6px}}
-*{box-sizing:border-box}h1,h2,li{overflow-wrap:anywhere}body{margin:0 auto;max-width:66rem;padding:1rem 1rem 4rem;font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back)}
-h1{font-size:1.45rem;line-height:1.3;margin:.6rem 0 1rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);padding-bottom:.2rem}
-h3{font-size:1rem;margin:1.4rem 0 .4rem}p{margin:.4rem 0}code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}
-pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.6rem;white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
-table{border-collapse:collapse;width:100%;font-size:.92rem}th,td{text-align:left;vertical-align:top;padding:.45rem .6rem .45rem 0;border-bottom:1px solid var(--line)}
-th{color:var(--dim);font-weight:600}.n{font-variant-numeric:tabular-nums;white-space:nowrap}.dim{color:var(--dim)}
-.v{font-weight:700;font-size:.8rem;letter-spacing:.02em;white-space:nowrap}.CONFIRMED{color:var(--good)}.REFUTED{color:var(--bad)}.INCONCLUSIVE{color:var(--open)}
-.NOT_APPLICABLE,.BLOCKED,.OUT_OF_SCOPE,.NOT_EXAMINED{color:var(--dim)}
-.card{border:1px solid var(--line);border-left:4px solid var(--bad);border-radius:6px;padding:.2rem 1rem .8rem;margin:1rem 0}
-.bar{display:block;width:7rem;height:.45rem;border-radius:3px;background:var(--line);margin:.35rem 0 .1rem;overflow:hidden}.bar i{display:block;height:100%;background:var(--blue)}
-.bar.REFUTED i{background:var(--bad)}.bar.CONFIRMED i{background:var(--good)}
-figure{margin:.8rem 0;max-width:34rem;padding:.3rem}figure svg{width:100%;height:auto;display:block}.row{display:flex;flex-wrap:wrap;gap:1rem}.row figure{flex:1 1 20rem}figcaption{font-size:.85rem;color:var(--dim);padding:0 .3rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.4rem 0;font-size:.92rem}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
-.scroll{overflow-x:auto}.matrix td,.matrix th{padding:.25rem .5rem;white-space:nowrap}
-@media (max-width:640px){.claims thead{display:none}.claims tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}.claims td{display:block;border:0;padding:.1rem 0}
-.claims td[data-label]::before{content:attr(data-label) " ";color:var(--dim)}dl{grid-template-columns:1fr}dt{margin-top:.4rem}}
-"""
 
 _SIGN = {
     Verdict.CONFIRMED: "✓",
@@ -61,14 +37,14 @@ def draw_traces(trials: Sequence[Trial], kind: Kind | None, title: str) -> str:
     from matplotlib.ticker import MaxNLocator
 
     # Text stays text and ids stay the same from run to run.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lrs", "font.size": 11}):
+    with matplotlib.rc_context({"svg.hashsalt": "lrs", "font.size": 11, **ON_EITHER}):
         figure = Figure(figsize=(6.4, 3.4), layout="constrained")
         axes = figure.add_subplot()
         longest = 1
         for t in trials:
             curve = [v for v in t.outcome.curve if math.isfinite(v)]
             longest = max(longest, len(curve))
-            colour, label = ("#b3261e", "failed") if t.failed else ("#0b5cad", "kept")
+            colour, label = ("#d1453b", "failed") if t.failed else ("#2f7fd1", "kept")
             axes.plot(range(len(curve)), [max(v, 1e-18) for v in curve], color=colour, marker=".", lw=1.4, label=label)
         envelope = getattr(kind, "envelope", None)
         if kind is not None and envelope is not None and trials:
@@ -78,7 +54,7 @@ def draw_traces(trials: Sequence[Trial], kind: Kind | None, title: str) -> str:
                 range(longest),
                 bound,
                 "--",
-                color="#57606a",
+                color=GREY,
                 lw=1.2,
                 label=f"claimed: {kind.sentence.partition(',')[0]}",
             )
@@ -89,9 +65,9 @@ def draw_traces(trials: Sequence[Trial], kind: Kind | None, title: str) -> str:
         unique = dict(zip(labels, handles, strict=True))
         axes.legend(unique.values(), unique.keys(), frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(True, axis="y", lw=0.4, color="#d8dee4")
+        axes.grid(True, axis="y", lw=0.4, color=GREY, alpha=0.4)
         stream = StringIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     return text[text.index("<svg") :]
 
@@ -177,9 +153,12 @@ def _row(report: Report, r: Result) -> str:
 def _table(report: Report) -> str:
     shown = [r for r in report.in_order() if r.ran]
     rows = "".join(_row(report, r) for r in shown)
-    return (
-        '<table class="claims"><thead><tr><th>verdict<th>claim<th>trials<th>evidence (of its threshold)</thead>'
-        f"<tbody>{rows}</tbody></table>"
+    name = f"claims of {report.solver}"
+    return filtered(
+        f'<table class="claims sort" id="{escape(name)}"><thead><tr><th>verdict<th>claim<th>trials<th>evidence (of its threshold)'
+        f"</thead><tbody>{rows}</tbody></table>",
+        escape(name),
+        "only claims with these words",
     )
 
 
@@ -194,7 +173,7 @@ def _cells(report: Report) -> str:
         out.append(f"<h3>{escape(title)}</h3>")
         if shown:
             head = "<thead><tr><th>cell<th>verdict<th>kept<th>probability at least</thead>"
-            out.append(f'<div class="scroll"><table class="claims">{head}<tbody>')
+            out.append(f'<div class="scroll"><table class="claims sort">{head}<tbody>')
         for row in shown:
             verdict = str(row["verdict"])
             sign = _SIGN.get(Verdict(verdict), "") if verdict in Verdict.__members__ else "○"
@@ -318,7 +297,7 @@ def _solver(report: Report, heading: bool) -> str:
         + "<h2>Inventory</h2>"
         + _inventory(report)
         + "<h2>This run</h2>"
-        + _run(report)
+        + fold("budget, error rates, region, nonce", _run(report))
     )
 
 
@@ -372,13 +351,13 @@ def html(reports: Sequence[Report]) -> str:
             ("command", document(reports)["command"]),
         ]
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}<h2>The words</h2>{meanings}"
+    body += f"<h2>The words</h2>{fold('what a verdict says', meanings)}"
+    body += (
         '<p class="dim">α bounds the probability of any false REFUTED of the run, β that of any false CONFIRMED; both hold '
         "however often the evidence is looked at. Evidence is an e-value: the factor by which a bet against the opposite "
-        f"has grown.</p><h2>Environment</h2>{where}</body></html>\n"
+        f"has grown.</p><h2>Environment</h2>{fold('versions, time, command', where)}"
     )
+    return page(title, body)
 
 
 def write(reports: Sequence[Report], folder: str | Path) -> Path:
@@ -390,10 +369,10 @@ def write(reports: Sequence[Report], folder: str | Path) -> Path:
         Of report.html.
     """
     folder = prepare(folder)
-    page = folder / "report.html"
-    page.write_text(html(reports), encoding="utf-8")
+    file = folder / "report.html"
+    file.write_text(html(reports), encoding="utf-8")
     write_json(document(reports), folder)
-    return page
+    return file
 
 
 def write_json(verdicts: dict[str, Any], folder: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from lrs.cli import print_json, stderr, stdout
+from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
 from lrs.core.validate import real
 
@@ -28,7 +29,7 @@ def calibrate(
     ] = "amht",
     top: Annotated[float, typer.Option(help="Largest constant of the grid; the descent starts here.")] = 16.0,
     steps: Annotated[int, typer.Option(min=1, help="Number of constants, half an octave apart.")] = 17,
-    budget: Annotated[int, typer.Option(min=1, help="Largest number of trials on a shell.")] = 250,
+    trials: Annotated[int, typer.Option(min=1, help="Largest number of trials on a shell.")] = 250,
     p0: Annotated[float, typer.Option(help="Success probability that is claimed.")] = 0.99,
     p1: Annotated[float, typer.Option(help="Success probability that is certified to be exceeded.")] = 0.95,
     alpha: Annotated[
@@ -43,7 +44,7 @@ def calibrate(
     lock: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Lock file of --reference; default: the one shipped.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Lock file to add to.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Lock file to add to.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace constants of this solver in the lock file.")] = False,
     laws: Annotated[
         bool, typer.Option("--laws", help="Measure rows per task, choose a law on a hold-out and certify it by (r, k).")
@@ -55,7 +56,7 @@ def calibrate(
             help="Sizes of --laws; every: all r ≤ 5 and k ≤ 8; small: for a solver that needs many rows.",
         ),
     ] = "full",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Measure the constants of the theorem's sample bounds for a solver, or (--laws) what law its rows follow.
 
@@ -67,14 +68,14 @@ def calibrate(
     from theory.statistics.evidence import BinomialTest
 
     if laws:
-        return _measure_laws(solver, study, seed, output, force, as_json)
+        return _measure_laws(solver, study, seed, out, force, as_json)
     real("top", top, above=0)
     grid = cal.octave_grid(top, steps)
     test = BinomialTest(p0, p1, alpha, beta)
     path = lock or cal.LOCK_FILE
     frozen = None if reference is None else cal.calibrations(reference, path)
-    if output is not None and output.exists() and solver in cal.read_lock(output) and not force:
-        raise InvalidInput(f"{output}: holds constants of {solver!r} already; --force replaces them")
+    if out is not None and out.exists() and solver in cal.read_lock(out) and not force:
+        raise InvalidInput(f"{out}: holds constants of {solver!r} already; --force replaces them")
 
     def progress(shell: ShellResult) -> None:
         word = "certified" if shell.certified else "too small" if shell.below else "undecided"
@@ -83,13 +84,13 @@ def calibrate(
         )
 
     found = cal.calibrate_theorem(
-        solver, grid=grid, test=test, budget=budget, seed=seed, scale=scale, progress=progress
+        solver, grid=grid, test=test, trials=trials, seed=seed, scale=scale, progress=progress
     )
     ratios = {} if frozen is None else {c.name: cal.efficiency(frozen[c.name], c) for c in found if c.name in frozen}
     complete = len(found) == 2 and all(c.value is not None for c in found)
     certified = complete and all(c.certified for c in found)
-    if output is not None and complete:
-        cal.write_lock(output, {solver: found}, overwrite=force)
+    if out is not None and complete:
+        cal.write_lock(out, {solver: found}, overwrite=force)
     if as_json:
         print_json(
             {
@@ -99,35 +100,33 @@ def calibrate(
                 "calibrations": [c.to_dict() for c in found],
                 "efficiency": {name: e._asdict() for name, e in ratios.items()},
                 "reference": reference,
-                "lock_file": output if complete else None,
+                "lock_file": out if complete else None,
             }
         )
     else:
         _print(found, ratios, reference)
-        if output is not None:
-            stdout().print(
-                f"wrote {output}" if complete else f"{output} not written: a constant could not be certified"
-            )
+        if out is not None:
+            stdout().print(f"wrote {out}" if complete else f"{out} not written: a constant could not be certified")
     return 0 if certified else 1
 
 
-def _measure_laws(solver: str, study: str, seed: int, output: Path | None, force: bool, as_json: bool) -> int:
+def _measure_laws(solver: str, study: str, seed: int, out: Path | None, force: bool, as_json: bool) -> int:
     from theory.statistics import calibration as cal
     from theory.statistics import laws
 
     if study not in laws.STUDIES:
         raise InvalidInput(f"study: expected one of {', '.join(laws.STUDIES)}, got {study!r}")
-    if output is not None and output.exists() and solver in cal.read_laws(output) and not force:
-        raise InvalidInput(f"{output}: holds the law of {solver!r} already; --force replaces it")
+    if out is not None and out.exists() and solver in cal.read_laws(out) and not force:
+        raise InvalidInput(f"{out}: holds the law of {solver!r} already; --force replaces it")
     found = laws.calibrate_law(solver, study=laws.STUDIES[study], seed=seed, progress=stderr().print)
-    if output is not None:
-        cal.write_lock(output, {solver: found}, overwrite=force)
+    if out is not None:
+        cal.write_lock(out, {solver: found}, overwrite=force)
     if as_json:
-        print_json({"command": "calibrate", "law": found.to_dict(), "lock_file": output})
+        print_json({"command": "calibrate", "law": found.to_dict(), "lock_file": out})
     else:
         _print_laws(found)
-        if output is not None:
-            stdout().print(f"wrote {output}")
+        if out is not None:
+            stdout().print(f"wrote {out}")
     return 0 if found.certified else 1
 
 

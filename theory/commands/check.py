@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lrs import datasets
-from lrs.cli import print_json, stderr, stdout
+from lrs.cli import print_json, report, stderr, stdout
 from lrs.commands.family import FamilyName, Verb, add_verb, option, options, signed
-from lrs.commands.shared import problem_sentence
+from lrs.commands.progress import shown
+from lrs.commands.shared import SIZES, Json, problem_sentence
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, load_family
-from lrs.core.validate import real
+from lrs.core.spelling import hint
+from lrs.core.validate import probability, real
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, Problem
 from lrs.solver import of_family
@@ -29,12 +31,8 @@ if TYPE_CHECKING:
     from theory.language.verdict import Check
     from theory.theorems import Report, Unevaluated
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
-
 PlannedSolver = Annotated[str | None, typer.Option("--solver", metavar="NAME", help="Solver that is measured.")]
-Replicates = Annotated[
-    int, typer.Option("--measure", min=0, metavar="N", help="Instances on which the solver is run; 0: none.")
-]
+Replicates = Annotated[int, typer.Option(min=0, metavar="N", help="Instances on which the solver is run; 0: none.")]
 
 #: Heading of the options of a private plan in the help.
 PRIVATE = "Private run"
@@ -108,11 +106,13 @@ def _check_model(
     ] = "amht-informal",
     task: Annotated[str | None, typer.Option("--task", metavar="COLUMN", help="Task column of a table.")] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Target column of a table.")] = None,
-    rank: Annotated[int | None, typer.Option("--rank", help="Rank r; default: the instance's or the model's.")] = None,
-    sparsity: Annotated[
-        int | None, typer.Option("--sparsity", help="Non-zeros k per task; default: the instance's or the model's.")
+    rank: Annotated[
+        int | None, typer.Option(*SIZES["r"], help="Rank r; default: the instance's or the model's.")
     ] = None,
-    delta: Annotated[float, typer.Option("--delta", help="Failure probability δ in logarithms.")] = 0.05,
+    sparsity: Annotated[
+        int | None, typer.Option(*SIZES["k"], help="Non-zeros k per task; default: the instance's or the model's.")
+    ] = None,
+    failure: Annotated[float, typer.Option(help="Failure probability δ in logarithms.")] = 0.05,
     exact: Annotated[
         bool, typer.Option("--exact", help="With --model: prove uniqueness near it with error bounds (small problems).")
     ] = False,
@@ -130,7 +130,7 @@ def _check_model(
     subject, fitted = _subject(file, fitted, task, target, rank, sparsity)
     problem = subject.problem if isinstance(subject, Instance) else subject
     is_instance = isinstance(subject, Instance)
-    measured = measure(subject, model=fitted, delta=delta, noise_known=is_instance)
+    measured = measure(subject, model=fitted, failure=failure, noise_known=is_instance)
     report = _calibrated(chosen).report(measured)
     necessary = Theorem(
         "necessary",
@@ -305,11 +305,11 @@ def _table(title: str, report: Report, measured: Measured) -> Table:
             plug_in = any(measured.origin.get(q) == "model" for q in part.quantities)
             values = f"{row.value:.4g} against {row.bound:.4g}{' *' if plug_in else ''}"
             verdict = Text(row.verdict.value, style=_COLOURS[row.verdict.value])
-            margin = f"{row.margin:+.3g}"
+            margin = row.amount
         else:
             values, margin = row.holds_for and f"holds for {row.holds_for}", "–"
             verdict = Text("open" if row.holds_for else "unknown", style="yellow")
-        table.add_row(part.name, part.formula(), values or "–", margin, verdict, Text(part.status.label))
+        table.add_row(part.name, part.words(), values or "–", margin, verdict, Text(part.status.label))
     return table
 
 
@@ -323,7 +323,11 @@ def _verdict_lines(report: Report) -> Any:
         text.append(f": {len(open_)} of {len(open_) + len(report.checks)} could not be evaluated", style="default")
     if report.binding is not None:
         atoms = [f"{name} = {value:.4g}" for name, value in report.binding.sub_expressions]
-        text.append(f"\nbinding: {report.binding.name}: {report.binding.formula}; " + ", ".join(atoms), style="default")
+        formula = next(
+            (p.words() for p in report.theorem.assumptions.parts if p.name == report.binding.name),
+            report.binding.formula,
+        )
+        text.append(f"\nbinding: {report.binding.name}: {formula}; " + ", ".join(atoms), style="default")
     for u in open_:
         tail = f" It holds exactly for {u.holds_for}." if u.holds_for else ""
         text.append(f"\nnot evaluated: {u.name}: {u.why}.{tail}", style="dim")
@@ -337,8 +341,8 @@ def theorems(
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the theorem to show.")] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Show it as LaTeX.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="With prove: draw the graph (.png, .svg).")
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="With prove: draw the graph (.png, .svg).")
     ] = None,
     timeout: Annotated[float, typer.Option("--timeout", help="With prove: seconds per question.")] = 10.0,
     as_json: Json = False,
@@ -351,7 +355,7 @@ def theorems(
             raise InvalidInput("name: which theorem? lrs theorems lists them")
         return _show_theorem(name, latex, as_json)
     if action == "prove":
-        return _prove(output, timeout, as_json)
+        return _prove(out, timeout, as_json)
     raise InvalidInput(f"action: expected show or prove, got {action!r}")
 
 
@@ -392,7 +396,7 @@ def _show_theorem(name: str, latex: bool, as_json: bool) -> int:
         table = Table("name", "formula", "from", "meaning", title=title, title_justify="left")
         for part in parts:
             meaning = " ".join(p.meaning for p in part.predicates)
-            table.add_row(part.name, part.formula(), part.status.label, meaning)
+            table.add_row(part.name, part.words(), part.status.label, meaning)
         console.print(table)
     for c in theorem.constants:
         value = "free" if c.value is None else f"{c.value:g} ({c.status}: {c.source})"
@@ -402,19 +406,19 @@ def _show_theorem(name: str, latex: bool, as_json: bool) -> int:
     return 0
 
 
-def _prove(output: Path | None, timeout: float, as_json: bool) -> int:
+def _prove(out: Path | None, timeout: float, as_json: bool) -> int:
     from theory.prove.questions import TOPICS, catalogue
     from theory.prove.relation_graph import draw
     from theory.prove.relations import prove, satisfiability
     from theory.theorems import available_theorems, load_theorem
 
     real("timeout", timeout, above=0, infinite=True, what="a number of seconds")
-    if output is not None and (output.suffix not in (".png", ".svg", ".pdf") or not output.parent.is_dir()):
-        raise InvalidInput(f"output: {output} is not a .png, .svg or .pdf file in an existing folder")
+    if out is not None and (out.suffix not in (".png", ".svg", ".pdf") or not out.parent.is_dir()):
+        raise InvalidInput(f"out: {out} is not a .png, .svg or .pdf file in an existing folder")
     witnesses = [satisfiability(load_theorem(name), timeout=timeout) for name in available_theorems()]
     results = [prove(question, timeout=timeout) for question in catalogue()]
-    if output is not None:
-        draw(results, output)
+    if out is not None:
+        draw(results, out)
     if as_json:
         print_json(
             {
@@ -437,8 +441,8 @@ def _prove(output: Path | None, timeout: float, as_json: bool) -> int:
             for result in results:
                 if result.relation.topic == topic:
                     console.print(str(result), soft_wrap=True, markup=False)
-        if output is not None:
-            console.print(f"Graph written to {output}.")
+        if out is not None:
+            console.print(f"Graph written to {out}.")
     surprises = [r for r in results if r.status is not r.relation.expected]
     for result in surprises:
         stderr().print(f"not as documented: {result.relation.name}: {result.status.value}", style="bold red")
@@ -458,8 +462,8 @@ def _plan_of(chosen: Family) -> Verb:
         needs = list(planning.plan_nested(chosen, **values))
         named = solver or next(iter(of_family(chosen.name)), None)
         if replicates and named is not None:
-            with stderr().status("running the solver …") as status:
-                run: dict[str, Any] = {"solver": named, "replicates": replicates, "progress": status.update}
+            with shown("plan") as display:
+                run: dict[str, Any] = {"solver": named, "replicates": replicates, "progress": display}
                 needs.append(planning.measured_nested(chosen, **run, **values))
         unit = planning.nested_parameter(chosen)
         if as_json:
@@ -486,26 +490,26 @@ def _plan_of(chosen: Family) -> Verb:
 
 
 def _plan_model(
-    d: Annotated[int | None, typer.Option("--d", "-d", help="Number of features d.")] = None,
-    r: Annotated[int | None, typer.Option("--r", "-r", help="Rank r.")] = None,
-    k: Annotated[int | None, typer.Option("--k", "-k", help="Non-zeros k of every task's personal part.")] = None,
-    t: Annotated[int | None, typer.Option("--t", "-t", help="Number of tasks; then rows per task are planned.")] = None,
+    d: Annotated[int | None, typer.Option(*SIZES["d"], help="Number of features d.")] = None,
+    r: Annotated[int | None, typer.Option(*SIZES["r"], help="Rank r.")] = None,
+    k: Annotated[int | None, typer.Option(*SIZES["k"], help="Non-zeros k of every task's personal part.")] = None,
+    t: Annotated[int | None, typer.Option(*SIZES["t"], help="Number of tasks; then rows per task are planned.")] = None,
     m: Annotated[
-        int | None, typer.Option("--m", "-m", help="Rows per task; then the number of tasks is planned.")
+        int | None, typer.Option(*SIZES["m"], help="Rows per task; then the number of tasks is planned.")
     ] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option("--delta", help="Failure probability δ the plan is for (0.05); with --epsilon, the δ of privacy."),
+    failure: Annotated[
+        float | None, typer.Option(help="Failure probability that the number of trials is said for (0.05).")
     ] = None,
     epsilon: Annotated[
         float | None,
         typer.Option(help="Plan the users of a private run at this ε instead.", rich_help_panel=PRIVATE),
     ] = None,
+    delta: Annotated[float | None, typer.Option(help="δ of that ε.", rich_help_panel=PRIVATE)] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(help="Subspace error that the privacy noise may cause (0.1).", rich_help_panel=PRIVATE),
     ] = None,
-    rounds: Annotated[int | None, typer.Option(help="Rounds of the private run (4).", rich_help_panel=PRIVATE)] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds of the private run (20).", rich_help_panel=PRIVATE)] = None,
     clip: Annotated[
         str | None,
         typer.Option(
@@ -516,8 +520,8 @@ def _plan_model(
     ] = None,
     solver: Annotated[str, typer.Option("--solver", metavar="NAME", help="Solver that is measured.")] = "amht",
     replicates: Replicates = 3,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the plan (.png, .svg, .pdf).")
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Draw the plan (.png, .svg, .pdf).")
     ] = None,
     as_json: Json = False,
     family: FamilyName = None,
@@ -527,20 +531,21 @@ def _plan_model(
     from theory.statistics.evidence import zero_failure_trials
 
     if epsilon is not None:
-        _plan_users(d, r, k, t, m, epsilon, delta, tolerance, rounds, clip, output, as_json)
+        _plan_users(d, r, k, t, m, epsilon, delta, tolerance, rounds, clip, out, as_json)
         return
     for name, value in (("tolerance", tolerance), ("rounds", rounds), ("clip", clip)):
         if value is not None:
             raise InvalidInput(f"{name}: belongs to a private plan; pass --epsilon too, or leave --{name} out")
     if d is None or r is None or k is None:
         missing = [name for name, value in (("d", d), ("r", r), ("k", k)) if value is None]
-        raise InvalidInput(f"{', '.join(missing)}: not given; pass {', '.join(f'--{name}' for name in missing)}")
-    delta = 0.05 if delta is None else delta
+        raise InvalidInput(f"{', '.join(missing)}: not given; pass {', '.join(SIZES[name][-1] for name in missing)}")
+    if delta is not None:
+        report("note", hint("--delta", "--failure") + "; with --epsilon it is the δ of privacy", "yellow")
+        failure = delta if failure is None else failure
+    failure = 0.05 if failure is None else failure
     if t is not None and m is not None:
         raise InvalidInput("t, m: pass one of them; the other is what is planned")
-    if not 0 < delta < 1:
-        raise InvalidInput(f"delta: {delta} is not a probability between 0 and 1")
-    say = stderr()
+    probability("failure", failure)
     measured = None
     unit = "tasks" if m is not None else "rows per task"
     columns: tuple[str, ...]
@@ -561,8 +566,8 @@ def _plan_model(
             assert m is not None
             needs = list(planning.plan_tasks(d=d, r=r, k=k, m=m))
         if replicates:
-            with say.status("running the solver …") as status:
-                run: dict[str, Any] = {"solver": solver, "replicates": replicates, "progress": status.update}
+            with shown("plan") as display:
+                run: dict[str, Any] = {"solver": solver, "replicates": replicates, "progress": display}
                 if t is not None:
                     measured = planning.measured_rows(d=d, r=r, k=k, t=t, **run)
                 else:
@@ -574,11 +579,11 @@ def _plan_model(
         document = {"t": t, "m": m, "unit": unit, "needs": [need.to_dict() for need in needs]}
         columns = ("source", f"{unit} needed", "what it says")
         rows = [(q.source, f"{q.amount:.0f}" if q.amount < float("inf") else "∞", q.note) for q in needs]
-    trials = zero_failure_trials(delta, 1e-3)
-    if output is not None:
-        planning.draw(output, d=d, r=r, k=k, t=t, m=m, measured=measured)
+    trials = zero_failure_trials(failure, 1e-3)
+    if out is not None:
+        planning.draw(out, d=d, r=r, k=k, t=t, m=m, measured=measured)
     if as_json:
-        sizes = {"d": d, "r": r, "k": k, "delta": delta, "trials_for_delta": trials, "figure": output}
+        sizes = {"d": d, "r": r, "k": k, "delta": failure, "trials_for_delta": trials, "figure": out}
         print_json({"command": "plan", **sizes, **document})
         return
     from rich.table import Table
@@ -595,12 +600,12 @@ def _plan_model(
             soft_wrap=True,
         )
     console.print(
-        f"To show that a plan succeeds with probability above {1 - delta:g}, {trials} recoveries out of {trials} are "
+        f"To show that a plan succeeds with probability above {1 - failure:g}, {trials} recoveries out of {trials} are "
         "needed (error 0.1 %).",
         soft_wrap=True,
     )
-    if output is not None:
-        console.print(f"Figure written to {output}.")
+    if out is not None:
+        console.print(f"Figure written to {out}.")
 
 
 def _plan_users(
@@ -614,7 +619,7 @@ def _plan_users(
     tolerance: float | None,
     rounds: int | None,
     clip: str | None,
-    output: Path | None,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Users that a private run needs, release by release."""
@@ -636,7 +641,9 @@ def _plan_users(
     else:
         missing = [name for name, value in given.items() if value is None]
         if missing:
-            raise InvalidInput(f"{', '.join(missing)}: not given; pass all of --d, --r and --k, or none of them")
+            raise InvalidInput(
+                f"{', '.join(missing)}: not given; pass all of --features, --rank and --sparsity, or none of them"
+            )
         sizes = {name: value for name, value in given.items() if value is not None}
     wanted = planning.PrivatePlan(
         **sizes,
@@ -647,8 +654,8 @@ def _plan_users(
         clip=None if clip is None else Clip.parse(clip),
     )
     needs = planning.plan_users(wanted)
-    if output is not None:
-        planning.draw(output, wanted)
+    if out is not None:
+        planning.draw(out, wanted)
     if as_json:
         print_json(
             {
@@ -662,7 +669,7 @@ def _plan_users(
                 "unit": "users",
                 "needs": [need.to_dict() for need in needs],
                 "users": int(needs[-1].amount),
-                "figure": output,
+                "figure": out,
             }
         )
         return
@@ -681,5 +688,5 @@ def _plan_users(
         f"of unit scale (λ_r = r).{'' if sizes == given else ' No sizes were given: these are the reference sizes.'}",
         soft_wrap=True,
     )
-    if output is not None:
-        console.print(f"Figure written to {output}.")
+    if out is not None:
+        console.print(f"Figure written to {out}.")

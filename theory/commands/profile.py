@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrs.cli import print_json, stderr, stdout
-from lrs.commands.shared import problem_sentence
+from lrs.cli import print_json, stdout
+from lrs.commands.progress import shown
+from lrs.commands.shared import Json, problem_sentence
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
 from lrs.core.family import load_family
@@ -40,12 +41,10 @@ def profile(
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Instances for every value of --x.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="Outer steps.")] = 6,
-    delta: Annotated[float, typer.Option("--delta", help="Failure probability δ in logarithms.")] = 0.05,
+    failure: Annotated[float, typer.Option(help="Failure probability δ in logarithms.")] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Of the instances of --x, and of the solver.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", "--out", metavar="FILE", help="Draw it (.png, .svg, .pdf).")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Draw it (.png, .svg, .pdf).")] = None,
+    as_json: Json = False,
 ) -> int:
     """Measure how much every inequality of a proof loses: left over right side, in every step of a run.
 
@@ -56,14 +55,14 @@ def profile(
     from theory.profile import slack
     from theory.theorems import load_theorem
 
-    if output is not None:
-        picture(output)
+    if out is not None:
+        picture(out)
     chosen = load_theorem(theorem)
     slack.chain_of(chosen)
     family = load_family(chosen.family)
     instance = archive.read_instance(file, family)
     run = None if solver is None else load_solver(solver)
-    options = {"rounds": rounds, "solver": run, "delta": delta}
+    options = {"rounds": rounds, "solver": run, "failure": failure}
     found: Profile | Scaling
     if x is None:
         found = slack.profile(chosen, instance, seed=seed, **options)  # type: ignore[arg-type]
@@ -74,20 +73,20 @@ def profile(
                 "x: the file does not say how it was drawn, so no other sizes of it can be; leave --x out"
             )
         axis, values = slack.parse_axis(x, family)
-        with stderr().status("running …"):
+        with shown("profile"):
             found = slack.scaling(
                 chosen, family, instance.spec, axis, values, replicates=replicates, seed=seed, **options
             )
         broken = list(found.broken)
-    if output is not None:
+    if out is not None:
         from theory.profile import pictures
 
         if isinstance(found, slack.Profile):
-            pictures.draw_profile(output, found)
+            pictures.draw_profile(out, found)
         else:
-            pictures.draw_scaling(output, found)
+            pictures.draw_scaling(out, found)
     if as_json:
-        print_json({"command": "profile", "file": file, **found.to_dict(), "figure": output})
+        print_json({"command": "profile", "file": file, **found.to_dict(), "figure": out})
     else:
         console = stdout()
         console.print(f"{file}: {problem_sentence(instance.problem)}", soft_wrap=True)
@@ -99,8 +98,8 @@ def profile(
             console.print(f"Not in the chain: {name} ({why}).", soft_wrap=True, style="yellow")
         if broken:
             console.print(f"BROKEN: {', '.join(broken)}. The proof or the program is wrong there.", soft_wrap=True)
-        if output is not None:
-            console.print(f"Figure written to {output}.")
+        if out is not None:
+            console.print(f"Figure written to {out}.")
     return 1 if broken else 0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from lrs.cli import print_json, stdout
+from lrs.commands.shared import Json
 from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.problem import numeric_column
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from theory.statistics.rates import RateCertificate
+    from theory.statistics.trace_law import TraceLaw
 
 #: Columns that count steps; never taken for the error.
 _COUNTERS = {
@@ -63,19 +65,20 @@ def rate(
     noise: Annotated[float, typer.Option(help="Error level that noise explains.")] = 0.0,
     dtype: Annotated[Literal["float64", "float32"], typer.Option(help="Precision the run was made in.")] = "float64",
     min_decades: Annotated[float, typer.Option(help="Dynamic range below which nothing is certified.")] = 6.0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the trace and its certificate.")
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Draw the trace and its certificate.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
+    as_json: Json = False,
 ) -> int:
-    """Certify that a trace of errors converges geometrically, or say how it fails to.
+    """Certify that a trace of errors converges geometrically, or say how it fails to; name the law that it follows.
 
     Exits with 0 when the trace is certified (also when it ends early or is faster) and a claim is kept, 1 when not.
     """
     from theory.statistics.rates import RateVerdict, certify
+    from theory.statistics.trace_law import law_of
 
-    if output is not None and (output.suffix not in _PICTURES or not output.parent.is_dir()):
-        raise InvalidInput(f"output: {output} is not a .png, .svg or .pdf file in an existing folder")
+    if out is not None and (out.suffix not in _PICTURES or not out.parent.is_dir()):
+        raise InvalidInput(f"out: {out} is not a .png, .svg or .pdf file in an existing folder")
     name, errors = read_trace(trace, column)
     certificate = certify(
         errors,
@@ -88,8 +91,9 @@ def rate(
         dtype=np.dtype(dtype),
         min_decades=min_decades,
     )
-    if output is not None:
-        draw(errors, certificate, output, name)
+    law = law_of(errors, certificate)
+    if out is not None:
+        draw(errors, certificate, out, name)
     if as_json:
         print_json(
             {
@@ -98,13 +102,14 @@ def rate(
                 "column": name,
                 "points": len(errors),
                 **certificate.to_dict(),
-                "figure": output,
+                "law": law.to_dict(),
+                "figure": out,
             }
         )
     else:
-        _print(trace, name, errors, certificate)
-        if output is not None:
-            stdout().print(f"Figure written to {output}.")
+        _print(trace, name, errors, certificate, law)
+        if out is not None:
+            stdout().print(f"Figure written to {out}.")
     good = certificate.verdict.linear or certificate.verdict is RateVerdict.SUPERLINEAR
     return 0 if good and certificate.holds is not False else 1
 
@@ -161,7 +166,7 @@ def _between(interval: tuple[float, float], digits: int = 3) -> str:
     return f"[{interval[0]:.{digits}g}, {interval[1]:.{digits}g}]"
 
 
-def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate) -> None:
+def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate, law: TraceLaw) -> None:
     console = stdout()
 
     def say(text: str) -> None:
@@ -170,6 +175,7 @@ def _print(path: Path, name: str, errors: np.ndarray, c: RateCertificate) -> Non
     say(f"{path}, {name}: {len(errors)} points")
     say(f"{c.verdict.name}: {c.sentence}")
     lines = [
+        ("law", law.sentence),
         ("rate per step", f"{c.rate:.6g}, 99 % interval {_between(c.rate_interval, 6)}"),
         ("hidden constant", f"{c.constant:.4g}, at most {c.constant_bound:.4g} for every rate of the interval"),
         ("dynamic range", f"{c.decades:.3g} decades; fitted to iterations {c.start} to {c.stop}"),
@@ -241,4 +247,4 @@ def draw(errors: np.ndarray, certificate: RateCertificate, path: Path, name: str
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+        raise InvalidInput(f"out: {path} cannot be written ({error.strerror or error})") from None

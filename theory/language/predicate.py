@@ -30,7 +30,7 @@ import sympy
 
 from lrs.core.errors import InvalidInput
 from theory.language import symbols
-from theory.language.readers import serial, typeset
+from theory.language.readers import plain, serial, typeset
 from theory.language.readers.arrays import compile_numpy
 from theory.language.readers.enclosures import Backend, Enclosure, IntervalReader, exact_sign
 from theory.language.symbols import Constant, Status
@@ -106,7 +106,11 @@ class Statement(ABC):
 
     @abstractmethod
     def formula(self) -> str:
-        """The formula as plain text."""
+        """The formula as plain text, term by term: evidence is filed under it."""
+
+    @abstractmethod
+    def words(self) -> str:
+        """The formula as people write it in a line."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -399,6 +403,9 @@ class Predicate(Statement):
     def formula(self) -> str:
         return f"{self.lhs} {_SIGNS[self.relation]} {self.rhs}"
 
+    def words(self) -> str:
+        return plain.relation(self.lhs, _SIGNS[self.relation], self.rhs)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": "predicate",
@@ -556,6 +563,9 @@ class _Composite(Statement):
     def formula(self) -> str:
         return f" {self._word} ".join(_parenthesised(p.formula(), p) for p in self.parts)
 
+    def words(self) -> str:
+        return f" {self._word} ".join(_parenthesised(p.words(), p) for p in self.parts)
+
     def to_json(self) -> dict[str, Any]:
         return {"kind": self._word, "name": self.name, "parts": [p.to_json() for p in self.parts]}
 
@@ -637,6 +647,9 @@ class Not(Statement):
     def formula(self) -> str:
         return f"not ({self.part.formula()})"
 
+    def words(self) -> str:
+        return f"not ({self.part.words()})"
+
     def to_json(self) -> dict[str, Any]:
         return {"kind": "not", "name": self.name, "part": self.part.to_json()}
 
@@ -695,6 +708,10 @@ class Implies(Statement):
     def formula(self) -> str:
         left = _parenthesised(self.premise.formula(), self.premise)
         return f"{left} implies {_parenthesised(self.conclusion.formula(), self.conclusion)}"
+
+    def words(self) -> str:
+        left = _parenthesised(self.premise.words(), self.premise)
+        return f"{left} implies {_parenthesised(self.conclusion.words(), self.conclusion)}"
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from typing import Any
 import sympy
 
 from lrs.core.errors import InvalidInput
+from lrs.core.face import face
 from lrs.core.family import LOW_RANK_SPARSE
 from theory.language import symbols
 from theory.language.chain import Chain
@@ -65,6 +66,15 @@ class Report:
     theorem: Theorem
     checks: tuple[Check, ...]
     unevaluated: tuple[Unevaluated, ...]
+
+    def __repr__(self) -> str:
+        return f"Report({self.theorem.name!r}: {self.verdict.value})"
+
+    def _repr_html_(self) -> str:
+        formulas = {p.name: p.words() for p in self.theorem.assumptions.parts}
+        rows = [(c.verdict.value, c.name, formulas[c.name], c.amount) for c in self.checks]
+        rows += [("open", u.name, formulas[u.name], u.why) for u in self.unevaluated]
+        return face(f"{self.theorem.title}: {self.verdict.value}", rows, ("verdict", "assumption", "formula", "margin"))
 
     @property
     def verdict(self) -> Verdict:
@@ -129,6 +139,14 @@ class Theorem:
     notes: str = field(default="", compare=False)
     region: str = field(default="", compare=False)
     chain: Chain | None = field(default=None, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Theorem({self.name!r}, {len(self.assumptions.parts)} assumptions, {self.status.value})"
+
+    def _repr_html_(self) -> str:
+        rows = [("if", p.name, p.words(), p.status.label) for p in self.assumptions.parts]
+        rows += [("then", p.name, p.words(), p.status.label) for p in self.conclusions]
+        return face(f"{self.title} ({self.status.value})", rows, ("", "", "formula", "from"), self.statement)
 
     @property
     def constants(self) -> tuple[Constant, ...]:

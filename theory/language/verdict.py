@@ -83,6 +83,15 @@ class Check:
             return math.inf
 
     @property
+    def amount(self) -> str:
+        """The margin with its unit: by what factor there is more than is needed, or less."""
+        if self.met_exactly:
+            return "exact"
+        if not 1e-9 < self.ratio < 1e9:
+            return "ample" if self.ratio > 1 else "far off"
+        return f"{self.ratio:.2g} × to spare" if self.ratio >= 1 else f"{1 / self.ratio:.2g} × short"
+
+    @property
     def met_exactly(self) -> bool:
         """Whether it holds with a side equal to 0: a yes-or-no condition (σ ≤ 0), which has no slack to compare."""
         return self.verdict is Verdict.HOLDS and (self.value == 0 or self.bound == 0)

@@ -17,6 +17,7 @@ from scipy import stats
 
 from lrs.core.errors import InvalidInput
 from lrs.core.family import Family
+from lrs.core.spelling import renamed
 from lrs.core.validate import hint, integer, probability
 from lrs.solver import Iterate, Solver, solve
 from theory.language.chain import Chain, Link
@@ -156,13 +157,14 @@ def chain_of(theorem: Theorem) -> Chain:
     return theorem.chain
 
 
+@renamed(delta="failure")
 def profile(
     theorem: Theorem,
     instance: Any,
     *,
     rounds: int = 6,
     solver: Solver | None = None,
-    delta: float = 0.05,
+    failure: float = 0.05,
     seed: int = 0,
 ) -> Profile:
     """Run the program of a theorem on an instance and measure every link of the proof in every step.
@@ -177,7 +179,7 @@ def profile(
         Outer steps.
     solver : callable, optional
         In place of the program that the chain is about; links about what it does not show are left open.
-    delta : float
+    failure : float
         Failure probability δ in the logarithms.
     seed : int
         Of the solver.
@@ -187,13 +189,13 @@ def profile(
     Profile
     """
     chain = chain_of(theorem)
-    rounds, delta = integer("rounds", rounds, least=1), probability("delta", delta)
+    rounds, failure = integer("rounds", rounds, least=1), probability("failure", failure)
     problem, run = chain.program(instance, rounds, solver)
     trace: list[Iterate] = []
     solve(problem, run, seed=seed, callback=trace.append)
     if len(trace) < 2:
         raise InvalidInput("solver: shows no iterates to its callback, and a profile is made of them")
-    steps = [chain.step(a, b, instance, delta) for a, b in itertools.pairwise(trace)][:rounds]
+    steps = [chain.step(a, b, instance, failure) for a, b in itertools.pairwise(trace)][:rounds]
     scale = float(np.abs(instance.truth.theta).max()) if hasattr(instance.truth, "theta") else 1.0
     return Profile(theorem, tuple(_measured(link, steps, ROUNDING * scale) for link in chain.links), len(steps))
 

@@ -32,6 +32,7 @@ from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Success, load_family
 from lrs.core.identity import canonical, digest
 from lrs.core.run import Executor, Subject
+from lrs.core.spelling import renamed
 from lrs.core.trial import Ended, trial
 from lrs.core.validate import integer
 from lrs.families.low_rank_sparse.generate import InstanceSpec
@@ -253,14 +254,14 @@ def run_shell(
     solver: Any,
     constant: float,
     test: BinomialTest,
-    budget: int,
+    trials: int,
     key: Sequence[int | str],
     *,
     scale: int = 1,
     below_level: float | None = None,
     executor: Executor | None = None,
 ) -> ShellResult:
-    """Trials on the shell of one constant until it is certified or shown to lie below the level, at most ``budget``.
+    """Trials on the shell of one constant until it is certified or shown to lie below the level, at most ``trials``.
 
     The streams depend on seed, shell and replicate only, so every solver meets the same instances. Without an
     ``executor`` one is made for the call.
@@ -268,13 +269,13 @@ def run_shell(
     if executor is None:
         with _run_by(shells, solver) as (subject, own):
             given = {"scale": scale, "below_level": below_level}
-            return run_shell(shells, subject, constant, test, budget, key, **given, executor=own)  # type: ignore[arg-type]
+            return run_shell(shells, subject, constant, test, trials, key, **given, executor=own)  # type: ignore[arg-type]
     level = math.log(1 / (test.alpha if below_level is None else below_level))
     # "Fewer than p₁ succeed" is the refutation of p ≥ p₁, whatever the alternative.
     under = BinomialTest(test.p1, test.p1 / 2, test.alpha, test.beta)
     s = f = 0
     certified = below = False
-    while s + f < budget and not (certified or below):
+    while s + f < trials and not (certified or below):
         if _trial(shells, solver, executor, constant, [*key, s + f], scale):
             s += 1
         else:
@@ -284,13 +285,14 @@ def run_shell(
     return ShellResult(constant, s, f, certified, below)
 
 
+@renamed(budget="trials")
 def calibrate(
     shells: Shells,
     solver: Any,
     *,
     grid: Sequence[float] = DEFAULT_GRID,
     test: BinomialTest = DEFAULT_TEST,
-    budget: int = 250,
+    trials: int = 250,
     seed: int = 0,
     fixed: Mapping[str, float] | None = None,
     bracket: bool = True,
@@ -307,7 +309,7 @@ def calibrate(
         Strictly falling.
     test : BinomialTest
         A shell is certified when the test CONFIRMS (more than p₁ succeed, error β).
-    budget : int
+    trials : int
         Largest number of trials on a shell; a shell that is undecided then is not certified.
     seed : int
     fixed : mapping
@@ -324,7 +326,7 @@ def calibrate(
     grid = tuple(float(c) for c in grid)
     if len(grid) < 1 or any(not c > 0 for c in grid) or any(b >= a for a, b in pairwise(grid)):
         raise InvalidInput(f"grid: expected positive numbers, each smaller than the one before, got {grid}")
-    integer("budget", budget, least=1, expected="at least 1 trial")
+    integer("trials", trials, least=1, expected="at least 1 trial")
     success = shells.success.of(load_family(shells.family))
     value: float | None = None
     refuted: float | None = None
@@ -335,7 +337,7 @@ def calibrate(
             key = ("shell", shells.name, shells.bound, seed, index)
             # Every shell has a chance to be called too small by mistake, so α is shared out among them.
             level = test.alpha / len(grid)
-            result = run_shell(shells, subject, constant, test, budget, key, below_level=level, executor=executor)
+            result = run_shell(shells, subject, constant, test, trials, key, below_level=level, executor=executor)
             results.append(result)
             if progress is not None:
                 progress(result)
@@ -357,7 +359,7 @@ def calibrate(
         grid=grid,
         shells=tuple(results),
         test=test,
-        budget=budget,
+        budget=trials,
         seed=seed,
         fixed=fixed or {},
         configurations=shells.configurations,
@@ -366,15 +368,16 @@ def calibrate(
     )
 
 
+@renamed(budget="trials")
 def hold_out(
-    calibration: Calibration, shells: Shells, solver: Any, *, scale: int = 2, budget: int = 250
+    calibration: Calibration, shells: Shells, solver: Any, *, scale: int = 2, trials: int = 250
 ) -> Calibration:
     """The calibration with a hold-out: fresh trials on the boundary of the frozen constant, at ``scale`` times the d."""
     if calibration.value is None:
         raise InvalidInput(f"calibration: {calibration.name} has no certified value to hold out")
     _same_shells(calibration, shells)
     key = ("hold-out", shells.name, shells.bound, calibration.seed, scale)
-    result = run_shell(shells, solver, calibration.value, calibration.test, budget, key, scale=scale)
+    result = run_shell(shells, solver, calibration.value, calibration.test, trials, key, scale=scale)
     return replace(calibration, hold_out=result, hold_out_scale=scale)
 
 
@@ -484,12 +487,13 @@ def theorem_shells(name: str, fixed: float) -> Shells:
     )
 
 
+@renamed(budget="trials")
 def calibrate_theorem(
     solver: Any,
     *,
     grid: Sequence[float] = DEFAULT_GRID,
     test: BinomialTest = DEFAULT_TEST,
-    budget: int = 250,
+    trials: int = 250,
     seed: int = 0,
     scale: int = 2,
     bracket: bool = True,
@@ -507,7 +511,7 @@ def calibrate_theorem(
     options: dict[str, Any] = {
         "grid": grid,
         "test": test,
-        "budget": budget,
+        "trials": trials,
         "seed": seed,
         "bracket": bracket,
         "progress": progress,
@@ -520,7 +524,7 @@ def calibrate_theorem(
     total = calibrate(shells, solver, fixed={"C_task": task.value}, **options)
     if total.value is None:
         return task, total
-    total = hold_out(total, shells, solver, scale=scale, budget=budget)
+    total = hold_out(total, shells, solver, scale=scale, trials=trials)
     return replace(task, hold_out=total.hold_out, hold_out_scale=scale), total
 
 

@@ -163,6 +163,9 @@ class LowRankSparse:
         "identifiability": "theory.yardsticks:identifiability",
         "private": "theory.yardsticks:private",
     }
+    mapped: ClassVar[str] = "amht-informal"
+    scaling: ClassVar[str] = "theory.families.low_rank_sparse.scaling:SCALING"
+    mutants: ClassVar[str] = "property_tests.families.low_rank_sparse.mutants:MUTANTS"
     regions: ClassVar[str] = "property_tests.families.low_rank_sparse.strategies:region_for"
     tried: ClassVar[str] = "property_tests.families.low_rank_sparse.strategies:tried"
 

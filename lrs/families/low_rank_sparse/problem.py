@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
+from lrs.core.face import face
 from lrs.core.family import LOW_RANK_SPARSE, load_family
 from lrs.core.validate import finite, integer, real
 from lrs.families.low_rank_sparse.model import LRSModel
@@ -362,6 +363,10 @@ class Problem:
     def __repr__(self) -> str:
         noise = f", noise={self.noise:g}" if self.noise else ""
         return f"Problem({self.data!r}, rank={self.rank}, sparsity={self.sparsity}{noise})"
+
+    def _repr_html_(self) -> str:
+        sizes = [("tasks", self.t), ("rows", self.data.n), ("features", self.d), ("rank", self.rank)]
+        return face("Low rank + sparse problem", [*sizes, ("sparsity", self.sparsity), ("noise σ", f"{self.noise:g}")])
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lrs.core.errors import InvalidInput
-from lrs.core.family import TOLERANCE, Criterion, Parameter, Value
-from lrs.core.validate import hint
+from lrs.core.family import TOLERANCE, Criterion, Parameter, Setting, Value
+from lrs.core.validate import hint, integer, real
 from lrs.families.matrix_sensing.problem import NAME, Factor, SensingInstance, SensingProblem, SensingSpec, draw
 
 _PARAMETERS = (
@@ -36,22 +37,79 @@ _PARAMETERS = (
     ),
     Parameter(name="kappa", meaning="Condition number κ of the matrix, ≥ 1.", kind=float, default=1.0),
     Parameter(name="noise", meaning="Standard deviation σ of the noise.", words="noise σ", kind=float, default=0.0),
+    Parameter(
+        name="n2",
+        meaning="Columns of a general matrix; default: it is symmetric and positive semidefinite.",
+        options=("--columns",),
+        words="columns",
+        default=None,
+        size=True,
+    ),
 )
+_SETTINGS = (
+    Setting(
+        name="alpha",
+        meaning="Size α of the random start; default: the solver's own.",
+        words="size of the start α",
+        kind=float,
+        default=None,
+        trait="alpha",
+        check=partial(real, above=0),
+    ),
+    Setting(
+        name="eta",
+        meaning="Step size η; default: the solver's own.",
+        words="step size η",
+        kind=float,
+        default=None,
+        trait="eta",
+        check=partial(real, above=0),
+    ),
+    Setting(
+        name="beta",
+        meaning="β of the modified step; default: the solver's own.",
+        words="β of the modified step",
+        kind=float,
+        default=None,
+        trait="modified_gd",
+        check=partial(real, above=0),
+    ),
+    Setting(
+        name="steps",
+        meaning="Steps to make, without an earlier end; default: the solver ends by itself.",
+        words="steps T",
+        default=None,
+        trait="steps",
+        check=partial(integer, least=1),
+    ),
+)
+#: Traits that say which theorem a solver is meant to keep: the theorem's name with underscores.
+_THEOREMS = {
+    "symmetric-gd": "gradient descent on XXᵀ, exact or over-specified rank",
+    "asymmetric-gd": "gradient descent on FGᵀ from starts of two sizes",
+    "modified-gd": "the same with one modified step",
+    "precgd": "preconditioned gradient descent",
+    "scaled-gd": "scaled gradient descent with a fixed damping",
+    "nuclear-norm": "the convex program",
+}
 
 
 class MatrixSensing:
-    """Symmetric matrix sensing with a rank that may be over-specified."""
+    """Matrix sensing with a rank that may be over-specified."""
 
     name: ClassVar[str] = NAME
     title: ClassVar[str] = "matrix sensing"
-    note: ClassVar[str] = "The matrix is positive semidefinite; its eigenvalues fall from 1 to 1/κ."
-    version: ClassVar[int] = 1
+    note: ClassVar[str] = (
+        "The matrix is positive semidefinite, unless it has columns of its own; its singular values fall from 1 to 1/κ."
+    )
+    version: ClassVar[int] = 2
     parameters: ClassVar[Mapping[str, Parameter]] = {p.name: p for p in _PARAMETERS}
-    errors_of: ClassVar[Mapping[str, str]] = {"matrix_error": "relative error of the matrix, ‖XXᵀ − M*‖_F/‖M*‖_F"}
+    settings: ClassVar[Mapping[str, Setting]] = {s.name: s for s in _SETTINGS}
+    errors_of: ClassVar[Mapping[str, str]] = {"matrix_error": "relative error of the matrix, ‖S − M*‖_F/‖M*‖_F"}
     criteria: ClassVar[Mapping[str, Criterion]] = {
         "matrix": Criterion(
             "matrix",
-            "the relative error of the matrix, ‖XXᵀ − M*‖_F/‖M*‖_F, is ≤ {tolerance}",
+            "the relative error of the matrix, ‖S − M*‖_F/‖M*‖_F, is ≤ {tolerance}",
             lambda errors, tolerance, share: errors["matrix_error"] <= tolerance,
         )
     }
@@ -59,12 +117,23 @@ class MatrixSensing:
         "trace": ("calls the callback once per outer step", True),
         "exact": ("aims at exact recovery without noise", True),
         "noise": ("is meant for noisy data", True),
+        **{s.name: (f"takes the setting {s.name}", False) for s in _SETTINGS if s.trait == s.name},
+        **{name.replace("-", "_"): (f"is meant to keep the theorem {name}", False) for name in _THEOREMS},
     }
     example: ClassVar[Mapping[str, Value]] = {"n": 5, "r": 1, "k": 2, "m": 12}
-    theorems: ClassVar[Mapping[str, str]] = {"symmetric-gd": "gradient descent on XXᵀ, exact or over-specified rank"}
+    theorems: ClassVar[Mapping[str, str]] = _THEOREMS
     limits: ClassVar[Mapping[str, str]] = {
-        "counting limit": "theory.families.matrix_sensing.limits:counting_measurements"
+        "counting limit": "theory.families.matrix_sensing.limits:counting_measurements",
+        "statistical dimension": "theory.families.matrix_sensing.limits:statistical_dimension",
     }
+    overlays: ClassVar[Mapping[str, str]] = {
+        "counting": "theory.families.matrix_sensing.limits:counting_line",
+        "statistical-dimension": "theory.families.matrix_sensing.limits:convex_line",
+    }
+    scaling: ClassVar[str] = "theory.families.matrix_sensing.scaling:SCALING"
+    mutants: ClassVar[str] = "property_tests.families.matrix_sensing.mutants:MUTANTS"
+    regions: ClassVar[str] = "property_tests.families.matrix_sensing.region:region_for"
+    tried: ClassVar[str] = "property_tests.families.matrix_sensing.region:tried"
 
     def spec(self, **values: Any) -> SensingSpec:
         """As `SensingSpec`."""
@@ -88,7 +157,7 @@ class MatrixSensing:
         return instance.prefix(value)
 
     def errors(self, answer: Factor, instance: SensingInstance, *, tolerance: float = TOLERANCE) -> dict[str, float]:
-        """‖XXᵀ − M*‖_F/‖M*‖_F."""
+        """‖S − M*‖_F/‖M*‖_F, S the matrix of the answer."""
         M = instance.truth.matrix
         return {"matrix_error": float(np.linalg.norm(answer.matrix - M) / np.linalg.norm(M))}
 
@@ -96,17 +165,21 @@ class MatrixSensing:
         """Sizes, noise and whether everything is observed; the rank and κ where the truth or the specification is known."""
         if isinstance(subject, SensingSpec):
             known = {"rank": subject.r, "condition": subject.kappa}
-            side, search, measurements, sigma = subject.n, subject.search_rank, subject.m, subject.noise
+            side, columns, search = subject.n, subject.columns, subject.search_rank
+            measurements, sigma, symmetric = subject.m, subject.noise, subject.n2 is None
         else:
             problem = subject.problem if isinstance(subject, SensingInstance) else subject
-            side, search, measurements, sigma = problem.n, problem.rank, problem.m, problem.noise
+            side, columns, search = problem.n, problem.n2, problem.rank
+            measurements, sigma, symmetric = problem.m, problem.noise, problem.symmetric
             known = {}
             if isinstance(subject, SensingInstance):
-                s = np.linalg.svd(subject.truth.X, compute_uv=False)
-                known = {"rank": len(s), "condition": float((s[0] / s[-1]) ** 2)}
-        total = side * (side + 1) // 2
+                s = np.linalg.svd(subject.truth.matrix, compute_uv=False)[: subject.truth.X.shape[1]]
+                known = {"rank": len(s), "condition": float(s[0] / s[-1])}
+        total = side * (side + 1) // 2 if symmetric else side * columns
         return {
             "side": side,
+            "columns": columns,
+            "symmetric": float(symmetric),
             "search_rank": search,
             **known,
             "measurements": total if measurements is None else measurements,
@@ -116,17 +189,21 @@ class MatrixSensing:
 
     def audit(self, problem: SensingProblem, answer: Factor) -> dict[str, str]:
         """Shape and finiteness."""
-        X = answer.X
-        if X.shape[0] != problem.n or X.shape[1] > problem.rank:
-            return {"WRONG_SHAPE": f"X {X.shape}, expected (n, k) = {(problem.n, problem.rank)}"}
-        if not np.isfinite(X).all():
-            return {"NOT_FINITE": "X holds NaN or infinite values"}
+        k, wanted = problem.rank, dict(zip(("X", "Y"), problem.shape, strict=True))
+        for name, side in wanted.items():
+            factor = getattr(answer, name)
+            if factor is None:  # XXᵀ
+                factor = answer.X
+            if factor.shape[0] != side or factor.shape[1] > k:
+                return {"WRONG_SHAPE": f"{name} {factor.shape}, expected {(side, k)}"}
+            if not np.isfinite(factor).all():
+                return {"NOT_FINITE": f"{name} holds NaN or infinite values"}
         return {}
 
     def pack(self, value: Any) -> dict[str, Any]:
         """Plain arrays of a `Factor`, a `SensingProblem` or a `SensingInstance`."""
         if isinstance(value, Factor):
-            return {"X": value.X}
+            return {"X": value.X, "Y": value.Y}
         if isinstance(value, SensingInstance):
             return {
                 "problem": self.pack(value.problem),
@@ -136,7 +213,7 @@ class MatrixSensing:
             }
         if not isinstance(value, SensingProblem):
             raise InvalidInput(f"pack: expected a factor, a problem or an instance, got {type(value).__name__}")
-        return {"y": value.y, "A": value.A, "rank": value.rank, "noise": value.noise}
+        return {n: getattr(value, n) for n in ("y", "A", "rank", "noise", "symmetric")}
 
     def unpack(self, packed: Mapping[str, Any]) -> Any:
         """Inverse of `pack`, on arrays of its own."""
@@ -146,10 +223,15 @@ class MatrixSensing:
                 self.unpack(packed["problem"]), self.unpack(packed["truth"]), spec, tuple(packed["seed"])
             )
         if "X" in packed:
-            return Factor(np.array(packed["X"]))
+            return Factor(np.array(packed["X"]), None if packed.get("Y") is None else np.array(packed["Y"]))
         A = None if packed["A"] is None else np.array(packed["A"])
-        return SensingProblem(np.array(packed["y"]), packed["rank"], A, packed["noise"])
+        # Version 1 had symmetric matrices only.
+        return SensingProblem(np.array(packed["y"]), packed["rank"], A, packed["noise"], packed.get("symmetric", True))
 
     def cost(self, spec: SensingSpec) -> float:
-        """One pass over the data: n² a measurement, n² k with full observation."""
-        return float(spec.n**2 * (spec.search_rank if spec.m is None else spec.m))
+        """One pass over the data: n n2 a measurement, n n2 k with full observation."""
+        return float(spec.n * spec.columns * (spec.search_rank if spec.m is None else spec.m))
+
+    def configure(self, solver: Any, spec: SensingSpec, rng: np.random.Generator, **values: Any) -> Any:
+        """A solver with the method ``for_study(**values)`` takes them; others stay as they are."""
+        return solver.for_study(**values) if hasattr(solver, "for_study") else solver

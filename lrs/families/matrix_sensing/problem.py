@@ -18,24 +18,28 @@ NAME = "matrix-sensing"
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """The matrix XXᵀ, by its factor.
+    """The matrix XXᵀ, or XYᵀ, by its factors.
 
     Parameters
     ----------
     X : (n, k) array
+    Y : (n2, k) array, optional
+        Default: X.
     """
 
     X: Float[np.ndarray, "n k"]
+    Y: Float[np.ndarray, "n2 k"] | None = None
 
     def __post_init__(self) -> None:
-        X = np.ascontiguousarray(self.X, dtype=np.float64)
-        if X.ndim != 2:
-            raise WrongShape(f"X: expected shape (n, k), got {X.shape}")
-        object.__setattr__(self, "X", X)
+        for name in ("X", "Y") if self.Y is not None else ("X",):
+            a = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
+            if a.ndim != 2 or a.shape[1] != np.shape(self.X)[-1]:
+                raise WrongShape(f"{name}: expected shape (n, k), with the k of X, got {a.shape}")
+            object.__setattr__(self, name, a)
 
     @property
-    def matrix(self) -> Float[np.ndarray, "n n"]:
-        return self.X @ self.X.T
+    def matrix(self) -> Float[np.ndarray, "n n2"]:
+        return self.X @ (self.X if self.Y is None else self.Y).T
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,57 +48,78 @@ class SensingProblem:
 
     Parameters
     ----------
-    y : (m,) or (n, n) array
+    y : (m,) or (n, n2) array
         y_i = ⟨A_i, M*⟩ + noise; without ``A`` the matrix M* itself plus noise.
     rank : int
         k, the rank that is searched for; it may exceed the true one.
-    A : (m, n, n) array, optional
+    A : (m, n, n2) array, optional
         Independent N(0, 1) entries. The operator of the theory is A/√m; the factor is left to the solver, so that the data
         with fewer measurements are the first ones of those with more. Default: full observation.
     noise : float
         Standard deviation σ of the noise in y.
+    symmetric : bool
+        Whether M* is known to be symmetric and positive semidefinite.
     """
 
     y: np.ndarray
     rank: int
-    A: Float[np.ndarray, "m n n"] | None = None
+    A: Float[np.ndarray, "m n n2"] | None = None
     noise: float = 0.0
+    symmetric: bool = True
     family: ClassVar[str] = NAME
 
     def __post_init__(self) -> None:
         y = finite("y", np.ascontiguousarray(self.y, dtype=np.float64))
         if self.A is None:
-            if y.ndim != 2 or y.shape[0] != y.shape[1]:
-                raise WrongShape(f"y: expected a square matrix where there is no A, got shape {y.shape}")
+            if y.ndim != 2:
+                raise WrongShape(f"y: expected a matrix where there is no A, got shape {y.shape}")
         else:
             A = finite("A", np.ascontiguousarray(self.A, dtype=np.float64))
-            if A.ndim != 3 or A.shape[1] != A.shape[2] or y.shape != A.shape[:1] or len(y) == 0:
-                raise WrongShape(f"A: expected shape (m, n, n) with y of shape (m,), got {A.shape} and {y.shape}")
+            if A.ndim != 3 or y.shape != A.shape[:1] or len(y) == 0:
+                raise WrongShape(f"A: expected shape (m, n, n2) with y of shape (m,), got {A.shape} and {y.shape}")
             object.__setattr__(self, "A", _frozen(A))
         object.__setattr__(self, "y", _frozen(y))
-        integer("rank", self.rank, least=1, most=self.n, expected=f"a rank in 1 … n = {self.n}")
+        if self.symmetric and self.n != self.n2:
+            raise WrongShape(f"symmetric: a matrix of shape {self.shape} is not square; pass symmetric=False")
+        least = min(self.shape)
+        integer("rank", self.rank, least=1, most=least, expected=f"a rank in 1 … {least}, the smaller side")
         real("noise", self.noise, least=0)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(n, n2) of the matrix."""
+        n, n2 = self.y.shape if self.A is None else self.A.shape[1:]
+        return int(n), int(n2)
+
+    @property
     def n(self) -> int:
-        """Side of the matrix."""
-        return int(self.y.shape[0] if self.A is None else self.A.shape[1])
+        """Rows of the matrix."""
+        return self.shape[0]
+
+    @property
+    def n2(self) -> int:
+        """Columns of the matrix."""
+        return self.shape[1]
 
     @property
     def m(self) -> int | None:
         """Number of measurements, None with full observation."""
         return None if self.A is None else len(self.y)
 
-    def residual(self, S: Float[np.ndarray, "n n"]) -> np.ndarray:
+    def residual(self, S: Float[np.ndarray, "n n2"]) -> np.ndarray:
         """𝒜(S) − y, with the factor 1/√m of the theory."""
         if self.A is None:
             return S - self.y
-        return (np.tensordot(self.A, S, 2) - self.y) / np.sqrt(len(self.y))
+        return (self._rows @ S.ravel() - self.y) / np.sqrt(len(self.y))
 
-    def adjoint(self, z: np.ndarray) -> Float[np.ndarray, "n n"]:
-        """The symmetric part of 𝒜*(z)."""
-        G = z if self.A is None else np.tensordot(z, self.A, 1) / np.sqrt(len(self.y))
-        return (G + G.T) / 2
+    def adjoint(self, z: np.ndarray) -> Float[np.ndarray, "n n2"]:
+        """𝒜*(z)."""
+        return z if self.A is None else (z @ self._rows).reshape(self.shape) / np.sqrt(len(self.y))
+
+    @property
+    def _rows(self) -> np.ndarray:
+        assert self.A is not None
+        return self.A.reshape(len(self.y), -1)
 
 
 def _frozen(a: np.ndarray) -> np.ndarray:
@@ -105,12 +130,14 @@ def _frozen(a: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class SensingSpec:
-    """What to draw: M* = QΛQᵀ with a uniformly random Q and eigenvalues that fall geometrically from 1 to 1/κ.
+    """What to draw: M* = QΛQᵀ, or QΛPᵀ, with uniformly random Q and P and a diagonal Λ that falls geometrically from 1 to 1/κ.
 
     Parameters
     ----------
     n, r : int
-        Side and rank of M*.
+        Side (or rows) and rank of M*.
+    n2 : int, optional
+        Columns of a general M*; default: M* is symmetric and positive semidefinite.
     k : int, optional
         Rank that the solver searches for; default: r.
     m : int, optional
@@ -127,13 +154,17 @@ class SensingSpec:
     m: int | None = None
     kappa: float = 1.0
     noise: float = 0.0
+    n2: int | None = None
 
     def __post_init__(self) -> None:
         integer("n", self.n, least=1)
-        integer("r", self.r, least=1, most=self.n, expected=f"a rank in 1 … n = {self.n}")
+        if self.n2 is not None:
+            integer("n2", self.n2, least=1)
+        side, most = ("n", self.n) if self.n2 is None or self.n <= self.n2 else ("n2", self.n2)
+        integer("r", self.r, least=1, most=most, expected=f"a rank in 1 … {side} = {most}")
         if self.k is None:
             object.__setattr__(self, "k", self.r)
-        integer("k", self.k, least=self.r, most=self.n, expected=f"a search rank in r … n = {self.r} … {self.n}")
+        integer("k", self.k, least=self.r, most=most, expected=f"a search rank in r … {side} = {self.r} … {most}")
         if self.m is not None:
             integer("m", self.m, least=1)
         real("kappa", self.kappa, least=1)
@@ -149,7 +180,12 @@ class SensingSpec:
     @property
     def size(self) -> tuple[int, ...]:
         """Smaller is the better counterexample."""
-        return self.n, self.search_rank, self.r, self.m or self.n**2
+        return self.n * self.columns, self.search_rank, self.r, self.m or self.n * self.columns
+
+    @property
+    def columns(self) -> int:
+        """n2, filled in."""
+        return self.n if self.n2 is None else self.n2
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON stores them."""
@@ -194,18 +230,18 @@ def draw(spec: SensingSpec, key: int | Sequence[int]) -> SensingInstance:
     def stream(name: str) -> np.random.Generator:
         return streams.generator(f"matrix-sensing/{name}", *key)
 
-    Q, R = np.linalg.qr(stream("truth").standard_normal((n, r)))
-    truth = Factor(Q * np.sign(np.diag(R)) * np.sqrt(spec.kappa ** -np.linspace(0, 1, r)))
-    M = truth.matrix
+    def basis(name: str, side: int) -> np.ndarray:
+        Q, R = np.linalg.qr(stream(name).standard_normal((side, r)))
+        return Q * np.sign(np.diag(R)) * np.sqrt(spec.kappa ** -np.linspace(0, 1, r))
+
+    truth = Factor(basis("truth", n), None if spec.n2 is None else basis("right", spec.n2))
+    M, symmetric = truth.matrix, spec.n2 is None
     if spec.m is None:
-        E = stream("noise").standard_normal((n, n))
-        return SensingInstance(
-            SensingProblem(M + spec.noise * (E + E.T) / np.sqrt(2), spec.search_rank, None, spec.noise),
-            truth,
-            spec,
-            key,
-        )
-    A = stream("A").standard_normal((spec.m, n, n))
+        E = stream("noise").standard_normal(M.shape)
+        y = M + spec.noise * ((E + E.T) / np.sqrt(2) if symmetric else E)
+        problem = SensingProblem(y, spec.search_rank, None, spec.noise, symmetric)
+        return SensingInstance(problem, truth, spec, key)
+    A = stream("A").standard_normal((spec.m, *M.shape))
     # Row by row, so that not a bit of y depends on how many measurements there are.
     y = np.array([np.vdot(a, M) for a in A]) + spec.noise * stream("noise").standard_normal(spec.m)
-    return SensingInstance(SensingProblem(y, spec.search_rank, A, spec.noise), truth, spec, key)
+    return SensingInstance(SensingProblem(y, spec.search_rank, A, spec.noise, symmetric), truth, spec, key)

@@ -51,6 +51,7 @@ class Sparse(PlainFamily):
     }
     regions: ClassVar[str] = "property_tests.families.sparse.region:region_for"
     claims: ClassVar[Sequence[str]] = ("property_tests.families.sparse.claims",)
+    mutants: ClassVar[str] = "property_tests.families.sparse.mutants:MUTANTS"
 
     def draw(self, spec: SparseSpec, key: Sequence[int]) -> Drawn:
         """As `lrs.families.sparse.problem.draw`."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from lrs.core.errors import InvalidInput, MissingExtra
 from lrs.core.machine import one_thread, one_thread_each, processors
+from lrs.core.spelling import renamed
 from phase_diagrams.sweeps.engines import Event
 from phase_diagrams.sweeps.grid import SweepSpec
 from phase_diagrams.sweeps.trial import Calls, Row, Runner, Trial
@@ -46,7 +47,7 @@ class DaskEngine:
     ----------
     address : str
         Of a running scheduler, ``tcp://host:8786``; or ``local``: a cluster of processes on this machine.
-    workers : int, optional
+    jobs : int, optional
         Size of a local cluster; default: the processors this process may use.
 
     Raises
@@ -57,13 +58,14 @@ class DaskEngine:
 
     precise = False  # the scheduler fails every task that was on the dead worker
 
-    def __init__(self, address: str = "local", workers: int | None = None) -> None:
+    @renamed(workers="jobs")
+    def __init__(self, address: str = "local", jobs: int | None = None) -> None:
         try:
             import distributed
         except ImportError:
             raise MissingExtra("distributed", "dask", "Running a sweep on a dask cluster") from None
         self._distributed = distributed
-        self.address, self._workers = address, workers
+        self.address, self._jobs = address, jobs
         self._client: Any = None
         self._cluster: Any = None
         self._futures: dict[Any, Sequence[Trial]] = {}
@@ -78,7 +80,7 @@ class DaskEngine:
             dask.config.set({"distributed.scheduler.allowed-failures": 0})
             with one_thread_each():
                 self._cluster = self._distributed.LocalCluster(
-                    n_workers=self._workers or processors(),
+                    n_workers=self._jobs or processors(),
                     threads_per_worker=1,
                     dashboard_address=None,
                     silence_logs=50,

@@ -20,6 +20,7 @@ from typing import Any
 
 from lrs.core.errors import InvalidInput
 from lrs.core.machine import one_thread_each, processors
+from lrs.core.spelling import renamed
 from lrs.core.validate import integer
 from lrs.isolation.wall import conceal, concealed
 from phase_diagrams.sweeps.engines import Event
@@ -79,14 +80,15 @@ class LocalEngine:
 
     Parameters
     ----------
-    workers : int, optional
+    jobs : int, optional
         Default: the processors this process may use.
     """
 
     precise = True
 
-    def __init__(self, workers: int | None = None) -> None:
-        self._count = processors() if workers is None else integer("workers", workers, least=1)
+    @renamed(workers="jobs")
+    def __init__(self, jobs: int | None = None) -> None:
+        self._count = processors() if jobs is None else integer("jobs", jobs, least=1)
         self._workers: list[_Worker] = []
         self._queue: deque[Sequence[Trial]] = deque()
         self._failures = 0
@@ -163,7 +165,7 @@ class LocalEngine:
             self._failures += 1
             if self._failures >= START_FAILURES:
                 raise InvalidInput(
-                    f"workers: a worker process ended while starting ({reason}), {START_FAILURES} times in a row; "
+                    f"jobs: a worker process ended while starting ({reason}), {START_FAILURES} times in a row; "
                     "importing the solver may abort Python, or memory may be short"
                 )
         self._workers[i] = self._spawn()

@@ -20,6 +20,7 @@ from lrs.amht.driver import State
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, Problem
 from lrs.solver import Callback, Solution, Status, Traits, traits_of
+from property_tests.examine.mutant import Mutant
 from property_tests.families.low_rank_sparse.dead_zones import DEAD_ZONES
 from property_tests.families.low_rank_sparse.textbook import (
     THRESHOLDING,
@@ -34,25 +35,6 @@ from property_tests.families.low_rank_sparse.textbook import (
     plain_subspace,
     updated,
 )
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A broken solver.
-
-    Attributes
-    ----------
-    solver : callable
-    why : str
-        What is broken.
-    expected : tuple of str
-        Claims of which at least one is meant to refute it.
-    """
-
-    solver: Any
-    why: str
-    expected: tuple[str, ...]
-
 
 MUTANTS: dict[str, Mutant] = {}
 TEXTBOOK, PRACTICAL = Textbook(), AMHT(threads=1)

@@ -16,8 +16,9 @@ confidence bound on ε. A bound above the ledger's ε refutes the mechanism; a b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ from lrs.private.statistics import (
     Kind,
     Statistics,
     direction_statistics,
+    feature_statistics,
     gradient_statistics,
     largest,
     lattice,
@@ -69,7 +71,7 @@ class Puppet:
     def answer(self, request: Request) -> Statistics:
         # Nothing here but the gradient depends on U, and an audit asks the same thousands of times.
         even = request.round % 2 == 0
-        key = (request.kind, request.clip, even)
+        key = (request.kind, request.clip, request.features, even)
         if key not in self._known or request.kind == "gradient":
             self._known[key] = self._compute(request, self.w if even else -self.w)
         return self._known[key]
@@ -84,8 +86,10 @@ def _of(X: np.ndarray, y: np.ndarray, W: np.ndarray, B: np.ndarray, request: Req
         assert request.clip is not None
         return normal_statistics(X, y, W, B, request.clip, exact=request.exact)
     if request.kind == "moment":
-        return direction_statistics(*unit_scale(X, y)[:2], exact=request.exact)
-    return gradient_statistics(X, y, request.U, W, B, request.level, exact=request.exact)
+        X, y = unit_scale(X, y)[:2]
+        found = direction_statistics(X, y, exact=request.exact)
+        return found | feature_statistics(X, exact=request.exact) if request.features else found
+    return gradient_statistics(X, y, request.U, W, B, request.level, whiten=request.whiten, exact=request.exact)
 
 
 def answers(users: Sequence[Puppet], request: Request) -> list[Statistics]:
@@ -258,6 +262,10 @@ class _UnboundedStart(_Unbounded):
     name = "moment"
 
 
+class _UnboundedFeatures(_Unbounded):
+    name = "features"
+
+
 class _Split(Server):
     """One stream splits the rows of all users: with one user more, everybody's training rows are others."""
 
@@ -338,6 +346,7 @@ MUTANTS: dict[str, Mutant] = {
         noise_scaled_by_m_twice=_NoiseScaledByRowsTwice,
         record_level_gradients=_Unbounded,
         start_not_bounded=_UnboundedStart,
+        features_not_bounded=_UnboundedFeatures,
         rows_split_by_one_stream=_Split,
         responses_centred_by_their_mean=_Centred,
         groups_by_position=_Positions,
@@ -393,32 +402,41 @@ def loudness(seen: list[Seen]) -> float:
 
 ATTACKS: dict[str, Attack] = {
     "matched": matched,
-    **{f"matched on {name}": matched_on(name) for name in ("moment", "A", "V", "gradient", "inside")},
+    **{f"matched on {name}": matched_on(name) for name in ("moment", "features", "A", "V", "gradient", "inside")},
     "repeated": repeated,
     "loudness": loudness,
 }
 
 
-def _scores(
+#: What users answer to a request, whoever plays them.
+Answering = Callable[[Request], Sequence[Statistics]]
+
+
+def seen(
     transcript: Transcript,
     requests: Sequence[Request],
-    planned: dict[Any, float],
-    without: Sequence[Puppet],
-    with_it: Sequence[Puppet],
-) -> list[float]:
-    """Every attack's score. It knows the users, the mechanism and the published U, and replays what each round's exact sums
-    would be without the canary and with it."""
-    seen = []
+    planned: Mapping[Any, float],
+    without: Answering,
+    with_it: Answering,
+) -> list[Seen]:
+    """What an attack looks at. It knows the users, the mechanism and the published U, and replays what each round's exact sums would
+    be without the canary and with it."""
+    found = []
     for request in requests:
-        absent, present = (answers(users, request) for users in (without, with_it))
+        absent, present = without(request), with_it(request)
         for release, noisy in transcript.releases:
             if release.round == request.round:
                 size = planned[release.name, release.round]
                 unit = lattice(release.name, request.clip)
                 zero = np.zeros(noisy.shape)
                 before, after = (unit * sum((a[release.name] for a in side), start=zero) for side in (absent, present))
-                seen.append(Seen(release.name, (noisy - before) / size, (after - before) / size))
-    return [attack(seen) for attack in ATTACKS.values()]
+                found.append(Seen(release.name, (noisy - before) / size, (after - before) / size))
+    return found
+
+
+def attacked(found: list[Seen]) -> list[float]:
+    """Every attack's score."""
+    return [attack(found) for attack in ATTACKS.values()]
 
 
 # ---------------------------------------------------------------------------------------------- the audit
@@ -575,8 +593,7 @@ def audit(
         canaries.update({f"user beyond the level of {level}": user for level, user in over.items()})
     else:
         canaries["user far beyond anything"] = extreme_user(clip, d, rank, rows, y=100.0)
-    tests = len(canaries) * len(ATTACKS)
-    planned = {(r.name, r.round): r.noise for _, releases in schedule.releases for r in releases}
+    planned = noise_sizes(schedule)
     draws = (streams.generator("audit/runs", seed, number) for number in range(2 + len(canaries)))
 
     def runs(users: Sequence[Puppet]) -> list[tuple[Transcript, list[Request]]]:
@@ -584,28 +601,62 @@ def audit(
 
     # Without the canary the runs are the same whoever it is; only the scores differ.
     absent, again = runs(base), runs(base)
-    findings, null_findings = [], []
+    sides, nulls = {}, {}
     for name, canary in canaries.items():
         present = runs([*base, canary])
         audience = [
-            asked(mechanism(schedule, start, SeededNoise(0), users), users) for users in (base, [*base, canary])
+            partial(answers, asked(mechanism(schedule, start, SeededNoise(0), users), users))
+            for users in (base, [*base, canary])
         ]
         without, null, with_it = (
-            np.array([_scores(*run, planned, *audience) for run in side]) for side in (absent, again, present)
+            np.array([attacked(seen(*run, planned, *audience)) for run in side]) for side in (absent, again, present)
         )
-        for index, attack in enumerate(ATTACKS):
-            budget = alpha / (2 * tests)
-            findings.append(_find(name, attack, without[:, index], with_it[:, index], budget, delta))
-            null_findings.append(_find(name, attack, without[:, index], null[:, index], budget, delta))
+        sides[name], nulls[name] = Sides(without, with_it), Sides(without, null)
+    return verdict(sides, nulls, tuple(ATTACKS), epsilon=epsilon, delta=delta, rho=schedule.rho, alpha=alpha)
+
+
+def noise_sizes(schedule: Schedule) -> dict[tuple[str, int], float]:
+    """Standard deviation of the noise by release and round."""
+    return {(r.name, r.round): r.noise for _, releases in schedule.releases for r in releases}
+
+
+class Sides(NamedTuple):
+    """Scores (runs, attacks) without somebody and with."""
+
+    absent: np.ndarray
+    present: np.ndarray
+
+
+def verdict(
+    sides: Mapping[str, Sides],
+    nulls: Mapping[str, Sides],
+    attacks: Sequence[str],
+    *,
+    epsilon: float,
+    delta: float,
+    rho: float,
+    alpha: float,
+) -> Audit:
+    """What the scores of every canary show together, with the error α split over canaries, attacks and directions."""
+    tests, trials = len(sides) * len(attacks), len(next(iter(sides.values())).absent)
+    budget = alpha / (2 * tests)
+    findings, null_findings = (
+        [
+            _find(name, attack, absent, present, budget, delta)
+            for name, side in pairs.items()
+            for attack, absent, present in zip(attacks, side.absent.T, side.present.T, strict=True)
+        ]
+        for pairs in (sides, nulls)
+    )
     return Audit(
         epsilon,
         delta,
-        schedule.rho,
+        rho,
         max(f.epsilon for f in findings),
         max(epsilon_of(f.mu**2 / 2, delta) for f in findings),
         max(max(f.epsilon, f.mu) for f in null_findings),
-        _bounds(*_rates(half := trials - trials // 2, 0, half, alpha / (2 * tests)), delta)[1],
-        runs_needed(0.9, schedule.rho, alpha / (2 * tests)),
+        _bounds(*_rates(half := trials - trials // 2, 0, half, budget), delta)[1],
+        runs_needed(0.9, rho, budget),
         tuple(findings),
         tuple(null_findings),
         trials,

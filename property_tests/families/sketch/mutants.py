@@ -8,9 +8,10 @@ import numpy as np
 
 from lrs.families.sketch.base import Matrix, Sketch
 from lrs.families.sketch.dense import Gaussian
+from property_tests.examine.mutant import Mutant
 
 #: Name → what is broken, and the claim that is meant to refute it.
-MUTANTS: dict[str, tuple[str, str]] = {
+_BROKEN: dict[str, tuple[str, str]] = {
     "two_sketches": ("A and b are sketched by different matrices", "sketch/whole"),
     "uniform_rows": ("rows of A are sampled uniformly", "sketch/whole"),
     "rows_twice": ("every row of the sketch is there four times", "sketch/entrywise"),
@@ -37,3 +38,6 @@ class _RowsTwice(Gaussian):
 
 
 two_sketches, uniform_rows, rows_twice = _TwoSketches(), _UniformRows(), _RowsTwice()
+
+
+MUTANTS = {name: Mutant(globals()[name], why, (claim,)) for name, (why, claim) in _BROKEN.items()}

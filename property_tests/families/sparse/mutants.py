@@ -16,9 +16,10 @@ from lrs.families.sparse.iht import IHT
 from lrs.families.sparse.iteration import Step, fitted, largest, thresholded
 from lrs.families.sparse.problem import NAME, SparseProblem
 from lrs.families.sparse.scikit import omp
+from property_tests.examine.mutant import Mutant
 
 #: Name → what is broken, and the claim that is meant to refute it.
-MUTANTS: dict[str, tuple[str, str]] = {
+_BROKEN: dict[str, tuple[str, str]] = {
     "lapse": ("ℓ₁ minimisation that gives up in a tenth of the calls: five points at the centre", "law/ell-one"),
     "refitted": ("ℓ₁ minimisation and least squares on its k largest entries: finds too much", "law/ell-one"),
     "one_row_less": ("ℓ₁ minimisation without the last row", "law/ell-one"),
@@ -112,3 +113,6 @@ def blunt(problem: SparseProblem, b: np.ndarray, rng: np.random.Generator) -> np
 @around(HTP())
 def noise_kept(problem: SparseProblem, b: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return fitted(problem, largest(problem.X.T @ problem.y, min(problem.d, problem.m) // 2)) if problem.noise else b
+
+
+MUTANTS = {name: Mutant(globals()[name], why, (claim,)) for name, (why, claim) in _BROKEN.items()}

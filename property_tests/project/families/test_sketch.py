@@ -127,7 +127,7 @@ def test_dense_sketches_keep_the_guarantee_and_sparse_ones_do_not(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_every_mutant_is_refuted_by_the_claim_that_is_meant_to(name):
-    claim = MUTANTS[name][1]
+    claim = MUTANTS[name].expected[0]
     report = check_solver(
         f"property_tests.families.sketch.mutants:{name}", family="sketch", claims_matching=claim, jobs=1
     )
@@ -162,11 +162,11 @@ def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
         "solve a.npz --solver srht",
         "info a.npz",
         "check a.npz",
-        "plan --family sketch -d 4 --measure 1 --solver srht",
+        "plan --family sketch -d 4 --replicates 1 --solver srht",
         "solvers --family sketch",
         "theorems show sketched-regression",
         "sweep --family sketch --solver srht --solver count-sketch --x m=16,32,64 --y d=4,8 --fixed n=128,kind=groups "
-        "--replicates 4 --workers 0 --out s",
+        "--replicates 4 --jobs 0 --out s",
         "plot s --overlay columns --out s",
         "boundary s",
     ):

@@ -146,7 +146,7 @@ def test_a_solver_that_is_blunt_is_refuted_by_the_claim_that_is_meant_to():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_every_mutant_is_refuted_by_the_claim_that_is_meant_to(name):
-    claim = MUTANTS[name][1]
+    claim = MUTANTS[name].expected[0]
     report = check_solver(MUTANT + name, family="sparse", claims_matching=claim, jobs=1)
     assert [r.claim.name for r in report.unexpected] == [claim]
 
@@ -155,7 +155,7 @@ def test_every_mutant_is_refuted_by_the_claim_that_is_meant_to(name):
 @pytest.mark.parametrize(("size", "rows"), [("d=40,k=3", "1:24"), ("d=100,k=5", "4:44"), ("d=200,k=10", "16:70")])
 def test_a_sweep_of_basis_pursuit_reproduces_the_law(size, rows, tmp_path, capsys):
     """The centre within .3 rows, from 300 nested replicates."""
-    sweep = ["sweep", "--family", "sparse", "--solver", "basis-pursuit", "--nested", "m", "--workers", "0"]
+    sweep = ["sweep", "--family", "sparse", "--solver", "basis-pursuit", "--nested", "m", "--jobs", "0"]
     assert cli.run([*sweep, "--x", f"m={rows}", "--fixed", size, "--replicates", "300", "--out", str(tmp_path)]) == 0
     capsys.readouterr()
     assert cli.run(["boundary", str(tmp_path), "--json"]) == 0
@@ -180,11 +180,11 @@ def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
         "info a.npz",
         "check a.npz",
         "check a.npz --theorem omp-rows",
-        "plan --family sparse -d 30 -k 2 --measure 1 --solver htp",
+        "plan --family sparse -d 30 -k 2 --replicates 1 --solver htp",
         "solvers --family sparse",
         "claims --family sparse",
         "theorems show ell-one-law",
-        f"{sweep} --workers 0 --out s",
+        f"{sweep} --jobs 0 --out s",
         "plot s --overlay ell-one,asymptotic --out s",
         "boundary s",
         "duel htp omp --in s",

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
 from lrs import (
@@ -21,6 +23,7 @@ from lrs import (
     metrics,
     solve,
 )
+from lrs.amht import with_weights
 from lrs.amht.initialization import design_covariance, moments_subspace
 from lrs.amht.paper import _disjoint_parts
 from lrs.amht.practical import _part_of_tasks
@@ -392,3 +395,30 @@ def test_adapt_refuses_what_does_not_fit(X, y, sparsity, message):
     model = LRSModel(np.eye(4)[:, :1], np.ones((2, 1)), sparse.csr_array((2, 4)))
     with pytest.raises(InvalidInput, match=message):
         model.adapt(X, y, sparsity=sparsity)
+
+
+@pytest.mark.parametrize("collinear", [False, True])
+@given(seed=st.integers(0, 2**16), ragged=st.sampled_from([0.0, 0.6]))
+@settings(max_examples=15, deadline=None)
+def test_other_weights_are_followed_by_least_squares_on_every_support(seed, ragged, collinear):
+    """Definition: one task after the other, b = argmin ‖y − XUw − X_S b‖, of smallest norm where columns coincide."""
+    data = generate(InstanceSpec(t=12, m=9, d=10, r=2, k=3, noise=0.3, ragged=ragged), seed).problem.data
+    if collinear:
+        data = replace(data, X=data.X[:, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]])
+    rng = np.random.default_rng(seed)
+    U, W = np.linalg.qr(rng.standard_normal((10, 2)))[0], rng.standard_normal((12, 2))
+    with Engine(data, 2, 3) as engine:
+        fit = engine.fit(U)
+        support = np.where(
+            np.arange(3) < fit.size[:, None], rng.permuted(np.tile(np.arange(10), (12, 1)), axis=1)[:, :3], -1
+        )
+        fit = fit._replace(support=support)
+        found = with_weights(engine, U, fit, W)
+    for i, (X, y) in enumerate(data):
+        S = support[i][support[i] >= 0]
+        rest = y - X @ U @ W[i]
+        b = np.linalg.lstsq(X[:, S], rest, rcond=None)[0]
+        rest = rest - X[:, S] @ b
+        assert np.allclose(found.values[i, : len(S)], b, rtol=1e-7, atol=1e-9)
+        assert np.allclose(found.gradient[i], X.T @ rest, rtol=1e-7, atol=1e-9)
+        assert found.rss[i] == pytest.approx(rest @ rest, rel=1e-9, abs=1e-12)

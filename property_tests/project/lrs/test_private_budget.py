@@ -164,4 +164,4 @@ def test_an_answer_to_another_question_is_refused(tmp_path):
         path = write_answer(tmp_path / "answer", wrong, overwrite=True)
         with pytest.raises(InvalidInput, match="does not answer the request of round 0"):
             read_answer(path, request)
-    assert read_answer(write_answer(tmp_path / "right", answer), request).keys() == {"moment"}
+    assert read_answer(write_answer(tmp_path / "right", answer), request).keys() == {"moment", "features"}

@@ -187,7 +187,7 @@ def test_groups_need_ids_and_depend_on_nobody_else():
 
 def test_groups_of_a_table_do_not_change_with_who_takes_part(fitted):
     document, _ = fitted(lines(), "--groups")
-    assert {r["group"] for r in document["privacy"]["releases"]} == {None, *range(8)}
+    assert {r["group"] for r in document["privacy"]["releases"]} == {None, *range(20)}
 
 
 # ---------------------------------------------------------------- small ones

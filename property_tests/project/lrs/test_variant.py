@@ -50,7 +50,7 @@ def test_the_variant_of_the_guide_is_another_solver_that_recovers(here):
 def test_verify_duel_and_sweep_take_it_as_it_is(here, capsys):
     claim = ["--claims", "conduct/orthonormal-basis", "--beta", "0.1", "--jobs", "1"]
     assert run(["verify", "--solver", "mine_file:mine", *claim]) == 0
-    cells = ["--x", "m=10,30", "--fixed", "d=12,r=1,k=1,t=20", "--replicates", "2", "--workers", "0"]
+    cells = ["--x", "m=10,30", "--fixed", "d=12,r=1,k=1,t=20", "--replicates", "2", "--jobs", "0"]
     assert run(["sweep", *cells, "--solver", "mine_file:mine", "--out", "sweep"]) == 0
     capsys.readouterr()
     assert run(["duel", "amht", "mine_file:mine", "--in", "duel", *cells, "--json"]) == 0

@@ -88,7 +88,7 @@ def test_duel_on_a_sweep(lrs, folder):
 def test_duel_runs_its_own_sweep(lrs, tmp_path):
     found = document(
         lrs, "duel", SYNTHETIC, SLOW, "--in", tmp_path / "own", "--x", "m=16:40:8", "--y", "d=2,4",
-        "--fixed", "t=1,r=0,k/d=1", "--replicates", 3, "--workers", 0, "--out", tmp_path / "map",
+        "--fixed", "t=1,r=0,k/d=1", "--replicates", 3, "--jobs", 0, "--out", tmp_path / "map",
     )  # fmt: skip
     assert len(found["shifts"]) == 2
     assert (tmp_path / "map.png").exists()
@@ -119,7 +119,7 @@ def test_report_and_its_hash(lrs, folder, tmp_path):
         (("plot", "{dir}", "--solver", "nobody"), "solver: 'nobody' is not in this sweep"),
         (("duel", "a", "b", "--in", "{dir}"), "solver: 'a' is not in this sweep"),
         (("duel", SYNTHETIC, SYNTHETIC, "--in", "{dir}"), "the same"),
-        (("duel", SYNTHETIC, SLOW, "--in", "{dir}", "--rate", "2"), "rate: expected a false-discovery rate"),
+        (("duel", SYNTHETIC, SLOW, "--in", "{dir}", "--fdr", "2"), "fdr: expected a false-discovery rate"),
         (("duel", SYNTHETIC, SLOW, "--in", "{dir}", "--timing", "-1"), "instances: expected an integer of at least 1"),
         (("report", "{dir}", "--constants", "C_total=0,C_task=1"), "C_total: expected a positive number"),
         (("report", "{dir}", "-o", "{none}/x/page.html"), "cannot be written"),

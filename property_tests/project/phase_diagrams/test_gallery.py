@@ -25,7 +25,7 @@ def tiny(monkeypatch):
 
 
 def test_page_shows_commands_results_and_pictures(tiny, tmp_path):
-    main([str(tmp_path / "gallery"), "--sweeps", str(tmp_path / "sweeps"), "--workers", "0"])
+    main([str(tmp_path / "gallery"), "--sweeps", str(tmp_path / "sweeps"), "--jobs", "0"])
     page = (tmp_path / "gallery.md").read_text()
     assert "$ lrs sweep --x m=16:48:8" in page
     assert "--out gallery-sweeps/one" in page
@@ -38,7 +38,7 @@ def test_page_shows_commands_results_and_pictures(tiny, tmp_path):
 
 
 def test_only_some_entries(tiny, tmp_path):
-    main([str(tmp_path / "gallery"), "--sweeps", str(tmp_path / "sweeps"), "--workers", "0", "--only", "one"])
+    main([str(tmp_path / "gallery"), "--sweeps", str(tmp_path / "sweeps"), "--jobs", "0", "--only", "one"])
     assert not (tmp_path / "gallery.md").exists()
     assert (tmp_path / "gallery" / "one").is_dir()
 

@@ -20,7 +20,9 @@ from phase_diagrams.sweeps.merge import merge
 from phase_diagrams.sweeps.runner import sweep
 
 SETTINGS = {"x": "m=8:27", "y": "k=2", "replicates": 10, "solvers": "sweep_solvers:slow"}
-COMMAND = "sweep --x m=8:27 --y k=2 --fixed d=2,r=0,t=1 --replicates 10 --solver sweep_solvers:slow --workers 2 --nonce public"
+COMMAND = (
+    "sweep --x m=8:27 --y k=2 --fixed d=2,r=0,t=1 --replicates 10 --solver sweep_solvers:slow --jobs 2 --nonce public"
+)
 
 
 @pytest.fixture(scope="module")

@@ -37,13 +37,17 @@ def texts(figure):
     return [t.get_text() for legend in figure.legends for t in legend.get_texts()]
 
 
-def test_positions_and_values_are_inverse_on_uneven_axes():
-    axis = Axis.parse("m=10,20,50,200")
-    assert position(axis, [10, 15, 50, 125]).tolist() == [0, 0.5, 2, 2.5]
-    assert position(axis, [0, 350]).tolist() == [-1, 4]
-    inside = np.linspace(-1, 5, 25)
+@pytest.mark.parametrize(
+    ("values", "between", "half"),
+    [((10, 20, 30, 45), [10, 15, 37.5, 60], [0, 0.5, 2.5, 4]), ((10, 20, 40, 80), [10, 200**0.5, 5], [0, 0.5, -1])],
+)
+def test_positions_and_values_are_inverse_on_uneven_axes(values, between, half):
+    """Steps are divided evenly, and factors by factors."""
+    axis = Axis("m", values)
+    assert position(axis, between) == pytest.approx(half)
+    inside = np.array([-0.5, 0, 1.5, 2.5])
     assert position(axis, values_at(axis, inside)) == pytest.approx(inside)
-    assert position(axis, [np.inf]).tolist() == [np.inf]
+    assert position(axis, [np.inf, -np.inf]).tolist() == [np.inf, -np.inf]
 
 
 def test_success_map_shows_rates_in_the_right_cells(trials):
@@ -71,6 +75,24 @@ def test_boundary_is_drawn_in_cell_coordinates(trials):
     x, y = line.get_data()
     assert y[1:-1].tolist() == [0, 1, 2, 3, 4, 5]
     assert 10 + 4 * x[1:-1] == pytest.approx([p.fit.x50 for p in boundary(trials).points])
+
+
+def test_the_band_leaves_the_colours_of_the_cells_alone(trials):
+    figure = success_map(trials)
+    cells, *bands = figure.axes[0].collections
+    assert bands
+    assert all(len(band.get_facecolor()) == 0 for band in bands)
+    assert not any(band.get_hatch() for band in bands)
+    assert cells.get_linewidth()[0] > 0  # an edge of its own colour, so that no seam shows
+
+
+def test_a_boundary_that_is_not_resolved_is_hatched():
+    part = make_trials(
+        ["m=10:50:4", "k=1:6"], FIXED, lambda p, s: 1e6 if p["k"] == 6 else 12 + 4 * p["k"], replicates=5
+    )
+    figure = success_map(part)
+    assert any(band.get_hatch() for band in figure.axes[0].collections)
+    assert any("not resolved" in t.get_text() for t in figure.legends[0].get_texts())
 
 
 def test_counting_limit_is_where_the_formula_puts_it(trials):
@@ -211,7 +233,7 @@ def test_saving_twice_gives_the_same_files(trials, tmp_path):
         (lambda t: overlays(["theorem"], {"C": 1}), "no constant 'C'"),
         (lambda t: overlays(["theorem"], {"C_total": 1}), "pass both"),
         (lambda t: overlays(["theorem"], {"C_total": -1, "C_task": 1}), "C_total: expected a positive number"),
-        (lambda t: save(success_map(t), "/nonexistent/folder/a"), "output: .* cannot be written"),
+        (lambda t: save(success_map(t), "/nonexistent/folder/a"), "out: .* cannot be written"),
     ],
 )
 def test_bad_input_names_the_argument(trials, call, message):

@@ -107,7 +107,7 @@ def test_the_line_is_at_the_users_of_the_plan():
 def test_verbs(tmp_path, capsys):
     folder = tmp_path / "sweep"
     arguments = ["--x", SETTINGS["x"], "--y", SETTINGS["y"], "--fixed", SETTINGS["fixed"], "--replicates", "1"]
-    arguments += ["--solver", "private-amht", "--success", "subspace", "--tolerance", "0.2", "--workers", "0"]
+    arguments += ["--solver", "private-amht", "--success", "subspace", "--tolerance", "0.2", "--jobs", "0"]
     assert run(["sweep", *arguments, "--out", str(folder)]) == 0
     frame = load(folder).frame
     assert sorted(frame["epsilon"].unique()) == [0.02, 1000]

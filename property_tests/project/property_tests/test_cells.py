@@ -295,7 +295,7 @@ def test_slots_are_those_of_a_cell():
 def test_a_solver_that_is_dead_where_rows_are_few_is_refuted():
     """Returns zero where a task has fewer than d/2 rows: passed every claim before."""
     name = "property_tests.families.low_rank_sparse.mutants:dead_few_rows"
-    report = check_solver(name, claims_matching="recovery/exact", jobs=1)
+    report = check_solver(name, claims="recovery/exact", jobs=1)
     assert report["recovery/exact"].verdict is Verdict.REFUTED
 
 

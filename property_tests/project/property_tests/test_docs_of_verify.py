@@ -64,6 +64,6 @@ def test_the_claims_of_the_page_are_checked(monkeypatch):
     monkeypatch.setattr(claim, "_REGISTRY", list(claim._REGISTRY))
     (of_a_family,) = re.findall(r"```python\n(.*?)```", CLAIMS, re.S)
     exec(of_a_family, names := {"__name__": "theirs"})
-    options = {"family": "heavy_mean:FAMILY", "region": names["REGION"], "claims_matching": "robust/found", "jobs": 1}
+    options = {"family": "heavy_mean:FAMILY", "region": names["REGION"], "claims": "robust/found", "jobs": 1}
     for solver, verdict in (("heavy_mean:Trimmed", Verdict.CONFIRMED), ("heavy_mean:mean", Verdict.REFUTED)):
         assert check_solver(solver, **options)["robust/found"].verdict is verdict

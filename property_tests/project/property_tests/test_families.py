@@ -65,7 +65,7 @@ def test_claims_about_every_family_refute_its_solvers_too(tmp_path, monkeypatch)
         "    return Solution(old, Status.CONVERGED, 1)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    report = check_solver("peeking_mean:remembers", family=FAMILY, claims_matching="honesty/no-peeking", jobs=1)
+    report = check_solver("peeking_mean:remembers", family=FAMILY, claims="honesty/no-peeking", jobs=1)
     assert report["honesty/no-peeking"].verdict is Verdict.REFUTED
 
 
@@ -116,10 +116,10 @@ def test_regions_and_claims_that_are_handed_over_are_held_to_the_family():
     ):
         check_solver("heavy_mean:Trimmed", family=FAMILY, region=PRACTICAL)
     with pytest.raises(InvalidInput, match="claims: synthetic/bernoulli is about low-rank-sparse, and this run is of"):
-        check_solver("heavy_mean:Trimmed", family=FAMILY, claims_matching=[bernoulli(1.0)])
+        check_solver("heavy_mean:Trimmed", family=FAMILY, claims=[bernoulli(1.0)])
     about_all = replace(bernoulli(1.0, name="x/y"), families=None, traits=("sparse",))
     with pytest.raises(InvalidInput, match="traits: x/y asks for 'sparse', which the family heavy-mean does not have"):
-        check_solver("heavy_mean:Trimmed", family=FAMILY, claims_matching=[about_all])
+        check_solver("heavy_mean:Trimmed", family=FAMILY, claims=[about_all])
 
 
 def test_a_family_without_a_region_is_told_so(monkeypatch):
@@ -127,7 +127,7 @@ def test_a_family_without_a_region_is_told_so(monkeypatch):
 
     monkeypatch.setattr(heavy_mean.HeavyMean, "regions", "")
     with pytest.raises(InvalidInput, match="family: 'heavy-mean' names no region to draw problems in"):
-        check_solver("heavy_mean:Trimmed", family=FAMILY, claims_matching="robust/near", jobs=1)
+        check_solver("heavy_mean:Trimmed", family=FAMILY, claims="robust/near", jobs=1)
 
 
 def test_two_families_may_each_have_a_claim_of_one_name():

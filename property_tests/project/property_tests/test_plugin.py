@@ -74,7 +74,7 @@ def test_verdicts_become_outcomes_and_one_summary(suite, workers):
     ):
         assert outcome in out, out
     assert "CONFIRMED, but listed as an expected failure (thought to fail)" in out
-    assert "run it again: lrs verify --solver honest --claims made/base --replay" in out
+    assert "run it again: lrs verify --solver honest --claims made/base --trial" in out
     assert "claims about honest" in out
     assert "1 of 3 claims confirmed at α = 1e-6, β = 0.001" in out
     assert "BLOCKED        made/above" in out

@@ -148,7 +148,7 @@ def test_the_extreme_user_attains_the_bounds_and_changes_sign():
         user.answer(Request(round=n, kind="statistics", U=np.eye(3, 2), clip=CLIP, sparsity=0)) for n in (0, 1)
     )
     others = {
-        **user.answer(Request(round=0, kind="moment", U=np.eye(3, 2), clip=None, sparsity=0)),
+        **user.answer(Request(round=0, kind="moment", U=np.eye(3, 2), clip=None, sparsity=0, features=True)),
         **user.answer(Request(round=1, kind="gradient", U=np.eye(3, 2), clip=None, sparsity=0)),
     }
     for name, value in {**even, **others}.items():

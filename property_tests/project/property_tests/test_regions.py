@@ -51,7 +51,7 @@ class Carrier:
 
 
 def check(**options):
-    return check_solver("bad_solvers:honest", claims_matching="honesty/deterministic", budget=TINY, jobs=1, **options)
+    return check_solver("bad_solvers:honest", claims="honesty/deterministic", budget=TINY, jobs=1, **options)
 
 
 def test_a_region_of_ones_own_is_used():
@@ -62,7 +62,7 @@ def test_a_region_of_ones_own_is_used():
     assert none["honesty/deterministic"].verdict.value == "OUT_OF_SCOPE"
 
 
-@pytest.mark.parametrize("option", ["region", "drawn_from"])
+@pytest.mark.parametrize("option", ["region", "draw"])
 @pytest.mark.parametrize(
     ("region", "message"),
     [
@@ -118,13 +118,13 @@ def test_a_carried_region_crosses_as_its_constants():
 )
 def test_a_carried_region_that_is_none_is_refused(carried, message):
     with pytest.raises(InvalidInput, match=message):
-        check_solver(Carrier(carried), claims_matching="honesty/deterministic", budget=TINY, jobs=1)
+        check_solver(Carrier(carried), claims="honesty/deterministic", budget=TINY, jobs=1)
 
 
 def test_theorem_and_region_override_what_is_carried():
     assert region_for(Carrier("paper")) is PAPER
     assert region_for(Carrier("paper"), "amht-informal") == theorem_region()
-    assert check_solver(Carrier("paper"), claims_matching="honesty/deterministic", budget=TINY, jobs=1, region=Mine(99)).region == "mine"  # fmt: skip
+    assert check_solver(Carrier("paper"), claims="honesty/deterministic", budget=TINY, jobs=1, region=Mine(99)).region == "mine"  # fmt: skip
 
 
 def test_whose_region_it_is_stands_in_the_report():

@@ -122,7 +122,7 @@ def test_the_page_stands_alone_and_says_the_sentence_first(made):
         "binding: incoherence",
         "floor 0.01",
         "fails in 3 of 3 trials",
-        "--replay",
+        "--trial",
         "rests on bad/floor",
         "the solver declares: no noise",
         "The error stands still",
@@ -157,8 +157,8 @@ def test_several_solvers_get_a_matrix(made):
 def test_a_witness_is_small_and_its_line_parses(made):
     result = made["bad/floor"]
     line = made.replay_command(result.witness.trial)
-    assert line.startswith("lrs verify --solver 'mod:<solver>' --claims bad/floor --replay '{")
-    text = line.split("--replay '")[1].rstrip("'")
+    assert line.startswith("lrs verify --solver 'mod:<solver>' --claims bad/floor --trial '{")
+    text = line.split("--trial '")[1].rstrip("'")
     import json
 
     assert Configuration.from_dict(json.loads(text)["configuration"]) == result.witness.trial.configuration

@@ -56,7 +56,7 @@ IMPOSSIBLE = Claim(
 
 
 def verified(name, **options):
-    report = check_solver(f"peeking_solvers:{name}", claims_matching=[IMPOSSIBLE], budget=SMALL, jobs=1, **options)
+    report = check_solver(f"peeking_solvers:{name}", claims=[IMPOSSIBLE], budget=SMALL, jobs=1, **options)
     assert not report.faults
     return report[IMPOSSIBLE.name]
 
@@ -88,7 +88,7 @@ def test_sweep_tells_a_solver_nothing_about_its_data():
     assert not any(recovered("knows_the_sweep", seed=2, nonce=NONCE))
 
 
-SWEEP = ["sweep", "--x", "m=2", "--fixed", "t=4,d=6,r=1,k=1", "--replicates", "2", "--workers", "0"]
+SWEEP = ["sweep", "--x", "m=2", "--fixed", "t=4,d=6,r=1,k=1", "--replicates", "2", "--jobs", "0"]
 PEEKING = ["--solver", "peeking_solvers:knows_the_sweep", "--solver", "peeking_solvers:reads_everything"]
 
 
@@ -203,12 +203,12 @@ def test_a_nonce_repeats_a_run_and_every_run_has_its_own():
 
 
 def test_a_witness_line_carries_the_nonce(monkeypatch):
-    report = check_solver("peeking_solvers:knows_the_suite", claims_matching=[IMPOSSIBLE], budget=SMALL, jobs=1)
+    report = check_solver("peeking_solvers:knows_the_suite", claims=[IMPOSSIBLE], budget=SMALL, jobs=1)
     assert streams.check_nonce(report.nonce) == report.to_dict()["nonce"]
     assert report.to_dict()["claims"][0]["witness"]["nonce"] == report.nonce
     command = report.replay_command(report[IMPOSSIBLE.name].witness.trial)
     assert f'"nonce":"{report.nonce}"' in command
-    text = re.search(r"--replay '(.*)'", command)[1]
+    text = re.search(r"--trial '(.*)'", command)[1]
     monkeypatch.setattr("property_tests.verify.claims", lambda pattern, **options: (IMPOSSIBLE,))
     again = run_again("peeking_solvers:knows_the_suite", IMPOSSIBLE.name, text)
     assert again.outcome.values == report[IMPOSSIBLE.name].witness.trial.outcome.values
@@ -225,7 +225,7 @@ def test_a_bad_nonce_is_refused_before_anything_is_run(nonce):
 
 def test_the_same_replicate_under_another_nonce_is_another_trial(tmp_path):
     path = tmp_path / "ledger.jsonl"
-    options = {"claims_matching": [IMPOSSIBLE], "budget": SMALL, "jobs": 1, "ledger": path}
+    options = {"claims": [IMPOSSIBLE], "budget": SMALL, "jobs": 1, "ledger": path}
     solver = "peeking_solvers:reads_its_generator"
     check_solver(solver, nonce=NONCE, **options)
     with Ledger(path, read_only=True) as book:

@@ -40,7 +40,7 @@ def everywhere(monkeypatch):
 
 
 def check(solver, claim, **options):
-    return check_solver(solver, claims_matching=claim, budget=FAST, jobs=1, beta=LOOSE, **options)
+    return check_solver(solver, claims=claim, budget=FAST, jobs=1, beta=LOOSE, **options)
 
 
 # ------------------------------------------------------------------ exit codes and streams
@@ -48,7 +48,8 @@ def test_a_solver_that_keeps_its_claims_exits_with_0(capsys):
     assert run(["verify", "--solver", "bad_solvers:honest", "--claims", "conduct/*", "--jobs", "1"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("bad_solvers:honest: 7 of 7 claims confirmed.")
-    assert err == ""
+    assert all(line.startswith("claims: ") for line in err.splitlines())  # progress
+    assert "CONFIRMED    conduct/answers" in err
 
 
 def test_a_refuted_claim_exits_with_1_and_prints_a_line_that_reproduces_it(capsys):
@@ -78,7 +79,7 @@ def test_an_open_claim_exits_with_3(monkeypatch):
         (["--expected", "missing.toml"], "missing.toml cannot be read"),
         (["--mutants", "--solver", "amht"], "leave --solver out"),
         (["--every-claim"], "every-claim: only with --mutants"),
-        (["--replay", "{}", "--claims", "conduct/answers"], "replay: not the text of a trial"),
+        (["--trial", "{}", "--claims", "conduct/answers"], "trial: not the text of a trial"),
     ],
 )
 def test_bad_input_exits_with_2_and_one_line(arguments, message, capsys):
@@ -212,7 +213,7 @@ def test_an_unmatched_expected_failure_is_an_error(tmp_path, capsys):
 )
 def test_misconduct_is_refuted_by_the_claim_about_it(solver, claim, why):
     tiny = Budget(name="tiny", explore=1, least=0, most=80, shrink=1, confirm=1)
-    report = check_solver(f"bad_solvers:{solver}", claims_matching=claim, budget=tiny, jobs=1, beta=LOOSE)
+    report = check_solver(f"bad_solvers:{solver}", claims=claim, budget=tiny, jobs=1, beta=LOOSE)
     assert report[claim].verdict is Verdict.REFUTED
     assert why in report[claim].why
     assert report.faults
@@ -317,8 +318,8 @@ def test_a_bad_nonce_exits_with_2(options, capsys):
 
 
 def test_a_replay_takes_no_second_nonce(capsys):
-    assert run(["verify", "--claims", "conduct/answers", "--replay", "{}", "--nonce", "ab" * 16]) == 2
-    assert "leave --nonce out beside --replay" in " ".join(capsys.readouterr().err.split())
+    assert run(["verify", "--claims", "conduct/answers", "--trial", "{}", "--nonce", "ab" * 16]) == 2
+    assert "leave --nonce out beside --trial" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_solvers_of_one_run_and_the_mutants_share_one_nonce(capsys, monkeypatch):

@@ -56,7 +56,7 @@ def content(folder):
 
 # ------------------------------------------------------------------------------------------------ what is written
 def sweep_files(tmp_path):
-    settings = ["--fixed", "k/d=1,r=0,t=1", "--solver", "phase_diagrams.sweeps.synthetic:medium", "--workers", "0"]
+    settings = ["--fixed", "k/d=1,r=0,t=1", "--solver", "phase_diagrams.sweeps.synthetic:medium", "--jobs", "0"]
     axes = ["--x", "m=10:40:2", "--y", "d=2:3", "--nested", "m", "--precision", "9", "--replicates", "2"]
     assert run(["sweep", *axes, *settings, "--out", str(tmp_path / "s")]) == 0
     assert run(["sweep", "export", str(tmp_path / "s"), "-o", str(tmp_path / "s.parquet")]) == 0
@@ -141,13 +141,13 @@ def test_an_old_sweep_is_read_exported_and_drawn(old, lrs, tmp_path):
 @pytest.mark.parametrize(
     "command",
     [
-        lambda old: ["sweep", "--out", old, "--workers", "0"],
+        lambda old: ["sweep", "--out", old, "--jobs", "0"],
         lambda old: ["sweep", "--out", old, "--dry-run"],
         lambda old: [
             *("sweep", "--x", "m=4:12:2", "--y", "k=1:2", "--fixed", "d=8,r=1,t=12", "--replicates", "2"),
-            *("--seed", "5", "--nested", "m", "--workers", "0", "--out", old),
+            *("--seed", "5", "--nested", "m", "--jobs", "0", "--out", old),
         ],
-        lambda old: ["sweep", "verify", old, "--workers", "0"],
+        lambda old: ["sweep", "reproduce", old, "--jobs", "0"],
         lambda old: ["sweep", "merge", old, "--out", old.parent / "merged"],
         lambda old: ["replay", old, "m=12,k=1", "0"],
     ],
@@ -199,7 +199,7 @@ def test_sweep_draws_a_secret_once_and_resumes_with_it(tmp_path, lrs):
             "--solver",
             "phase_diagrams.sweeps.synthetic:medium",
         ),
-        *("--replicates", "2", "--workers", "0", "--nonce", "secret", "--out", tmp_path / "s"),
+        *("--replicates", "2", "--jobs", "0", "--nonce", "secret", "--out", tmp_path / "s"),
     ]
     assert lrs(*command)[0] == 0
     nonce = journal.read_spec(tmp_path / "s").nonce
@@ -244,7 +244,7 @@ def test_a_newer_ledger_is_refused(tmp_path, monkeypatch):
 
 def test_a_witness_line_of_before_is_refused(lrs):
     text = '{"configuration":{"spec":{"d":4,"k":0,"m":4,"r":2,"t":4}},"phase":"decide/0","replicate":0}'
-    code, _, err = lrs("verify", "--claims", "conduct/answers", "--replay", text)
+    code, _, err = lrs("verify", "--claims", "conduct/answers", "--trial", text)
     assert code == 2
     assert WHY in err
     assert "check the solver again" in err

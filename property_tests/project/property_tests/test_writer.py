@@ -20,7 +20,7 @@ TINY = Budget(name="tiny", explore=1, least=0, most=80, shrink=1, confirm=1)
 @pytest.fixture
 def report():
     claims = [bernoulli(1.0, name="made/kept"), bernoulli(0.0, name="made/broken")]
-    return check_solver("bad_solvers:honest", claims_matching=claims, region=Everywhere(), budget=TINY, jobs=1)
+    return check_solver("bad_solvers:honest", claims=claims, region=Everywhere(), budget=TINY, jobs=1)
 
 
 def test_what_is_written_compiles_and_lists_what_was_refuted(report, tmp_path):

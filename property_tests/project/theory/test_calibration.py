@@ -69,7 +69,7 @@ GRID = tuple(5 * 2 ** (-j / 2) for j in range(8))
 
 @pytest.fixture(scope="module")
 def reference():
-    return cal.calibrate(SHELLS, iht, grid=GRID, test=QUICK, budget=80)
+    return cal.calibrate(SHELLS, iht, grid=GRID, test=QUICK, trials=80)
 
 
 def test_descent_keeps_the_last_certified_constant(reference):
@@ -117,7 +117,7 @@ def test_a_constant_is_certified_by_its_hold_out_and_inside_its_grid_only(refere
 
 
 def test_a_calibration_is_reproducible_and_seeded(reference):
-    again = cal.calibrate(SHELLS, iht, grid=GRID[:3], test=QUICK, budget=80)
+    again = cal.calibrate(SHELLS, iht, grid=GRID[:3], test=QUICK, trials=80)
     assert again.shells == reference.shells[:3]
     runs = [cal.run_shell(SHELLS, iht, 1.4, QUICK, 30, (1, seed)) for seed in (0, 0, 1, 2)]
     assert runs[0] == runs[1]
@@ -126,7 +126,7 @@ def test_a_calibration_is_reproducible_and_seeded(reference):
 
 def test_hold_out_at_four_times_the_dimension(reference):
     # The critical constant has a success probability of .91, between p₁ and p₀: 80 trials leave that open as often as not.
-    held = cal.hold_out(reference, SHELLS, iht, scale=4, budget=1000)
+    held = cal.hold_out(reference, SHELLS, iht, scale=4, trials=1000)
     assert held.hold_out.constant == reference.value
     assert held.hold_out.certified
     assert held.hold_out_scale == 4
@@ -136,7 +136,7 @@ def test_hold_out_at_four_times_the_dimension(reference):
 
 
 def test_efficiency_of_a_variant(reference):
-    variant = cal.calibrate(SHELLS, half_data, grid=tuple(2 * c for c in GRID), test=QUICK, budget=80)
+    variant = cal.calibrate(SHELLS, half_data, grid=tuple(2 * c for c in GRID), test=QUICK, trials=80)
     ratio = cal.efficiency(reference, variant)
     assert ratio.ratio == pytest.approx(0.5)
     assert ratio.low <= 0.5 <= ratio.high
@@ -175,13 +175,13 @@ def test_every_task_has_to_be_right_and_the_criterion_is_named(reference):
 
 def test_a_shell_that_does_not_exist_and_a_solver_that_does_not_load_are_nobody_s_failures():
     with pytest.raises(InvalidInput, match=r"^solver: no solver named 'nobody'"):
-        cal.calibrate(SHELLS, "nobody", grid=GRID, test=QUICK, budget=5)
+        cal.calibrate(SHELLS, "nobody", grid=GRID, test=QUICK, trials=5)
     with pytest.raises(InvalidInput, match="is of low-rank-sparse"):
-        cal.calibrate(SHELLS, "gd-symmetric", grid=GRID, test=QUICK, budget=5)
+        cal.calibrate(SHELLS, "gd-symmetric", grid=GRID, test=QUICK, trials=5)
 
 
 def test_a_solver_that_never_works_gets_no_constant(reference):
-    none = cal.calibrate(SHELLS, broken, grid=GRID, test=QUICK, budget=80)
+    none = cal.calibrate(SHELLS, broken, grid=GRID, test=QUICK, trials=80)
     assert none.value is None
     assert none.refuted == GRID[0]
     assert len(none.shells) == 1
@@ -335,7 +335,7 @@ def test_shipped_constants_belong_to_the_reference_solver():
     [
         (lambda: cal.calibrate(SHELLS, iht, grid=(1, 2)), "grid: expected positive numbers"),
         (lambda: cal.calibrate(SHELLS, iht, grid=()), "grid: expected positive numbers"),
-        (lambda: cal.calibrate(SHELLS, iht, grid=(1.0,), budget=0), "budget: expected at least 1"),
+        (lambda: cal.calibrate(SHELLS, iht, grid=(1.0,), trials=0), "trials: expected at least 1"),
     ],
 )
 def test_bad_input_is_named(call, message):

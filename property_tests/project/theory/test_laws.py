@@ -194,20 +194,20 @@ def needs(*arguments, capsys):
 
 def test_plan_says_calibrated_where_it_is_and_extrapolated_where_it_is_not(lock, capsys):
     lock(of_law)
-    law = needs("--d", 96, "--r", 1, "--k", 3, "--t", 100, "--measure", 0, capsys=capsys)["law of amht"]
+    law = needs("-d", 96, "-r", 1, "-k", 3, "-t", 100, "--replicates", 0, capsys=capsys)["law of amht"]
     assert law["kind"] == "calibrated"
     assert law["note"].startswith("calibrated law says m ≥ min(d, ")
-    law = needs("--d", 96, "--r", 5, "--k", 8, "--t", 100, "--measure", 0, capsys=capsys)["law of amht"]
+    law = needs("-d", 96, "-r", 5, "-k", 8, "-t", 100, "--replicates", 0, capsys=capsys)["law of amht"]
     assert law["kind"] == "NOT CERTIFIED"
     assert "outside the calibrated range (r ≤ 3, k ≤ 5, d ≤ 192, t ≤ 200), extrapolated" in law["note"]
     assert "calibrated law says" not in law["note"]
     lock(grows_with_d)
     assert (
-        needs("--d", 96, "--r", 1, "--k", 3, "--t", 100, "--measure", 0, capsys=capsys)["law of amht"]["kind"]
+        needs("-d", 96, "-r", 1, "-k", 3, "-t", 100, "--replicates", 0, capsys=capsys)["law of amht"]["kind"]
         == "NOT CERTIFIED"
     )
     lock(of_law)
-    law = needs("--d", 96, "--r", 1, "--k", 3, "--m", 30, "--measure", 0, capsys=capsys)["law of amht"]
+    law = needs("-d", 96, "-r", 1, "-k", 3, "-m", 30, "--replicates", 0, capsys=capsys)["law of amht"]
     rows = frozen().advice(d=96, r=1, k=3, t=law["amount"]).rows
     assert rows <= 30 < frozen().advice(d=96, r=1, k=3, t=law["amount"] - 1).rows
 

@@ -114,7 +114,7 @@ def test_fewer_tasks_are_the_first_ones_of_more() -> None:
 def test_rows_are_planned_for_given_tasks(capsys: Capture, tmp_path: Path) -> None:
     figure = tmp_path / "plan.png"
     code, out, err = call(
-        capsys, "--d", 12, "--r", 1, "--k", 1, "--t", 20, "--measure", 1, "--json", "-o", figure
+        capsys, "-d", 12, "-r", 1, "-k", 1, "-t", 20, "--replicates", 1, "--json", "-o", figure
     )  # fmt: skip
     assert code == 0, err
     found = json.loads(out)
@@ -127,11 +127,11 @@ def test_rows_are_planned_for_given_tasks(capsys: Capture, tmp_path: Path) -> No
 
 
 def test_tasks_are_planned_for_given_rows_and_both_for_neither(capsys: Capture) -> None:
-    code, out, _ = call(capsys, "--d", 100, "--r", 3, "--k", 5, "--m", 20, "--measure", 0)
+    code, out, _ = call(capsys, "-d", 100, "-r", 3, "-k", 5, "-m", 20, "--replicates", 0)
     assert code == 0
     assert "tasks needed" in out
     assert "∞" in out
-    code, out, _ = call(capsys, "--d", 100, "--r", 3, "--k", 5, "--json")
+    code, out, _ = call(capsys, "-d", 100, "-r", 3, "-k", 5, "--json")
     found = json.loads(out)
     assert found["rows"]["counting limit"] == [38, 18, 11, 9, 9, 9, 9]
     assert len(found["tasks"]) == 7
@@ -146,24 +146,24 @@ def test_figures_are_drawn_in_each_format(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--t", 10, "--m", 10), "t, m: pass one of them"),
-        (("--t", 0), "t: expected a whole number of at least 1"),
-        (("--m", -3), "m: expected a whole number of at least 1"),
-        (("--t", 10, "--delta", 0), "delta: 0.0 is not a probability"),
-        (("--t", 10, "--solver", "amth"), "no solver named 'amth'"),
-        (("--t", 10, "--measure", 0, "-o", "plan.txt"), "is not a picture"),
-        (("--t", 10, "--measure", 0, "-o", "nowhere/plan.png"), "folder nowhere does not exist"),
+        (("-t", 10, "-m", 10), "t, m: pass one of them"),
+        (("-t", 0), "t: expected a whole number of at least 1"),
+        (("-m", -3), "m: expected a whole number of at least 1"),
+        (("-t", 10, "--failure", 0), "failure: expected a probability"),
+        (("-t", 10, "--solver", "amth"), "no solver named 'amth'"),
+        (("-t", 10, "--replicates", 0, "-o", "plan.txt"), "is not a picture"),
+        (("-t", 10, "--replicates", 0, "-o", "nowhere/plan.png"), "folder nowhere does not exist"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(capsys: Capture, arguments: tuple[object, ...], message: str) -> None:
-    code, out, err = call(capsys, "--d", 30, "--r", 2, "--k", 2, *arguments)
+    code, out, err = call(capsys, "-d", 30, "-r", 2, "-k", 2, *arguments)
     assert code == 2
     assert out == ""
     assert message in " ".join(err.split())
 
 
 def test_sizes_that_do_not_fit_are_refused(capsys: Capture) -> None:
-    code, _, err = call(capsys, "--d", 5, "--r", 9, "--k", 1, "--t", 10)
+    code, _, err = call(capsys, "-d", 5, "-r", 9, "-k", 1, "-t", 10)
     assert code == 2
     assert "cannot exceed d = 5" in err
 

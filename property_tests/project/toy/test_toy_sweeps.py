@@ -25,7 +25,7 @@ BASE = [
     "--tolerance",
     "0.5",
 ]
-SWEEP = [*BASE, "--x", "m=4:60:8", "--y", "k=0,3,6", "--fixed", "d=3", "--replicates", "4", "--workers", "0"]
+SWEEP = [*BASE, "--x", "m=4:60:8", "--y", "k=0,3,6", "--fixed", "d=3", "--replicates", "4", "--jobs", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_replay_and_verify(folder, capsys):
     replayed = document(capsys, "replay", folder, "m=36,k=3", "1")
     assert replayed["identical"]
     assert replayed["now"]["error"] == replayed["recorded"]["error"] < 0.5
-    checked = document(capsys, "sweep", "verify", folder, "--sample", "10", "--workers", "0")
+    checked = document(capsys, "sweep", "reproduce", folder, "--sample", "10", "--jobs", "0")
     assert (checked["sampled"], checked["identical"]) == (10, 10)
 
 
@@ -93,7 +93,7 @@ def test_a_setting_of_the_solver_is_an_axis(tmp_path, capsys):
         "d=3,m=40,k=6,tail=9",
         "--tolerance",
         "1",
-        "--workers",
+        "--jobs",
         "0",
     ]
     found = document(capsys, *arguments, "--out", tmp_path / "s")

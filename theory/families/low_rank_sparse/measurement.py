@@ -12,6 +12,8 @@ import numpy as np
 from scipy import stats
 
 from lrs.core.errors import InvalidInput
+from lrs.core.spelling import renamed
+from lrs.core.validate import probability
 from lrs.families.low_rank_sparse.generate import InstanceSpec
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Instance, MultiTaskData, Problem
@@ -32,8 +34,9 @@ _NEEDS_MODEL = "needs the true parameters, or a fitted model to stand in for the
 _NEEDS_START = "needs the start of the run (a warm start in the problem) and the true U"
 
 
+@renamed(delta="failure")
 def measure(
-    subject: Instance | Problem, *, model: LRSModel | None = None, delta: float = 0.05, noise_known: bool = True
+    subject: Instance | Problem, *, model: LRSModel | None = None, failure: float = 0.05, noise_known: bool = True
 ) -> Measured:
     """Bind every quantity that can be known.
 
@@ -44,7 +47,7 @@ def measure(
     model : LRSModel, optional
         A fitted model. With an Instance it adds the error of the model; with a Problem its parameters stand in for the
         truth (origin ``"model"``).
-    delta : float
+    failure : float
         Failure probability δ used in logarithms.
     noise_known : bool
         Whether the problem's noise level is a statement about the data. Pass False for a table: σ is then estimated
@@ -61,8 +64,7 @@ def measure(
         problem, truth = subject, None
     else:
         raise InvalidInput(f"subject: expected an Instance or a Problem, got {type(subject).__name__}")
-    if not 0 < delta < 1:
-        raise InvalidInput(f"delta: {delta} is not a probability between 0 and 1")
+    probability("failure", failure)
     if model is not None and (model.t, model.d) != (problem.t, problem.d):
         raise InvalidInput(
             f"model: has (t, d) = {(model.t, model.d)}, the data have {(problem.t, problem.d)}; "
@@ -78,7 +80,7 @@ def measure(
         "r": problem.rank,
         "k": problem.sparsity,
         "sigma": problem.noise,
-        "delta": delta,
+        "delta": failure,
     }
     origin: dict[str, Origin] = dict.fromkeys(values, "data")
     origin.update(r="request", k="request", sigma="request", delta="option")

@@ -138,7 +138,7 @@ def _ledger(context: Context) -> Outcome:
 def _statistics_of(user: Puppet, clip: Clip, settings: dict[str, Any], U: np.ndarray) -> dict[str, np.ndarray]:
     kind: Kind = "gradient" if settings["release"] == "gradient" else "statistics"
     found = dict(user.answer(Request(1, kind, U, clip, 0)))
-    found.update(user.answer(Request(0, "moment", U, clip, 0)))
+    found.update(user.answer(Request(0, "moment", U, clip, 0, features=True)))
     return {name: lattice(name, clip) * value for name, value in found.items()}
 
 

@@ -1,6 +1,7 @@
 """The private variant: when the noise of the releases is small beside what t users say together.
 
-ρ is the total zCDP budget: two fifths pay the private start, the rest is split evenly over L rounds, as `lrs.PrivateAMHT` does by
+ρ is the total zCDP budget: two fifths pay the private start, a tenth the features' second moment where
+gradients are released, the rest is split evenly over L rounds, as `lrs.PrivateAMHT` does by
 default; of a round a small share counts the users within their level, or A and V have one half each. Rows have unit covariance.
 """
 
@@ -30,10 +31,12 @@ private_error = declare(
     "private_error", r"e_{\text{DP}}", "subspace error caused by the privacy noise", kind="error", zero_allowed=True
 )
 
-#: Standard deviations of the noise: Δ/√(2ρ') with ρ' = 2ρ/5 for the start, 3ρ/(5L) for a round.
-START, ROUNDS, COUNT = Rational(2, 5), Rational(3, 5), Rational(3, 50)
+#: Standard deviations of the noise: Δ/√(2ρ') with ρ' = 2ρ/5 for the start, ρ/10 for the features, ρ/(2L) for a round; 3ρ/(5L) without features.
+START, FEATURES, COUNT = Rational(2, 5), Rational(1, 10), Rational(3, 50)
+ROUNDS = 1 - START
 start_noise = 1 / sqrt(2 * START * rho_dp)
-gradient_noise = sqrt(L / (2 * ROUNDS * (1 - COUNT) * rho_dp))
+features_noise = 1 / sqrt(2 * FEATURES * rho_dp)
+gradient_noise = sqrt(L / (2 * (ROUNDS - FEATURES) * (1 - COUNT) * rho_dp))
 a_noise = A_w**2 * A_x**2 * sqrt(L / (ROUNDS * rho_dp))
 v_noise = A_x * A_w * (A_y + A_xb) * sqrt(L / (ROUNDS * rho_dp))
 #: r times the smallest eigenvalue of Σ wwᵀ, and of A for rows of unit covariance. Bounds are written t λ_r ≥ …, a form in which

@@ -1,0 +1,438 @@
+"""Rank and sparsity from the data: models tried, judged on rows they did not see, and averaged by what they predicted.
+
+Evidence within the sample takes too many coordinates; rows held out do not. So every candidate is fitted on two thirds of
+every task's rows and predicts the rest, three times; the answer is the convex combination of the candidates that predicts
+best (stacking, Wolpert 1992, Breiman 1996), fitted again on all rows. A combination of models θ⁽ⁱ⁾ is a model θ⁽ⁱ⁾, so
+what a user gets is one `LRSModel`.
+
+Where personal coordinates explain the data far better than any Gaussian model, the combination would be AMHT alone: then
+its rank and sparsity are found on a part of the tasks, and one run on all of them is the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import sparse
+from scipy.optimize import nnls
+
+from lrs.amht import AMHT
+from lrs.core.errors import InvalidInput
+from lrs.families.low_rank_sparse.model import LRSModel
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
+from lrs.hierarchical.gaussian import Gaussian, Sums, global_model, low_rank, random_effects
+from lrs.hierarchical.spikes import one_spike
+from lrs.solver import Callback, Iterate, Solution, Status, relative_residual
+
+#: Times that a third of every task's rows is held out.
+FOLDS = 3
+#: Ranks of the Gaussian candidates; the larger ones are left out where their step would solve for too many unknowns.
+RANKS = (1, 2, 4, 8)
+UNKNOWNS = 600
+#: AMHT stands alone when its held-out mean square is below this share of the best Gaussian model's.
+ALONE = 0.8
+#: … and takes part in the average when it is below this share: it costs most and would weigh nothing.
+WORTH = 1.02
+#: Rows on which rank and sparsity are searched, per feature; at least `LEAST_ROWS`.
+ROWS_PER_FEATURE = 60
+LEAST_ROWS = 4000
+#: Improvement in held-out mean square for which a larger rank or sparsity is taken.
+IMPROVES = 1e-3
+#: Held-out root mean square, as a share of the data's, up to which data count as exact.
+EXACT = 1e-7
+#: A weight below this is no part of the answer.
+LEAST_WEIGHT = 1e-3
+#: Operations (t d³ a step) that the candidates with a covariance of all features may cost.
+WORK = 3e9
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a candidate says: a dense and a sparse part of θ, and the noise it saw."""
+
+    dense: Float[np.ndarray, "t d"]
+    sparse: Float[np.ndarray, "t d"] | None = None
+    noise: float = float("nan")
+
+    @property
+    def theta(self) -> Float[np.ndarray, "t d"]:
+        return self.dense if self.sparse is None else self.dense + self.sparse
+
+
+@dataclass(frozen=True)
+class Considered:
+    """A row of the table of what was considered.
+
+    Attributes
+    ----------
+    name : str
+    rank, sparsity : int or None
+        None where the model has no such limit.
+    explained : float
+        Explained variance of rows held out.
+    error : float
+        Its standard error over the folds, NaN with one fold.
+    weight : float
+        In the answer.
+    """
+
+    name: str
+    rank: int | None
+    sparsity: int | None
+    explained: float
+    error: float = float("nan")
+    weight: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; NaN is None."""
+        error = self.error if np.isfinite(self.error) else None
+        return {**self.__dict__, "error": error}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Automatic:
+    """Choose rank and sparsity, fit, and say what was considered.
+
+    Parameters
+    ----------
+    rank, sparsity : int, optional
+        Fixed by the user; None lets the data say. With either fixed the answer is one AMHT model of that rank or sparsity.
+    solver : `AMHT`
+        What fits models with personal coordinates.
+    """
+
+    rank: int | None = None
+    sparsity: int | None = None
+    solver: AMHT = field(default_factory=AMHT)
+
+    def __call__(
+        self, data: MultiTaskData, *, rng: np.random.Generator, callback: Callback | None = None
+    ) -> Solution[LRSModel]:
+        """Fit ``data``.
+
+        Returns
+        -------
+        Solution
+            ``info["considered"]`` is a tuple of `Considered`, best first; ``info["rank"]``, ``info["sparsity"]`` what was
+            chosen, ``info["sentence"]`` what to know of the answer.
+        """
+        for name, value in (("rank", self.rank), ("sparsity", self.sparsity)):
+            if value is not None and not 0 <= value <= data.d:
+                raise InvalidInput(f"{name}: {value} is outside 0 … d = {data.d}; pass at most the number of features")
+        if not np.ptp(data.y) and not data.y.any():
+            return _nothing(data, "every response is 0, and so is the answer")
+        if (data.counts >= 3).sum() == 0:
+            return self._global_alone(data, "no task has three rows, so nothing can be held out")
+        free = self.rank is None and self.sparsity is None
+        found = self._search(data, rng)
+        if found.exact or not free or found.alone:
+            return self._alone(data, found, rng, callback)
+        return self._average(data, found, rng, callback)
+
+    # ------------------------------------------------------------------ one AMHT model
+    def _search(self, data: MultiTaskData, rng: np.random.Generator) -> _Search:
+        part = _part(data, rng)
+        fit, mask = part.split(0.75, rng)
+        return _Search(self, fit, part.X[~mask], part.y[~mask], part.groups[~mask]).run()
+
+    def _alone(
+        self, data: MultiTaskData, found: _Search, rng: np.random.Generator, callback: Callback | None
+    ) -> Solution[LRSModel]:
+        (r, k), noise = found.best, 0.0 if found.exact else 1.0
+        solution = self.solver(Problem(data, r, k, noise), rng=rng, callback=callback)
+        sentence = f"rank {r} and sparsity {k} predict best on rows held out"
+        if found.exact:
+            sentence = f"the data are exact: rank {r} and sparsity {k} explain them without error"
+        return _with(solution, found.table(), r, k, sentence)
+
+    def fitted(self, data: MultiTaskData, rank: int, sparsity: int, seed: int) -> Part:
+        """AMHT at this rank and sparsity."""
+        problem = Problem(data, rank, sparsity, 1.0)  # any noise but none: the solver estimates it
+        solution = self.solver(problem, rng=np.random.default_rng([seed, rank, sparsity]))
+        model = solution.model
+        return Part(model.W @ model.U.T, model.B.toarray(), float(solution.info.get("noise_estimate", 0.0)))
+
+    # ------------------------------------------------------------------ an average
+    def _average(
+        self, data: MultiTaskData, found: _Search, rng: np.random.Generator, callback: Callback | None
+    ) -> Solution[LRSModel]:
+        worth = found.scores[found.best] < WORTH * found.gaussian
+        pairs = sorted({found.best, (found.best[0], 0)}) if worth else []
+        names = Candidates.names(data, pairs)
+        held, predictions = _predictions(data, names, lambda rest: Candidates(rest, self, pairs), rng)
+        weights, table = _stacked(data.y, held, predictions, names)
+        fitted, total = Candidates(data, self, pairs), float(sum(weights.values()))
+        parts = {name: fitted.part(name) for name in weights}
+        dense = sum(weights[name] / total * part.dense for name, part in parts.items())
+        B = sum(
+            (weights[name] / total * part.sparse for name, part in parts.items() if part.sparse is not None),
+            np.zeros((data.t, data.d)),
+        )
+        model = _model(data, dense, B)
+        k = int(np.diff(model.B.indptr).max(initial=0))
+        residual = relative_residual(Problem(data, model.rank, k), model)
+        if callback is not None:
+            callback(Iterate(0, model, residual))
+        noise = float(np.sum([weights[name] / total * part.noise for name, part in parts.items()]))
+        if set(weights) == {"global"}:
+            sentence = "nothing predicts rows held out better than one model for all tasks, which is the answer"
+        else:
+            sentence = "an average, weighted by what predicted best on rows held out: " + ", ".join(
+                f"{weight / total:.2f} {name}" for name, weight in sorted(weights.items(), key=lambda item: -item[1])
+            )
+        solution = Solution(model, Status.CONVERGED, len(table), residual, info={"noise_estimate": noise})
+        return _with(solution, table, model.rank, k, sentence)
+
+    def _global_alone(self, data: MultiTaskData, why: str) -> Solution[LRSModel]:
+        fitted = global_model(Sums.of(data))
+        model = _model(data, np.array(fitted.theta), np.zeros((data.t, data.d)))
+        residual = relative_residual(Problem(data, model.rank, 0), model)
+        info = {"noise_estimate": float(np.sqrt(fitted.variance))}
+        solution = Solution(model, Status.CONVERGED, 1, residual, info=info)
+        return _with(solution, (), model.rank, 0, f"{why}; the answer is one model for all tasks")
+
+
+class _Search:
+    """Rank and sparsity by coordinate ascent in held-out error: doubled while it pays, then by one."""
+
+    def __init__(self, owner: Automatic, fit: MultiTaskData, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> None:
+        self.owner, self.fit, self.X, self.y, self.groups = owner, fit, X, y, groups
+        self.scores: dict[tuple[int, int], float] = {}
+        self.used: dict[tuple[int, int], int] = {}  # coordinates that nine tasks in ten do with
+        self.gaussian = np.inf
+        self.scale = float(np.mean(y**2)) or 1.0
+
+    @property
+    def best(self) -> tuple[int, int]:
+        """The pair with the smallest held-out mean square."""
+        return min(self.scores, key=lambda pair: (self.scores[pair], pair))
+
+    @property
+    def exact(self) -> bool:
+        return bool(self.scores) and self.scores[self.best] <= EXACT**2 * self.scale
+
+    @property
+    def alone(self) -> bool:
+        return self.scores[self.best] < ALONE * self.gaussian
+
+    def score(self, pair: tuple[int, int]) -> float:
+        """Held-out mean square at this rank and sparsity."""
+        if pair not in self.scores:
+            part = self.owner.fitted(self.fit, *pair, 0)
+            self.scores[pair] = self._mean_square(part.theta)
+            assert part.sparse is not None
+            self.used[pair] = int(np.quantile((part.sparse != 0).sum(axis=1), 0.9))
+            if self.exact:  # what of it is used
+                sizes = np.linalg.svd(part.dense, compute_uv=False)
+                used = (int((sizes > 1e-6 * max(sizes[0], 1e-300)).sum()), int((part.sparse != 0).sum(axis=1).max()))
+                self.scores.setdefault(used, self.scores[pair])
+        return self.scores[pair]
+
+    def _mean_square(self, theta: Float[np.ndarray, "t d"]) -> float:
+        value = float(np.mean((self.y - np.einsum("nd,nd->n", self.X, theta[self.groups])) ** 2))
+        return value if np.isfinite(value) else np.inf
+
+    def run(self) -> _Search:
+        """Search; the pairs tried are kept."""
+        owner, d = self.owner, self.fit.d
+        sums = Sums.of(self.fit)
+        self.gaussian = min(self._mean_square(make(sums).theta) for make in _quick(sums))
+        most = max(int(np.median(self.fit.counts)) - 1, 1)
+        r = min(1, d) if owner.rank is None else owner.rank
+        k = min(1, most, d) if owner.sparsity is None else owner.sparsity
+        moves = [(a, b) for a, b in ((1, 0), (0, 1), (1, 1)) if not (a and owner.rank is not None)]
+        moves = [(a, b) for a, b in moves if not (b and owner.sparsity is not None)]
+
+        def allowed(r: int, k: int) -> bool:
+            return 0 <= r <= d and 0 <= k <= d and (r + k <= most or (r, k) == (owner.rank, owner.sparsity))
+
+        here, value = (r, k), self.score((r, k))
+        if owner.sparsity is None and self.score((r, 0)) <= value:
+            here, value = (r, 0), self.score((r, 0))
+        refine = False
+        while not self.exact:
+            r, k = here
+            if refine:
+                tried = [[(r - a, k - b), (r + a, k + b)] for a, b in moves if a + b == 1]
+                if owner.sparsity is None:
+                    tried.insert(0, [(r, self.used.get(here, k))])
+            else:  # together first: one without the other often explains nothing
+                tried = [[(max(2 * r, 1) if a else r, max(2 * k, 1) if b else k)] for a, b in moves[::-1]]
+            for pairs in tried:
+                for pair in pairs:
+                    if allowed(*pair) and not self.exact and self.score(pair) < (1 - IMPROVES) * value:
+                        here, value = pair, self.scores[pair]
+                        break
+                if here != (r, k):
+                    break
+            else:
+                if refine:
+                    break
+                refine = True
+        return self
+
+    def table(self) -> tuple[Considered, ...]:
+        """What was tried, best first."""
+        total = float(np.mean((self.y - self.y.mean()) ** 2)) or 1.0
+        rows = [
+            Considered(f"amht r={r} k={k}", r, k, 1 - value / total, weight=float((r, k) == self.best))
+            for (r, k), value in self.scores.items()
+        ]
+        return tuple(sorted(rows, key=lambda row: -row.explained))
+
+
+class Candidates:
+    """The models that take part, by name, fitted when asked for and each only once.
+
+    Parameters
+    ----------
+    data : MultiTaskData
+    owner : `Automatic`
+    pairs : sequence of (int, int)
+        Ranks and sparsities at which AMHT takes part.
+    """
+
+    def __init__(self, data: MultiTaskData, owner: Automatic, pairs: Sequence[tuple[int, int]]) -> None:
+        self.data, self.owner, self.sums = data, owner, Sums.of(data)
+        self._made: dict[str, Gaussian] = {}
+        self._amht = {f"amht r={r} k={k}": (r, k) for r, k in pairs}
+
+    @staticmethod
+    def names(data: MultiTaskData, pairs: Sequence[tuple[int, int]]) -> dict[str, tuple[int | None, int | None]]:
+        """Names, with the rank and the sparsity of each: None where the model has no such limit."""
+        t, d = data.t, data.d
+        names: dict[str, tuple[int | None, int | None]] = {"global": (1, 0)}
+        if t < 2:
+            return names
+        ranks = [r for r in RANKS if r <= max(d // 3, 1) and r < min(d, t) and (r + 1) * d <= UNKNOWNS]
+        for r in ranks:
+            names[f"low rank {r}"] = (r, 0)
+        names |= {f"low rank {r} + spike": (r, 1) for r in ranks[:2][-1:]}
+        names |= {
+            "personal": (0, None),
+            "mixed": (None, 0),
+            "mixed, shrunk": (None, 0),
+            "mixed, shrunk + spike": (None, 1),
+        }
+        return names | {f"amht r={r} k={k}": (r, k) for r, k in pairs}
+
+    def part(self, name: str) -> Part:
+        """The candidate of this name."""
+        if name in self._amht:
+            return self.owner.fitted(self.data, *self._amht[name], 0)
+        base, _, spike = name.partition(" + ")
+        model = self._gaussian(base)
+        noise = float(np.sqrt(model.variance))
+        return Part(one_spike(self.sums, model) if spike else np.array(model.theta), noise=noise)
+
+    def _gaussian(self, name: str) -> Gaussian:
+        if name not in self._made:
+            t, d = self.sums.moment.shape
+            steps = int(np.clip(WORK / (t * d**3), 5, 20))
+            if name == "global":
+                made = global_model(self.sums)
+            elif name == "personal":
+                made = random_effects(self.sums, "diagonal", steps=steps)
+            elif name == "mixed, shrunk":
+                made = random_effects(self.sums, steps=steps)
+            elif name == "mixed":
+                made = random_effects(self.sums, steps=2 * steps, start=self._gaussian("mixed, shrunk"))
+            else:
+                made = low_rank(self.sums, int(name.rpartition(" ")[2]), steps=30)
+            self._made[name] = made
+        return self._made[name]
+
+
+def _quick(sums: Sums) -> list[Callable[[Sums], Gaussian]]:
+    """Cheap Gaussian models that AMHT is compared with before anything else."""
+    ranks = [r for r in (1, 2, 4) if r < min(sums.d, len(sums.counts)) and (r + 1) * sums.d <= UNKNOWNS]
+    return [global_model, *(lambda sums, r=r: low_rank(sums, r, steps=20) for r in ranks)]  # type: ignore[misc]
+
+
+def _part(data: MultiTaskData, rng: np.random.Generator) -> MultiTaskData:
+    """Random tasks that suffice for the search, among those with rows to hold out."""
+    order = rng.permutation(np.flatnonzero(data.counts >= 3))
+    wanted = max(LEAST_ROWS, ROWS_PER_FEATURE * data.d)
+    count = int(np.searchsorted(np.cumsum(data.counts[order]), wanted)) + 1
+    return data.select(np.sort(order[:count]))
+
+
+def _predictions(
+    data: MultiTaskData, names: Iterable[str], fitted: Callable[[MultiTaskData], Candidates], rng: np.random.Generator
+) -> tuple[Bool[np.ndarray, "folds n"], dict[str, Float[np.ndarray, " n"]]]:
+    """Which rows each fold held out, and what every candidate predicted for them; tasks with one row are never held out."""
+    fold = np.empty(data.n, dtype=int)
+    for i, count in enumerate(data.counts):
+        first = data.offsets[i]
+        fold[first : first + count] = -1 if count < 2 else (rng.permutation(count) + rng.integers(FOLDS)) % FOLDS
+    held = np.stack([fold == f for f in range(FOLDS)])
+    predictions = {name: np.zeros(data.n) for name in names}
+    for out in held:
+        # A task of two rows may have both of them in no fold but one: it keeps the first.
+        keep = ~out
+        empty = np.add.reduceat(keep, data.offsets[:-1]) == 0
+        keep[data.offsets[:-1][empty]] = True
+        out &= ~keep
+        if not out.any():
+            continue
+        rest = data.rows(keep)
+        candidates = fitted(rest)
+        for name in predictions:
+            theta = candidates.part(name).theta
+            predictions[name][out] = np.einsum("nd,nd->n", data.X[out], theta[data.groups[out]])
+    return held, predictions
+
+
+def _stacked(
+    y: Float[np.ndarray, " n"],
+    held: Bool[np.ndarray, "folds n"],
+    predictions: Mapping[str, Float[np.ndarray, " n"]],
+    sizes: Mapping[str, tuple[int | None, int | None]],
+) -> tuple[dict[str, float], tuple[Considered, ...]]:
+    """Non-negative weights of sum one that minimise the held-out square, and the table."""
+    some = held.any(axis=0)
+    names = [name for name in predictions if np.isfinite(predictions[name]).all()]
+    P = np.column_stack([predictions[name][some] for name in names])
+    target = y[some]
+    # Sum one: differences to the target, with a row that is heavy against them.
+    differences = P - target[:, None]
+    gram = differences.T @ differences
+    root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / len(names) * np.eye(len(names))).T
+    heavy = 1e3 * np.sqrt(np.trace(gram))
+    weights = nnls(np.vstack([root, np.full(len(names), heavy)]), np.append(np.zeros(len(names)), heavy))[0]
+    chosen = {name: float(w) for name, w in zip(names, weights, strict=True) if w > LEAST_WEIGHT}
+    total, rows = sum(chosen.values()), []
+    for name in names:
+        each = [
+            1 - float(np.mean((y[out] - predictions[name][out]) ** 2) / max(np.var(y[out]), 1e-300))
+            for out in held
+            if out.any()
+        ]
+        error = float(np.std(each, ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
+        rows.append(Considered(name, *sizes[name], float(np.mean(each)), error, chosen.get(name, 0.0) / total))
+    return chosen, tuple(sorted(rows, key=lambda row: -row.explained))
+
+
+def _model(data: MultiTaskData, dense: Float[np.ndarray, "t d"], B: Float[np.ndarray, "t d"]) -> LRSModel:
+    """The model of a dense part, its rank that of the matrix, directions ordered by what they carry, and of B."""
+    left, sizes, right = np.linalg.svd(dense, full_matrices=False)
+    rank = int((sizes > 1e-9 * max(sizes[0], np.finfo(float).tiny)).sum())
+    U, W = right[:rank].T, left[:, :rank] * sizes[:rank]
+    return LRSModel(U, W, sparse.csr_array(B), data.task_names, data.feature_names)
+
+
+def _nothing(data: MultiTaskData, why: str) -> Solution[LRSModel]:
+    zero = np.zeros((data.t, data.d))
+    solution = Solution(_model(data, zero, zero), Status.CONVERGED, 1, 0.0, info={"noise_estimate": 0.0})
+    return _with(solution, (), 0, 0, why)
+
+
+def _with(
+    solution: Solution[LRSModel], table: tuple[Considered, ...], rank: int, sparsity: int, sentence: str
+) -> Solution[LRSModel]:
+    info = {**solution.info, "considered": table, "rank": rank, "sparsity": sparsity, "sentence": sentence}
+    return replace(solution, info=info)
