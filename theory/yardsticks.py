@@ -25,18 +25,23 @@ def counting(*, d: Sizes, r: Sizes, k: Sizes, t: Sizes, **_: Sizes) -> np.ndarra
     return np.asarray(limits.counting_theta(d=d, r=np.minimum(r, d), k=np.minimum(k, d), t=t))
 
 
-def l1_known_u(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:
-    """ℓ₁ with U known: half of the tasks are found (exact law)"""
-    r, k = np.minimum(r, d), np.minimum(k, d)
+def ell_one(*, d: Any, k: Any, **_: Any) -> np.ndarray:
+    """ℓ₁ minimisation: half of all b are found (exact law)"""
+    d, k = np.broadcast_arrays(np.asarray(d, dtype=float), np.minimum(k, d))
     low_d, low_k = np.floor(d).astype(int), np.floor(k).astype(int)
-    rows = np.zeros(np.shape(d))
+    rows = np.zeros(d.shape)
     for i in (0, 1):  # linear between the whole sizes around a point
         for j in (0, 1):
             share = np.abs(1 - i - (d - low_d)) * np.abs(1 - j - (k - low_k))
             sizes = zip(np.ravel(low_d + i), np.ravel(low_k + j), strict=True)
             found = [EllOne(max(int(a), 1), min(int(c), max(int(a), 1))).level(0.5) for a, c in sizes]
-            rows = rows + share * np.reshape(found, np.shape(d))
-    return np.asarray(r + rows)
+            rows = rows + share * np.reshape(found, d.shape)
+    return np.asarray(rows)
+
+
+def l1_known_u(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:
+    """ℓ₁ with U known: half of the tasks are found (exact law)"""
+    return np.asarray(np.minimum(r, d) + ell_one(d=d, k=k))
 
 
 def bayes(*, d: Sizes, r: Sizes, k: Sizes, **_: Sizes) -> np.ndarray:

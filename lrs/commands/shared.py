@@ -105,7 +105,7 @@ def instance_document(instance: Any) -> dict[str, Any]:
     """What an instance of any family is, without its arrays."""
     problem = instance.problem
     if not isinstance(instance, Instance):
-        family, spec = family_of(instance), getattr(instance, "spec", None)
+        family, spec = family_of(problem), getattr(instance, "spec", None)
         return {
             "family": family.name,
             "quantities": family.quantities(problem),

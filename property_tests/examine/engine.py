@@ -125,9 +125,13 @@ class Witness:
 
     @property
     def damning(self) -> tuple[Any, ...]:
-        """Sort key: what fails on fresh data before what does not, small before large, deep before shallow."""
+        """Sort key: what fails on fresh data more often than the claim allows first, small before large, deep before shallow."""
         depth = self.trial.depth.margin
-        return (self.failures == 0, self.trial.configuration.size, -depth if math.isfinite(depth) else 0.0)
+        return (
+            self.failures <= (1 - self.claim.kind.p0) * self.repeats,
+            self.trial.configuration.size,
+            -depth if math.isfinite(depth) else 0.0,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -499,7 +503,10 @@ class Examination:
 
     def confirm(self, shrunk: Configuration | None) -> Witness | None:
         """Try candidates on fresh data, smallest first, and keep the most damning."""
-        candidates = {t.configuration.text: t.configuration for t in self.failures}
+        # An average is broken in a cell: single failures in another are no counterexamples.
+        average, cell = quantifier_of(self.claim.kind) is Quantifier.AVERAGE, self._failing_cell()
+        failures = [t for t in self.failures if not average or cell_of(t.phase) == cell]
+        candidates = {t.configuration.text: t.configuration for t in failures}
         if shrunk is not None:
             candidates[shrunk.text] = shrunk
         best: Witness | None = None

@@ -24,7 +24,7 @@ class CountSketch(Sketch):
     def __post_init__(self) -> None:
         integer("nonzeros", self.nonzeros, least=1)
 
-    def apply(self, M: Matrix, m: int, rng: np.random.Generator, A: Matrix) -> np.ndarray:
+    def apply(self, M: Matrix, m: int, rng: np.random.Generator, A: np.ndarray) -> np.ndarray:
         """Block by block; the first ones have a row more where m is no multiple."""
         s = self.nonzeros
         if s > m:

@@ -19,7 +19,7 @@ class Gaussian(Sketch):
         """Entries of variance 1."""
         return rng.standard_normal(shape)
 
-    def apply(self, M: Matrix, m: int, rng: np.random.Generator, A: Matrix) -> np.ndarray:
+    def apply(self, M: Matrix, m: int, rng: np.random.Generator, A: np.ndarray) -> np.ndarray:
         """Columns of S that meet rows of zeros change nothing and are not drawn."""
         M = M[np.abs(M).max(axis=1) > 0]
         blocks = [M[i : i + _BLOCK] for i in range(0, len(M), _BLOCK)]

@@ -63,6 +63,7 @@ class Sketched(PlainFamily):
     limits: ClassVar[Mapping[str, str]] = {"columns": "theory.families.sketch.limits:columns"}
     regions: ClassVar[str] = "property_tests.families.sketch.region:REGION"
     claims: ClassVar[Sequence[str]] = ("property_tests.families.sketch.claims",)
+    mutants: ClassVar[str] = "property_tests.families.sketch.mutants:MUTANTS"
 
     def draw(self, spec: SketchSpec, key: Sequence[int]) -> Drawn:
         """As `lrs.families.sketch.problem.draw`."""

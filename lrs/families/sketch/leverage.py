@@ -16,7 +16,7 @@ class Leverage(Sketch):
     b has no say in p: its rows that A does not see are never drawn.
     """
 
-    def apply(self, M: Matrix, m: int, rng: np.random.Generator, A: Matrix) -> np.ndarray:
+    def apply(self, M: Matrix, m: int, rng: np.random.Generator, A: np.ndarray) -> np.ndarray:
         p = np.sum(np.linalg.qr(A)[0] ** 2, axis=1)
         p /= p.sum()
         rows = rng.choice(len(M), m, p=p)

@@ -17,7 +17,7 @@ class SRHT(Sketch):
     Zeros are added up to a power of two.
     """
 
-    def apply(self, M: Matrix, m: int, rng: np.random.Generator, A: Matrix) -> np.ndarray:
+    def apply(self, M: Matrix, m: int, rng: np.random.Generator, A: np.ndarray) -> np.ndarray:
         """In O(n^1.5) a column: H of order p q is the Kronecker product of those of order p and q."""
         order = 1 << (max(len(M), m) - 1).bit_length()
         p = 1 << (order.bit_length() - 1) // 2

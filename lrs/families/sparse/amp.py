@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
 from lrs.core.solver import Traits
 from lrs.core.validate import real
@@ -21,7 +21,8 @@ class AMP(Iterative):
     """b ← η(b + Aᵀz; ατ), z ← y − A b + z ‖b‖₀/m with A = X/√m, τ = ‖z‖/√m (Donoho, Maleki and Montanari 2009).
 
     The last term, of Onsager, is what makes b + Aᵀz look like b* plus Gaussian noise of standard deviation τ, so that state
-    evolution follows it. ``info`` of an iterate has ``alpha`` and ``tau``, that of the residual which the next step thresholds.
+    evolution follows it. That is a statement about d → ∞: at d ≤ 200 a few runs in a hundred diverge or stall, also with many
+    rows. ``info`` of an iterate has ``alpha`` and ``tau``, that of the residual which the next step thresholds.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ class AMP(Iterative):
 
     alpha: float | None = None
     max_iterations: int = 1000
-    traits: ClassVar[Traits] = Traits(state_evolution=True)
+    traits: ClassVar[Traits] = Traits(exact=False, state_evolution=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,8 +64,10 @@ def minimax_threshold(delta: float) -> float:
     It attains the largest ρ = k/m that soft thresholding at ατ recovers at δ (Donoho, Maleki and Montanari 2009).
     """
 
+    from scipy import optimize  # slow to import
+
     def surplus(a: float) -> float:
-        phi = stats.norm.pdf(a)
-        return float(2 * phi / (a + 2 * (phi - a * stats.norm.sf(a)))) - delta
+        phi = np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi)
+        return float(2 * phi / (a + 2 * (phi - a * special.ndtr(-a)))) - delta
 
     return float(optimize.brentq(surplus, 1e-2, 12.0)) if surplus(1e-2) > 0 > surplus(12.0) else 1e-2

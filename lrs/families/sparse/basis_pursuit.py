@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize
 
 from lrs.core.solver import Callback, Iterate, Solution, Status, Traits
 from lrs.families.sparse.problem import NAME, SparseProblem
@@ -18,6 +17,8 @@ ROUNDING = 1e-7
 
 def least_ell_one(A: Float[np.ndarray, "m d"], z: Float[np.ndarray, " m"]) -> Float[np.ndarray, " d"]:
     """A vertex of min ‖b‖₁ subject to A b = z (Chen, Donoho and Saunders 1998; HiGHS); 0 where two rows contradict each other."""
+    from scipy import optimize  # slow to import
+
     b = np.zeros(A.shape[1])
     if len(z):
         found = optimize.linprog(np.ones(2 * len(b)), A_eq=np.hstack([A, -A]), b_eq=z, method="highs")

@@ -46,11 +46,12 @@ class Sparse(PlainFamily):
     }
     limits: ClassVar[Mapping[str, str]] = {
         "counting limit": "theory.families.sparse.limits:counting_rows",
-        "ell-one": "theory.families.sparse.limits:ell_one_rows",
+        "ell-one": "theory.yardsticks:ell_one",
         "asymptotic": "theory.families.sparse.limits:asymptotic_rows",
     }
     regions: ClassVar[str] = "property_tests.families.sparse.region:region_for"
     claims: ClassVar[Sequence[str]] = ("property_tests.families.sparse.claims",)
+    mutants: ClassVar[str] = "property_tests.families.sparse.mutants:MUTANTS"
 
     def draw(self, spec: SparseSpec, key: Sequence[int]) -> Drawn:
         """As `lrs.families.sparse.problem.draw`."""

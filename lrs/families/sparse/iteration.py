@@ -26,7 +26,7 @@ class Iterative:
     ----------
     max_iterations : int
     tolerance : float
-        It stops when ‖y − Xb‖/‖y‖ is at most this, or when a step changes b by less than rounding.
+        It stops when ‖y − Xb‖/‖y‖ is at most this, or when a step changes b by 1e-11 of it or less.
     """
 
     max_iterations: int = 500
@@ -56,7 +56,7 @@ class Iterative:
                 if callback is not None:
                     callback(Iterate(iteration, b.copy(), residual, info))
                 change, last = np.linalg.norm(b - last), b
-                if residual <= self.tolerance or (iteration and change <= 1e-15 * np.linalg.norm(b)):
+                if residual <= self.tolerance or (iteration and change <= 1e-11 * np.linalg.norm(b)):
                     status = Status.CONVERGED
                     break
         return Solution(last, status, iteration, residual)

@@ -8,12 +8,13 @@ model, and a regressor that asks for the number of non-zeros (``n_nonzero_coefs`
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lrs.core.errors import InvalidInput
+from lrs.core.registry import import_attribute
 from lrs.core.solver import Callback, Iterate, Solution, Status, Traits
 from lrs.families.sparse.problem import NAME, SparseProblem
 
@@ -25,23 +26,32 @@ class Regressor:
     Parameters
     ----------
     estimator
-        Not changed; every call fits a copy.
+        The object, or ``module:attribute`` of its class, which is imported when it is first used. Not changed; every call fits a copy.
     traits : Traits
     """
 
     estimator: Any
-    traits: Traits = Traits()
+    traits: Traits = field(default_factory=Traits)
     family: ClassVar[str] = NAME
+
+    @property
+    def __name__(self) -> str:
+        return (
+            str(self.estimator).rpartition(":")[2] if isinstance(self.estimator, str) else type(self.estimator).__name__
+        )
 
     def prepared(self, problem: SparseProblem) -> Any:
         """The copy that is fitted to a problem."""
         from sklearn.base import clone
 
-        given = self.estimator.get_params(deep=False)
-        told = {name: False for name in ("fit_intercept",) if name in given}
+        estimator = self.estimator
+        if isinstance(estimator, str):
+            estimator = import_attribute(estimator, "solver")()
+        given = estimator.get_params(deep=False)
+        told: dict[str, Any] = {name: False for name in ("fit_intercept",) if name in given}
         if "n_nonzero_coefs" in given and given["n_nonzero_coefs"] is None and given.get("tol") is None:
             told["n_nonzero_coefs"] = max(problem.sparsity, 1)
-        return clone(self.estimator).set_params(**told)
+        return clone(estimator).set_params(**told)
 
     def __call__(
         self, problem: SparseProblem, *, rng: np.random.Generator, callback: Callback | None = None
@@ -68,21 +78,17 @@ class _Lasso(Regressor):
     def prepared(self, problem: SparseProblem) -> Any:
         level = self.c * problem.noise * np.sqrt(2 * np.log(max(problem.d, 2)) / problem.m)
         alpha = level or 1e-3 * float(np.abs(problem.X.T @ problem.y).max()) / problem.m or 1.0
-        return super().prepared(problem).set_params(alpha=alpha)
+        return super().prepared(problem).set_params(alpha=alpha, max_iter=20_000, tol=1e-8)
 
 
 def omp() -> Regressor:
     """Orthogonal matching pursuit, told k (Pati, Rezaiifar and Krishnaprasad 1993)."""
-    from sklearn.linear_model import OrthogonalMatchingPursuit
-
-    return Regressor(OrthogonalMatchingPursuit())
+    return Regressor("sklearn.linear_model:OrthogonalMatchingPursuit")
 
 
 def lasso() -> Regressor:
     """The lasso with its penalty from the noise (Tibshirani 1996)."""
-    from sklearn.linear_model import Lasso
-
-    return _Lasso(Lasso(max_iter=20_000, tol=1e-8), Traits(exact=False))
+    return _Lasso("sklearn.linear_model:Lasso", Traits(exact=False))
 
 
 def adapted(target: Any, where: str) -> Regressor | None:

@@ -5,25 +5,15 @@ import pytest
 from scipy import stats
 
 from lrs.core.errors import InvalidInput
+from property_tests.benchmarks.ell_one_law import dimensions
 from theory.statistics.exact_laws import EllOne
 from theory.yardsticks import l1_known_u
-
-
-def simulated_faces(d, k, draws, rng):
-    """Face dimensions by the definition: T is the root of Σ_S (T − s g) = Σ_{Sᶜ} (|g| − T)₊, found by sorting."""
-    g = rng.standard_normal((draws, d))
-    rest = -np.sort(-np.abs(g[:, k:]), axis=1)
-    sums = np.c_[np.zeros(draws), np.cumsum(rest, axis=1)]
-    roots = (g[:, :k].sum(1, keepdims=True) + sums) / (k + np.arange(d - k + 1))
-    above = (rest >= roots[:, :-1]).sum(1)
-    dimension = np.where(roots[np.arange(draws), above] <= 0, d, k - 1 + above)
-    return np.bincount(dimension, minlength=d + 1)
 
 
 @pytest.mark.parametrize(("d", "k"), [(2, 1), (6, 2), (40, 3), (30, 29)])
 def test_law_of_the_face_dimension_is_the_simulated_one(d, k):
     draws = 40_000
-    counts = simulated_faces(d, k, draws, np.random.default_rng(d))
+    counts = np.bincount(dimensions(d, k, draws, np.random.default_rng(d)), minlength=d + 1)
     v = EllOne(d, k).face_dimensions
     likely = v * draws >= 8
     pooled = np.r_[counts[likely], counts[~likely].sum()]

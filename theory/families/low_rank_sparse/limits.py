@@ -207,13 +207,17 @@ def donoho_tanner_rows(*, d: Any, r: Any, k: Any) -> Values:
         numbers("r", r, zero_allowed=True),
         numbers("k", k, zero_allowed=True),
     )
-    if np.any(k_ > d_):
+    return (r_ + np.ceil(weak_threshold(d_, k_) - 1e-9))[()]
+
+
+def weak_threshold(d: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """The same with r = 0 as a real number: d δ at which k = d δ ρ(δ)."""
+    if np.any(k > d):
         raise InvalidInput("k: cannot exceed d")
     # δρ(δ) rises with δ from 0 to 1, so the threshold meets k/d exactly once.
-    share = k_ / d_
+    share = k / d
     z = _solve_z(lambda z: _weak_delta(z) * _weak_rho(z), share)
-    rows = np.ceil(d_ * np.where(share < 1, _weak_delta(z), 1.0) - 1e-9)
-    return (r_ + np.where(k_ == 0, 0, rows))[()]
+    return np.asarray(np.where(k == 0, 0.0, d * np.where(share < 1, _weak_delta(z), 1.0)))
 
 
 def counting_rows(*, d: Any, r: Any, k: Any, t: Any) -> Values:

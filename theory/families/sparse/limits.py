@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from lrs.core.validate import numbers
-from theory import yardsticks
-from theory.families.low_rank_sparse.limits import donoho_tanner_rows
+from theory.families.low_rank_sparse.limits import weak_threshold
 
 
 def counting_rows(*, d: Any, k: Any) -> Any:
@@ -17,13 +16,7 @@ def counting_rows(*, d: Any, k: Any) -> Any:
     return np.minimum(np.where(k > 0, k + 1, 0), d)[()]
 
 
-def ell_one_rows(*, d: Any, k: Any) -> Any:
-    """ℓ₁ minimisation: half of all b are found (exact law)"""
-    d, k = np.broadcast_arrays(numbers("d", d, zero_allowed=False), numbers("k", k, zero_allowed=True))
-    return yardsticks.l1_known_u(d=d, r=np.zeros(d.shape), k=k)[()]
-
-
 def asymptotic_rows(*, d: Any, k: Any) -> Any:
     """ℓ₁ minimisation: weak threshold of Donoho and Tanner, d → ∞"""
     d, k = np.broadcast_arrays(numbers("d", d, zero_allowed=False), numbers("k", k, zero_allowed=True))
-    return donoho_tanner_rows(d=d, r=0, k=np.minimum(k, d))
+    return weak_threshold(d, np.minimum(k, d))[()]

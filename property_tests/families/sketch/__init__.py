@@ -1,0 +1,1 @@
+"""What is claimed of sketches, and sketches that break it."""

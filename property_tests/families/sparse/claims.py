@@ -1,0 +1,149 @@
+"""What solvers of sparse recovery owe: an exact law, a trajectory, a bound, and an error that noise explains."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from lrs.families.sparse.problem import NAME, SparseSpec
+from property_tests.examine.claim import AtLeast, Claim, Context, Outcome, register
+from property_tests.examine.configuration import Configuration, Region
+from property_tests.examine.law import Exactly
+from property_tests.families.sparse.region import ladder
+from theory.families.sparse.evolution import trajectory
+from theory.families.sparse.theorems import CROFTON, EVOLUTION, GREEDY
+from theory.statistics.exact_laws import EllOne
+
+#: Error that noise may cause, in units of σ √(k ln d/m).
+NOISE = 4.0
+#: Runs that a trajectory is the mean of, iterations that are compared, and how far apart they may be.
+RUNS, ITERATIONS, SHARE, ERRORS = 12, 15, 0.02, 3.0
+
+
+def of(d: int, k: int, m: int, noise: float = 0.0) -> Configuration:
+    """A configuration of the family."""
+    return Configuration(family=NAME, spec=SparseSpec(d=d, k=k, m=m, noise=noise))
+
+
+def inside(region: Any) -> st.SearchStrategy[Configuration]:
+    """Small problems without noise."""
+    found: st.SearchStrategy[Configuration] = region.draw()
+    return found
+
+
+def noisy(region: Any) -> st.SearchStrategy[Configuration]:
+    """Small problems with noise."""
+    found: st.SearchStrategy[Configuration] = region.draw(noise=True)
+    return found
+
+
+def around_the_centre(region: Region) -> st.SearchStrategy[Configuration]:
+    """Rows where the law is steepest, at two sizes: P from .35 to .7."""
+    sizes = [(40, 3, m) for m in (9, 10, 11, 12)] + [(100, 5, m) for m in (19, 20, 21)]
+    return st.sampled_from([of(*size) for size in sizes])
+
+
+def large(region: Region) -> st.SearchStrategy[Configuration]:
+    """d = 2000 below the transition of ℓ₁ minimisation, with noise."""
+    return st.sampled_from([of(2000, 100, 1000, 3.0), of(2000, 100, 1400, 4.0), of(2000, 150, 1000, 6.0)])
+
+
+def ell_one_law(configuration: Configuration) -> float:
+    """The probability of success that the exact law gives."""
+    spec = configuration.spec
+    return float(EllOne(spec.d, spec.k).probability(spec.m))
+
+
+def follows(context: Context) -> Outcome:
+    """Mean over the runs of mse and τ² at every iteration, each divided by state evolution's of its own b."""
+    spec, family = context.configuration.spec, context.family
+    ratios = []
+    for i in range(RUNS):
+        instance = family.draw(spec, (*context.key, i))
+        trace = context.run(instance.problem, seed=i).trace[: ITERATIONS + 1]
+        if len(trace) <= ITERATIONS or "alpha" not in trace[0].info:
+            return Outcome(False, -1.0, f"{len(trace)} iterates with α among their info, expected {ITERATIONS + 1}")
+        predicted = trajectory(instance.truth, spec.m, spec.noise, float(trace[0].info["alpha"]))
+        ratios.append(
+            [
+                (np.mean((it.model - instance.truth) ** 2) / mse, float(it.info["tau"]) ** 2 / tau**2)
+                for it, (mse, tau) in zip(trace, islice(predicted, len(trace)), strict=True)
+            ]
+        )
+    found = np.array(ratios)
+    off = np.abs(found.mean(axis=0) - 1)
+    allowed = np.maximum(SHARE, ERRORS * found.std(axis=0, ddof=1) / np.sqrt(RUNS))
+    at, which = np.unravel_index(np.argmax(off - allowed), off.shape)
+    name = ("mse", "tau_squared")[which]
+    note = f"{name} is {off[at, which]:.1%} off state evolution at iteration {at}, allowed are {allowed[at, which]:.1%}"
+    return Outcome.below(f"distance of {name}", off[at, which], allowed[at, which], note=note)
+
+
+def explained_by_noise(context: Context) -> Outcome:
+    """‖b̂ − b‖ against σ √(k ln d/m)."""
+    spec, truth = context.configuration.spec, context.instance.truth
+    error = float(np.linalg.norm(context.run().model - truth))
+    return Outcome.below("error", error, NOISE * spec.noise * np.sqrt(spec.k * np.log(spec.d) / spec.m))
+
+
+register(
+    Claim(
+        name="recovery/exact",
+        statement="With enough rows for greedy methods b is found exactly.",
+        cite=f"{GREEDY} [M]; 15 rows more than 2 k ln(d − k), measured [N]",
+        kind=AtLeast(0.95, 0.80),
+        configurations=inside,
+        ladder=ladder,
+        check=lambda context: context.recovered(),
+        theorems=("omp-rows",),
+        traits=("exact",),
+        families=(NAME,),
+    )
+)
+register(
+    Claim(
+        name="law/ell-one",
+        statement="b is found exactly as often as the intrinsic volumes of the descent cone say.",
+        cite=f"{CROFTON} [R]; integrated to 1e-12 by theory.statistics.exact_laws [D]",
+        kind=Exactly(ell_one_law, off=0.05, error=0.002),
+        configurations=around_the_centre,
+        check=lambda context: context.recovered(),
+        theorems=("ell-one-law",),
+        traits=("ell_one",),
+        inside=False,
+        families=(NAME,),
+    )
+)
+register(
+    Claim(
+        name="evolution/trajectory",
+        statement=(
+            f"At d = 2000 the mean over {RUNS} runs of mse and τ² is within 2 % or three standard errors of state evolution, in each "
+            f"of the first {ITERATIONS} iterations."
+        ),
+        cite=f"{EVOLUTION} [R]",
+        kind=AtLeast(0.90, 0.40),
+        configurations=large,
+        check=follows,
+        theorems=("state-evolution",),
+        traits=("state_evolution", "trace"),
+        inside=False,
+        calls=RUNS,
+        families=(NAME,),
+    )
+)
+register(
+    Claim(
+        name="noise/bounded",
+        statement=f"With noise ‖b̂ − b‖ ≤ {NOISE:g} σ √(k ln d/m).",
+        cite="the rate is that of the lasso and of thresholding (Bickel, Ritov and Tsybakov 2009) [M], the constant measured [N]",
+        kind=AtLeast(0.95, 0.80),
+        configurations=noisy,
+        check=explained_by_noise,
+        traits=("noise",),
+        families=(NAME,),
+    )
+)
