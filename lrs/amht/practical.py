@@ -283,7 +283,7 @@ class AMHT:
             and status is not Status.CONVERGED
             and problem.rank
             and problem.sparsity
-            and _determined(problem)
+            and not doubts.undetermined(problem)
         ):
             insisted = self._insist(run, state)
             if insisted is not None:

@@ -68,8 +68,8 @@ def calibrate(
     from theory.statistics import calibration as cal
     from theory.statistics.evidence import BinomialTest
 
-    if output is not None:
-        writable(output)
+    if out is not None:
+        writable(out)
     if laws:
         return _measure_laws(solver, study, seed, out, force, as_json)
     real("top", top, above=0)
