@@ -64,9 +64,15 @@ class Evolution(ABC):
     """
 
     settled: ClassVar[float] = 1e-7
-    rows: Float[np.ndarray, " n"]
-    prior: Float[np.ndarray, " n"]
     sigma: float
+
+    @property
+    @abstractmethod
+    def rows(self) -> Float[np.ndarray, " n"]: ...
+
+    @property
+    @abstractmethod
+    def prior(self) -> Float[np.ndarray, " n"]: ...
 
     @abstractmethod
     def remaining(self, variance: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -163,7 +169,8 @@ def _information(rate: float, law: Slab, scale: float, variance: float, nodes: i
     tau = float(np.sqrt(variance))
     steps = np.r_[0:6, 6.5, 7, 8, 10, 12, 16, 20]
     # The density is a sum of normal densities, or for a uniform slab of their integrals from its ends.
-    ends = {"gaussian": [0.0], "signs": [-scale, scale], "uniform": scale * np.array([-1.5, -0.5, 0.5, 1.5])}[law]
+    shapes: dict[Slab, list[float]] = {"gaussian": [0.0], "signs": [-1.0, 1.0], "uniform": [-1.5, -0.5, 0.5, 1.5]}
+    ends = scale * np.array(shapes[law])
     wide = float(np.hypot(tau, scale)) if law == "gaussian" else tau
     edges = np.concatenate([tau * steps, *(e + wide * np.r_[-steps[::-1], steps] for e in ends)])
     edges = np.unique(edges[edges >= 0])

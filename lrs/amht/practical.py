@@ -58,8 +58,8 @@ ROWS_PER_UNKNOWN = 20
 LARGEST_PART = 0.35
 #: Where all attempts stall, tasks with this many equations per unknown of U are searched from several supports …
 INSISTENT_EQUATIONS = 8
-#: … for this many outer steps at most, led by this quantile of their residuals.
-INSISTENT_STEPS, INSISTENT_QUANTILE = 60, 0.3
+#: … for so many outer steps at most, and while the level falls by a twentieth in so many, led by this quantile of their residuals.
+INSISTENT_STEPS, INSISTENT_PATIENCE, INSISTENT_QUANTILE = 60, 25, 0.3
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -303,14 +303,22 @@ class AMHT:
         enough = int(np.searchsorted(np.cumsum(spare[order]), INSISTENT_EQUATIONS * r * (d - r))) + 1
         part = np.sort(order[:enough])
         small = problem if len(part) == problem.t else replace(problem, data=data.select(part))
-        patient = replace(self, max_iterations=min(self.max_iterations, INSISTENT_STEPS))
+        levels: list[float] = []
+
+        def stop(state: State, noise: float) -> Status | None:
+            levels.append(state.level)
+            short_of_breath = len(levels) >= INSISTENT_STEPS or levels[-1] > 0.95 * levels[-INSISTENT_PATIENCE:][0]
+            if len(levels) >= INSISTENT_PATIENCE and state.level > EXPLAINED and short_of_breath:
+                return Status.STALLED
+            return self.terminate(state, noise)
+
         starts = [] if problem.warm_start is None else [orthonormalise(problem.warm_start.U)]
-        steps = (run.alternation.steps[0], *self._fitting, Insistent(run.rng), judge)
+        steps: tuple[Step, ...] = (run.alternation.steps[0], *self._fitting, Insistent(run.rng), judge)
         with self._samples(small) as samples:
             others = replace(
                 run.alternation,
                 steps=steps,
-                stop=patient.terminate,
+                stop=stop,
                 view=lambda _, state: _view(run, self._over_all(run, state, 0)),
             )
             few = replace(run, alternation=others, problem=small, samples=samples)
@@ -318,6 +326,7 @@ class AMHT:
                 state = State(U, samples[0].engine.nothing(), quantile=INSISTENT_QUANTILE)
                 for step in steps[1:]:
                     state = step(samples[0], state)
+                levels.clear()
                 state, status = few.iterate(replace(state, iteration=0))
                 if status is Status.CONVERGED:
                     run.shown = few.shown

@@ -86,8 +86,13 @@ class FewTasks(Evolution):
             raise InvalidInput(f"m: expected at least one row a task, got {self.m!r}")
         points = self.points or 2 ** min(14, int(np.log2(WORK)) - len(W))
         integer("points", points, least=1)
-        for name, value in (("W", W), ("rows", rows), ("points", points)):
+        for name, value in (("W", W), ("m", rows), ("points", points)):
             object.__setattr__(self, name, value)
+
+    @property
+    def rows(self) -> Float[np.ndarray, " t"]:
+        """As in `Evolution`."""
+        return np.asarray(self.m)
 
     @property
     def prior(self) -> Float[np.ndarray, " t"]:
