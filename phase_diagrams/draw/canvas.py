@@ -179,28 +179,21 @@ def boundary_line(
     )
     low, high = np.minimum(low, high), np.maximum(low, high)
     middle = np.where([np.isfinite(p.fit.x50) for p in points], middle, np.nan)
+    handles = []
+    horizontal = along is spec.axes[0]
+    for row, a, b in zip(across[np.isnan(middle)], low[np.isnan(middle)], high[np.isnan(middle)], strict=True):
+        # Where the level of one half is not resolved there is no line to draw: only where it may lie.
+        corner, size = ((a, row - 0.5), (b - a, 1)) if horizontal else ((row - 0.5, a), (1, b - a))
+        ax.add_patch(Rectangle(corner, *size, facecolor="none", edgecolor="white", hatch="xx", lw=0))
+        text = "boundary not resolved: it may lie anywhere here"
+        handles = [Patch(facecolor="#7c7b78", edgecolor="white", hatch="xx", label=text)]
     # A point stands for its whole row of cells: extend the ends by half a cell.
     across = np.r_[across[0] - 0.5, across, across[-1] + 0.5]
     middle, low, high = (np.r_[v[0], v, v[-1]] for v in (middle, low, high))
-    horizontal = along is spec.axes[0]
     fill = ax.fill_betweenx if horizontal else ax.fill_between
     # The edges alone: a fill would give other colours to the cells that matter most.
     fill(across, low, high, facecolor="none", edgecolor="black", lw=1.8)
     fill(across, low, high, facecolor="none", edgecolor=BAND, lw=0.8, ls=(0, (4, 2)))
-    handles = []
-    open_ = ~np.isfinite(middle)
-    if open_.any():
-        # Where the level of one half is not resolved there is no line to draw: only where it may lie.
-        with mpl.rc_context({"hatch.color": "white", "hatch.linewidth": 0.8}):
-            fill(across, low, high, where=open_, step="mid", facecolor="none", hatch="xx", lw=0)
-        handles.append(
-            Patch(
-                facecolor="#7c7b78",
-                edgecolor="white",
-                hatch="xx",
-                label="boundary not resolved: it may lie anywhere here",
-            )
-        )
     line = (middle, across) if horizontal else (across, middle)
     ax.plot(*line, color="black", lw=3.6)
     ax.plot(*line, color=BAND, lw=2.0, ls=dashes)

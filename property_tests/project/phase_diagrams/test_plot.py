@@ -87,11 +87,12 @@ def test_the_band_leaves_the_colours_of_the_cells_alone(trials):
 
 
 def test_a_boundary_that_is_not_resolved_is_hatched():
-    part = make_trials(
-        ["m=10:50:4", "k=1:6"], FIXED, lambda p, s: 1e6 if p["k"] == 6 else 12 + 4 * p["k"], replicates=5
-    )
-    figure = success_map(part)
-    assert any(band.get_hatch() for band in figure.axes[0].collections)
+    def threshold(p, solver):
+        return 1e6 if p["k"] == 3 else 12 + 4 * p["k"]
+
+    figure = success_map(make_trials(["m=10:50:4", "k=1:6"], FIXED, threshold, replicates=5))
+    (hatched,) = [patch for patch in figure.axes[0].patches if patch.get_hatch() == "xx"]
+    assert (hatched.get_y(), hatched.get_height()) == (1.5, 1)  # the row of k = 3
     assert any("not resolved" in t.get_text() for t in figure.legends[0].get_texts())
 
 
