@@ -571,8 +571,9 @@ class SweepSpec:
         streams.refuse_old("sweep", self.streams, remedy)
 
     def check_settings(self, traits: Mapping[str, Traits]) -> None:
-        """Refuse a solver that lacks a setting, and a setting that no solver takes; by the traits of every solver."""
-        given = (*(a.name for a in self.axes), *self.fixed)
+        """Refuse a solver that lacks a setting, and a setting that no solver takes or no solver could have; by the traits of
+        every solver."""
+        given = {**{a.name: a.values for a in self.axes}, **{n: (v,) for n, v in self.fixed.items()}}
         together = ",".join(f"{n}=…" for n, s in settings_of(self.of_family).items() if s.required)
         for name, setting in settings_of(self.of_family).items():
             takers = [solver for solver in self.solvers if getattr(traits[solver], setting.trait)]
@@ -584,6 +585,9 @@ class SweepSpec:
                 raise InvalidInput(
                     f"{name}: none of the solvers {', '.join(self.solvers)} takes a {setting.words}{_advice(self.family, setting.trait)}"
                 )
+            for value in given.get(name, ()):
+                if value is not None:
+                    setting.check(name, value)
 
 
 def _advice(family: str, trait: str) -> str:

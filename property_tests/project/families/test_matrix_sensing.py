@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,8 +21,9 @@ from lrs.solver import Status, load_solver, traits_of
 from property_tests import check_solver
 from property_tests.examine import search
 from property_tests.examine.claim import Context, Verdict, claims
+from property_tests.examine.engine import BUDGETS
 from property_tests.families.matrix_sensing.mutants import MUTANTS
-from property_tests.families.matrix_sensing.region import LAWS, SensingRegion, configuration
+from property_tests.families.matrix_sensing.region import ILL, LAWS, SensingRegion, configuration
 from theory.families.matrix_sensing.limits import convex_law, statistical_dimension
 from theory.theorems import load_theorem
 
@@ -194,6 +196,7 @@ def test_the_statistical_dimension_is_that_of_the_cone():
 
 
 # ---------------------------------------------------------------------------------------------- claims
+SHORT = replace(BUDGETS["quick"], explore=0, shrink=0, confirm=1)
 LAWS_OF = {c.name: c for c in claims(family=FAMILY) if FAMILY.name in (c.families or ())}
 HONEST = {"symmetric": "gd-symmetric", "asymmetric": "gd-asymmetric", "modified": "gd-modified", "precgd": "precgd"}
 HONEST |= {"scaled": "scaled-gd", "recovery": "svp"}
@@ -256,15 +259,54 @@ def test_the_suite_confirms_every_solver(name):
     assert check_solver(name, family=FAMILY).exit_code == 0
 
 
-def test_a_solver_is_held_to_the_theorem_that_is_named(capsys):
-    arguments = ["verify", "--family", "matrix-sensing", "--solver", "gd-symmetric", "--jobs", "1"]
-    chosen = ["--claims", "asymmetric/constant", "--budget", "quick"]
-    assert cli.run([*arguments, *chosen, "--theorem", "asymmetric-gd"]) == 1
-    assert "the starts differ by nothing" in capsys.readouterr().out
-    assert cli.run([*arguments, *chosen]) == 0
-    assert "the solver declares: no asymmetric_gd" in capsys.readouterr().out
-    assert cli.run([*arguments, "--claims", "symmetric/constant", "--draw", "ill-conditioned"]) == 3
-    assert "before the regime of the law: 2ηTs₀²" in capsys.readouterr().out
+def alone(claim, solver, **options):
+    """The verdict on one claim by itself, from the suite."""
+    chosen = replace(LAWS_OF[claim], requires=())
+    return check_solver(solver, family=FAMILY, claims_matching=[chosen], jobs=1, **options)[claim]
+
+
+def test_a_solver_is_held_to_the_theorem_that_is_named():
+    assert alone("asymmetric/constant", "gd-symmetric").verdict is Verdict.NOT_APPLICABLE
+    refuted = alone("asymmetric/constant", "gd-symmetric", theorem="asymmetric-gd", budget=SHORT)
+    assert refuted.verdict is Verdict.REFUTED
+    assert "the starts differ by nothing" in refuted.why
+
+
+def test_the_suite_says_what_a_law_says():
+    assert alone("precgd/factor", "precgd", budget=SHORT).verdict is Verdict.CONFIRMED
+    early = alone("modified/rate", "gd-modified", region=ILL, budget=SHORT)
+    assert early.verdict is Verdict.INCONCLUSIVE
+    assert early.why == "before the regime of the law: β²κ = 49 of at most 1"
+
+
+SWEEP = ["--family", "matrix-sensing", "--out", "s", "--fixed", "n=8,r=1"]
+
+
+def test_the_verbs_of_maps_speak_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    family, size = SWEEP[:2], ["--fixed", "kappa=1", "--replicates", "3", "--workers", "0"]
+    axes = ["--x", "m=4:40:12", "--y", "n=4,6", "--axis", "r=1,2"]
+    assert cli.run(["sweep", *family, "--solver", "svp", "--solver", "spectral", *axes, *size, "--out", "s"]) == 0
+    assert cli.run(["boundary", "s"]) == 0
+    assert cli.run(["scaling", "s"]) == 0
+    out = capsys.readouterr().out
+    assert "order of the" in out
+    assert "statistical" in out
+    assert cli.run(["duel", "svp", "spectral", "--in", "s"]) in (0, 1)
+    assert cli.run(["plot", "s", "--overlay", "theorem"]) == 2
+    assert "choose from counting, statistical-dimension" in capsys.readouterr().err
+    assert (
+        cli.run(["plot", "s", "--overlay", "counting,statistical-dimension", "--what", "success", "--solver", "svp"])
+        == 0
+    )
+    start = ["--x", "alpha=0.1,0.5", "--fixed", "n=8,r=1,k=2,eta=60,steps=300"]
+    assert (
+        cli.run(
+            ["sweep", *family, "--solver", "gd-symmetric", *start, "--replicates", "1", "--workers", "0", "--out", "a"]
+        )
+        == 0
+    )
+    assert "2 non-finite" in capsys.readouterr().out  # the step is too large: diverged, and said so
 
 
 def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
@@ -284,6 +326,20 @@ def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
             ["generate", "--family", "matrix-sensing", "-n", "9", "-r", "1", "--tasks", "3", "-o", "b.npz"],
             "--tasks: lrs",
         ),
+        (["sweep", *SWEEP, "--solver", "gd-symmetric", "--x", "alpha=0,0.1"], "alpha: expected a positive number"),
+        (["sweep", *SWEEP, "--solver", "gd-symmetric", "--x", "n=5,6", "--fixed", "r=1,eta=0"], "eta: expected a pos"),
+        (
+            ["sweep", *SWEEP, "--solver", "spectral", "--x", "alpha=0.1,0.2"],
+            "alpha: none of the solvers spectral takes",
+        ),
+        (
+            ["sweep", *SWEEP, "--solver", "svp", "--x", "t=1:3"],
+            "x: no parameter named 't' in the family matrix-sensing",
+        ),
+        (["verify", *SWEEP[:2], "--solver", "amht"], "solves problems of the family low-rank-sparse"),
+        (["verify", *SWEEP[:2], "--solver", "svp", "--theorem", "iht"], "is about the family low-rank-sparse"),
+        (["verify", *SWEEP[:2], "--solver", "svp", "--draw", "practical"], "no region 'practical' of matrix-sensing"),
+        (["profile", "a.npz", "--theorem", "symmetric-gd"], "no chain of links is registered with 'symmetric-gd'"),
         (["check", "a.npz", "--theorem", "iht"], "holds an instance of the family matrix-sensing"),
         (["check", "a.npz", "--family", "matrix-sensing", "--theorem", "iht"], "is about the family low-rank-sparse"),
     ):
