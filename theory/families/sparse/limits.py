@@ -19,4 +19,4 @@ def counting_rows(*, d: Any, k: Any) -> Any:
 def asymptotic_rows(*, d: Any, k: Any) -> Any:
     """ℓ₁ minimisation: weak threshold of Donoho and Tanner, d → ∞"""
     d, k = np.broadcast_arrays(numbers("d", d, zero_allowed=False), numbers("k", k, zero_allowed=True))
-    return weak_threshold(d, np.minimum(k, d))[()]
+    return weak_threshold(d, np.asarray(np.minimum(k, d)))[()]

@@ -80,7 +80,7 @@ enough = Predicate(
     constants=(Constant("C_offset", "larger-is-stronger", 15.0, "measured", "docs/families/sparse.md"),),
     meaning="Enough rows for greedy methods.",
 )
-error = declare("relative_error", r"\|\hat b-b\|/\|b\|", "relative error of b", kind="error", zero_allowed=True)
+error = declare("vector_error", r"\|\hat b-b\|/\|b\|", "relative error of b", kind="error", zero_allowed=True)
 OMP = Theorem(
     name="omp-rows",
     title="Rows that orthogonal matching pursuit needs",
