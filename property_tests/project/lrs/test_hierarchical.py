@@ -88,7 +88,10 @@ def test_a_spike_finds_what_a_gaussian_model_smears():
     spec = InstanceSpec(t=200, m=12, d=8, r=0, k=1, noise=0.5, b_scale=3.0)
     instance = generate(spec, 0)
     sums = Sums.of(instance.problem.data)
-    smeared, spiked = random_effects(sums, "diagonal").theta, one_spike(sums, replace(global_model(sums), variance=0.25))
+    smeared, spiked = (
+        random_effects(sums, "diagonal").theta,
+        one_spike(sums, replace(global_model(sums), variance=0.25)),
+    )
     truth = instance.truth.theta
     assert np.linalg.norm(spiked - truth) < 0.7 * np.linalg.norm(smeared - truth)
 
