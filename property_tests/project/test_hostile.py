@@ -655,7 +655,11 @@ def test_streams_and_disks(command: str, codes: Sequence[int], said: str, precio
 def test_a_sweep_that_found_no_room_goes_on(precious: Path):
     command = f"{LRS} sweep --x m=6,12 --fixed d=5,r=1,t=8,k=1 --solver global --replicates 3 --workers 0 --out room"
     full = subprocess.run(
-        ["bash", "-c", f"ulimit -f 0; {command}"], capture_output=True, text=True, cwd=precious, check=False
+        ["bash", "-c", f"ulimit -f 0; JOBLIB_MULTIPROCESSING=0 {command}"],
+        capture_output=True,
+        text=True,
+        cwd=precious,
+        check=False,
     )
     assert full.returncode == 2
     assert "cannot be written" in full.stderr
