@@ -259,6 +259,7 @@ def _solve_model(
     """
     out = None if out is None else writable(out, suffix=".npz", overwrite=force)
     transcript = None if transcript is None else writable(transcript, suffix=".npz", overwrite=force)
+    sizes = _sizes(rank, sparsity)
     with _loaded(solver, threads, memory, load_family()) as (loaded, call):
         configured = configure_private(
             loaded,
@@ -286,13 +287,12 @@ def _solve_model(
                     f"{name}: the solver {solver!r} is not private; leave --{name.replace('_', '-')} out"
                 )
         if private and datasets.file_kind(file) == "table":  # the options are judged before anybody's rows are read
-            _told(_sizes(rank, sparsity), solver, configured)
+            _told(sizes, solver, configured)
         data, instance = load_input(file, task, target, features, private=private)
         if intercept:
             if instance is not None:
                 raise InvalidInput("intercept: an instance has its own truth, without a constant feature; leave it out")
             data = datasets.with_intercept(data)
-        sizes = _sizes(rank, sparsity)
         if instance is not None:
             given = instance.problem
             own = {"rank": given.rank, "sparsity": given.sparsity}

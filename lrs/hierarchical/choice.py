@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import sparse
-from scipy.optimize import nnls
 
 from lrs.amht import AMHT
 from lrs.core.errors import InvalidInput
@@ -405,6 +404,8 @@ def _stacked(
     gram = differences.T @ differences
     root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / len(names) * np.eye(len(names))).T
     heavy = 1e3 * np.sqrt(np.trace(gram))
+    from scipy.optimize import nnls  # slow to import
+
     weights = nnls(np.vstack([root, np.full(len(names), heavy)]), np.append(np.zeros(len(names)), heavy))[0]
     chosen = {name: float(w) for name, w in zip(names, weights, strict=True) if w > LEAST_WEIGHT}
     total, rows = sum(chosen.values()), []

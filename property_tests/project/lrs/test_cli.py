@@ -101,7 +101,7 @@ def test_the_version(run: Callable):
         (("solvee",), "lrs: error: No such command 'solvee'. Did you mean 'solve', 'solvers'?"),
         (("--colour",), "lrs: error: No such option: --colour (see lrs --help)"),
         (("solve",), "lrs: error: Missing argument 'FILE' (see lrs solve --help)"),
-        (("solve", "x.npz", "--rank", "two"), "lrs: error: Invalid value for '-r' / '--rank'"),
+        (("solve", "x.npz", "--rank", "two"), "lrs: error: rank: expected a number or auto, got 'two'"),
         (("generate", "-t", "3"), "lrs: error: Missing option"),
         (("info", "absent.npz"), "lrs: error: absent.npz: no such file"),
     ],

@@ -168,7 +168,7 @@ def test_pipelines_and_frames(rows: tuple):
 @pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_refused(rows: tuple):
     X, y, groups = rows
-    with pytest.raises(InvalidInput, match="rank: r = 9 is outside 0 … d = 8"):
+    with pytest.raises(InvalidInput, match="rank: 9 is outside 0 … d = 8"):
         LRSRegressor(rank=9).fit(X, y)
     with pytest.raises(InvalidInput, match="groups: expected one label per row"):
         LRSRegressor().fit(X, y, groups=groups[:-1])
