@@ -49,7 +49,14 @@ def start(folder: Path, *options: str, rows: int = 1000) -> subprocess.Popen:
         str(folder),
         *options,
     ]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear_interrupts
+    )
+
+
+def hear_interrupts() -> None:
+    """A shell that runs the tests in the background has interrupts ignored, by their children as well."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def kill_after(folder: Path, rows: int, *options: str) -> bool:
