@@ -42,7 +42,7 @@ from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, Family, Success, family_of, load_family
 from lrs.core.files import writable
 from lrs.core.run import Key, Limits, Run, Subject, audited, fault_of
-from lrs.core.solver import is_own
+from lrs.core.solver import check_family_of, is_own
 from lrs.families.low_rank_sparse import metrics
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.hierarchical import AUTO, solve_automatically
@@ -137,8 +137,7 @@ def _solve_model(
     sparsity: Annotated[
         str | None,
         typer.Option(
-            "--sparsity",
-            "-k",
+            *SIZES["k"],
             metavar="K|auto",
             help="Personal coordinates k; default: the instance's, auto for tables.",
         ),
@@ -417,6 +416,7 @@ def _loaded(name: str, threads: int | None, memory: str | None, family: Family) 
             if isolated:
                 executor.load(subject, family)
             solver = load_solver(name)
+        check_family_of(solver, family.name, name)
         if threads is not None:
             if not (is_dataclass(solver) and any(field.name == "threads" for field in fields(solver))):
                 raise InvalidInput(f"threads: the solver {name!r} has no such option; leave --threads out")

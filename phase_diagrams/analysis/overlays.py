@@ -87,7 +87,7 @@ class RegionConstants:
 
 
 def _constants(family: Family) -> tuple[str, ...]:
-    return tuple(c.name for c in load_theorem(mapped(family)).constants)
+    return tuple(c.name for c in load_theorem(mapped(family)).constants if c.status == "free")
 
 
 def region_constants(

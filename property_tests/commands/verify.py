@@ -144,9 +144,10 @@ def verify(
     with Ledger(book_path) as book, _trial_file(folder, resumed=len(book) > 0) as record, shown("claims") as display:
         if book.torn:
             stderr().print(f"lrs: {book_path}: the last line was cut off by an interruption and was dropped")
-        look = _looked_at(display)
         for name in names:
-            display.say(f"{name}: checking {claims if claims != '*' else 'every claim'}, budget {budget}")
+            look = _looked_at(
+                display, f"{name}: checking {claims if claims != '*' else 'every claim'}, budget {budget}"
+            )
             reports.append(
                 check_solver(
                     name,
@@ -274,11 +275,13 @@ def _trial_file(folder: Path | None, *, resumed: bool) -> Iterator[Callable[[str
             stream.close()
 
 
-def _looked_at(display: Shown) -> Callable[[Progress], None]:
+def _looked_at(display: Shown, first: str) -> Callable[[Progress], None]:
     """What the engine reports to: every verdict as it falls, and what is being tried now."""
     said: dict[str, int] = {}
 
     def look(p: Progress) -> None:
+        if not said:  # what is wrong with the question has been said by now
+            display.say(first)
         for r in p.results[said.get(p.solver, 0) :]:
             if r.ran:
                 display.say(f"{r.verdict.value:<12} {r.claim.name} ({r.tally.trials if r.tally else 0} trials)")
@@ -568,9 +571,8 @@ def write(
 
     files = writer.paths(solver, out, force=force)
     with shown("claims") as display:
-        report = check_solver(
-            solver, family=family, budget=budget, jobs=jobs, ledger=_book(ledger), progress=_looked_at(display)
-        )
+        look = _looked_at(display, f"{solver}: one probing run, budget {budget}")
+        report = check_solver(solver, family=family, budget=budget, jobs=jobs, ledger=_book(ledger), progress=look)
     writer.write(report, files)
     if as_json:
         print_json({"command": "write", "solver": solver, "files": list(files), "sentence": report.sentence})

@@ -66,7 +66,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
         last = ast.Expression(tree.body.pop().value) if shows else ast.parse("None", mode="eval")
         exec(compile(tree, "cell", "exec"), names)
         value = eval(compile(last, "cell", "eval"), names)
-        if hasattr(value, "_repr_html_"):
-            assert value._repr_html_().startswith("<")
+        if (page := getattr(value, "_repr_html_", lambda: None)()) is not None:  # figures show themselves otherwise
+            assert page.startswith("<")
             shown += 1
     assert shown >= 4

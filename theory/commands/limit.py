@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lrs.cli import print_json, stderr, stdout
-from lrs.core.errors import InvalidInput
+from lrs.core.files import save_figure
 
 if TYPE_CHECKING:
     from theory.reachable import Reachable
@@ -30,45 +30,43 @@ def limit(
         Literal["uniform", "gaussian", "signs"] | None,
         typer.Option(help="Law of the non-zeros of b; default: uniform, gaussian with up to 12 tasks."),
     ] = None,
-    solvers: Annotated[
+    solver: Annotated[
         list[str] | None,
         typer.Option("--solver", metavar="NAME", help="Solve instances of this size with it; repeatable."),
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Instances for every --solver.")] = 3,
     iterations: Annotated[int, typer.Option(min=1, help="Iterations shown.")] = 15,
     seed: Annotated[int, typer.Option(min=0, help="Of the weights, and of the instances.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", "--out", metavar="FILE", help="Draw it (.png, .svg, .pdf).")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Draw it (.png, .svg, .pdf).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")] = False,
 ) -> int:
     """Error per iteration of an optimal method, the Bayes error, and the limits that hold without noise."""
+    from lrs.core.files import picture
     from lrs.families.low_rank_sparse.spec import InstanceSpec
     from lrs.solver import load_solver
     from theory.families.low_rank_sparse.state_evolution import MOST_TASKS
-    from theory.plan import picture
     from theory.reachable import measured, reachable
 
-    if output is not None:
-        picture(output)
-    for name in solvers or ():
+    if out is not None:
+        picture(out)
+    for name in solver or ():
         load_solver(name)
     law = b_law or ("gaussian" if t <= MOST_TASKS else "uniform")
     spec = InstanceSpec(t=t, m=m, d=d, r=r, k=k, noise=noise, b_law=law)
     found = reachable(spec, iterations, (seed, 0))
     rows = []
-    for name in solvers or ():
+    for name in solver or ():
         with stderr().status(f"{name} …"):
             error, median, bayes = measured(spec, name, runs, seed)
         rows.append({"solver": name, "runs": runs, "error": error, "median": median, "bayes": bayes})
-    if output is not None:
-        _draw(found, rows, output)
+    if out is not None:
+        _draw(found, rows, out)
     if as_json:
-        print_json({"command": "limit", **spec.to_dict(), **found.to_dict(), "solvers": rows, "figure": output})
+        print_json({"command": "limit", **spec.to_dict(), **found.to_dict(), "solvers": rows, "figure": out})
     else:
         _print(found, rows)
-        if output is not None:
-            stdout().print(f"Figure written to {output}.")
+        if out is not None:
+            stdout().print(f"Figure written to {out}.")
     return 0
 
 
@@ -126,7 +124,4 @@ def _draw(found: Reachable, rows: list[dict[str, object]], path: Path) -> None:
     )
     axes.legend(frameon=False)
     axes.grid(alpha=0.25)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InvalidInput(f"output: {path} cannot be written ({error.strerror or error})") from None
+    save_figure(figure, path, dpi=150)

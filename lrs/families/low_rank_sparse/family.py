@@ -12,7 +12,7 @@ import numpy as np
 from lrs.core.errors import InvalidInput
 from lrs.core.family import LOW_RANK_SPARSE, TOLERANCE, Criterion, Parameter, Setting, Value
 from lrs.core.run import Fault
-from lrs.core.solver import Callback, Solution
+from lrs.core.solver import Callback
 from lrs.core.validate import probability, real
 from lrs.families.low_rank_sparse import metrics
 from lrs.families.low_rank_sparse.generate import generate
@@ -210,7 +210,7 @@ class LowRankSparse:
 
     def solved(
         self, solver: Any, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None
-    ) -> Solution[LRSModel]:
+    ) -> Any:
         """Called on numbers near one (`lrs.families.low_rank_sparse.scaling`), with one factor for X and one for y."""
         return solved(solver, problem, rng=rng, callback=callback, one_factor=True)
 

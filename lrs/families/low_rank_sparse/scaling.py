@@ -9,6 +9,7 @@ task may have factors of their own; with noise that would weigh tasks and shrink
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -69,8 +70,8 @@ def solved(
     rng: np.random.Generator,
     callback: Callback | None = None,
     one_factor: bool = False,
-) -> Solution[LRSModel]:
-    """What a solver answers, called on numbers of ordinary size; as it is where they are."""
+) -> Any:
+    """What a solver answers, whatever that is, called on numbers of ordinary size; as it is where they are."""
     found = scaling(problem, one_factor=one_factor)
     if found is None:
         return solver(problem, rng=rng, callback=callback)

@@ -265,6 +265,7 @@ def alone(claim, solver, **options):
     return check_solver(solver, family=FAMILY, claims_matching=[chosen], jobs=1, **options)[claim]
 
 
+@pytest.mark.slow
 def test_a_solver_is_held_to_the_theorem_that_is_named():
     assert alone("asymmetric/constant", "gd-symmetric").verdict is Verdict.NOT_APPLICABLE
     refuted = alone("asymmetric/constant", "gd-symmetric", theorem="asymmetric-gd", budget=SHORT)
@@ -272,6 +273,7 @@ def test_a_solver_is_held_to_the_theorem_that_is_named():
     assert "the starts differ by nothing" in refuted.why
 
 
+@pytest.mark.slow
 def test_the_suite_says_what_a_law_says():
     assert alone("precgd/factor", "precgd", budget=SHORT).verdict is Verdict.CONFIRMED
     early = alone("modified/rate", "gd-modified", region=ILL, budget=SHORT)
@@ -327,7 +329,7 @@ def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
             "--tasks: lrs",
         ),
         (["sweep", *SWEEP, "--solver", "gd-symmetric", "--x", "alpha=0,0.1"], "alpha: expected a positive number"),
-        (["sweep", *SWEEP, "--solver", "gd-symmetric", "--x", "n=5,6", "--fixed", "r=1,eta=0"], "eta: expected a pos"),
+        (["sweep", *SWEEP, "--solver", "gd-symmetric", "--x", "m=20,30", "--fixed", "eta=0"], "eta: expected a pos"),
         (
             ["sweep", *SWEEP, "--solver", "spectral", "--x", "alpha=0.1,0.2"],
             "alpha: none of the solvers spectral takes",

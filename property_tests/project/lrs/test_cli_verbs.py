@@ -473,7 +473,7 @@ def test_a_broken_solver_hides_no_other(run: Callable, monkeypatch: pytest.Monke
 
 def test_info_of_every_kind(run: Callable, instance_file: Path, model_file: Path, csv_file: Path):
     document = documents(run, "info", instance_file)
-    assert list(document) == ["command", "file", "kind", "data", "rank", "sparsity", "noise", "seed", "spec"]
+    assert list(document) == ["command", "file", "kind", "data", "rank", "sparsity", "noise", "seed", "spec", "next"]
     assert (document["kind"], document["rank"], document["seed"]) == ("instance", 1, [3])
     document = documents(run, "info", model_file)
     assert (document["kind"], document["tasks"], document["nonzeros"], document["nonzeros_max"]) == ("model", 30, 30, 1)

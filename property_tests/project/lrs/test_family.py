@@ -195,7 +195,7 @@ def test_files_of_another_family_or_of_the_future_are_refused(tmp_path):
 
     archive.write_instance(path, Later(), packed, overwrite=True)
     with pytest.raises(
-        InvalidInput, match="version 7 of the family matrix-sensing, and the one installed reads up to 1"
+        InvalidInput, match="version 7 of the family matrix-sensing, and the one installed reads up to 2"
     ):
         archive.read_instance(path)
     # A name in a file never makes anything be imported.

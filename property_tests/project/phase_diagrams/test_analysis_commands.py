@@ -122,7 +122,7 @@ def test_report_and_its_hash(lrs, folder, tmp_path):
         (("duel", SYNTHETIC, SLOW, "--in", "{dir}", "--fdr", "2"), "fdr: expected a false-discovery rate"),
         (("duel", SYNTHETIC, SLOW, "--in", "{dir}", "--timing", "-1"), "instances: expected an integer of at least 1"),
         (("report", "{dir}", "--constants", "C_total=0,C_task=1"), "C_total: expected a positive number"),
-        (("report", "{dir}", "-o", "{none}/x/page.html"), "cannot be written"),
+        (("report", "{dir}", "-o", "{none}/x/page.html"), "does not exist"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(lrs, folder, tmp_path, arguments, message):

@@ -134,5 +134,5 @@ def test_nothing_solved_cannot_be_timed():
 @pytest.mark.parametrize("rate", [0, 1, np.nan])
 def test_rate_is_a_rate(rate):
     trials = make_trials(["m=10:30:10"], FIXED | {"k": 2}, shifted(0), replicates=2, solvers=("a", "b"))
-    with pytest.raises(InvalidInput, match="rate: expected a false-discovery rate"):
+    with pytest.raises(InvalidInput, match="fdr: expected a false-discovery rate"):
         duel(trials, "a", "b", rate=rate)

@@ -168,7 +168,7 @@ def test_workers_have_one_thread_and_the_parent_keeps_its_own(monkeypatch):
 
 
 def test_bad_numbers_of_workers():
-    with pytest.raises(InvalidInput, match="workers: expected an integer of at least 1, got -2"):
+    with pytest.raises(InvalidInput, match="jobs: expected an integer of at least 1, got -2"):
         LocalEngine(-2)
 
 

@@ -205,7 +205,7 @@ def test_specification_files(tmp_path, suffix):
         ("a.json", "[1]", "expected a table"),
         ("a.toml", 'replicate = 5\nx = "m=1"', "did you mean 'replicates'"),
         ("a.toml", b"\xff\xfe", "not a text file"),
-        ("b.toml", None, "cannot be read"),
+        ("b.toml", None, "no such file"),
     ],
 )
 def test_bad_specification_files(tmp_path, name, content, words):

@@ -42,7 +42,7 @@ def test_the_table_prints_an_honest_row_for_every_budget(tmp_path, capsys):
     ]
     path = tmp_path / "table.csv"
     path.write_text("\n".join(lines))
-    private.table(path, "student", "y", 1, 0, 1)
+    private.table(path, "student", "y", 1, 0, 2, 1)
     printed = capsys.readouterr().out
     assert printed.count("| ε = ") == 6
     free = float(printed.split("ε = inf | ")[1].split()[0])

@@ -76,7 +76,7 @@ def test_an_open_claim_exits_with_3(monkeypatch):
         (["--theorem", "fermat"], "no claim names 'fermat'"),
         (["--budget", "fast"], "known are quick, standard, exhaustive"),
         (["--alpha", "2"], "alpha: expected an error rate"),
-        (["--expected", "missing.toml"], "missing.toml cannot be read"),
+        (["--expected", "missing.toml"], "missing.toml: no such file"),
         (["--mutants", "--solver", "amht"], "leave --solver out"),
         (["--every-claim"], "every-claim: only with --mutants"),
         (["--trial", "{}", "--claims", "conduct/answers"], "trial: not the text of a trial"),

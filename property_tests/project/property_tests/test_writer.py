@@ -58,7 +58,7 @@ def test_reasons_survive_quotes_and_line_breaks(report, tmp_path):
 def test_the_verb_writes_two_files_once(tmp_path, capsys, monkeypatch):
     """The probing run is cut short here: what it finds is tested above."""
     monkeypatch.setattr(verify, "region_of", lambda solver, theorem: Everywhere())
-    monkeypatch.setattr(verify, "claims", lambda *a, **k: (bernoulli(1.0, name="made/kept"),))
+    monkeypatch.setattr(verify, "available_claims", lambda *a, **k: (bernoulli(1.0, name="made/kept"),))
     assert run(["write", "bad_solvers:honest", "--out", str(tmp_path), "--jobs", "1"]) == 0
     assert "run it with: pytest" in capsys.readouterr().out
     assert len(list(tmp_path.iterdir())) == 2

@@ -115,7 +115,7 @@ def test_start_quality_is_measured_from_the_warm_start(instance: Instance) -> No
 
 
 def test_bad_subjects_are_refused(instance: Instance) -> None:
-    with pytest.raises(InvalidInput, match=r"delta: 1\.5 is not a probability"):
+    with pytest.raises(InvalidInput, match=r"failure: expected a probability"):
         measure(instance, failure=1.5)
     other = generate(InstanceSpec(t=10, m=5, d=40, r=2, k=3), 0)
     with pytest.raises(InvalidInput, match="model: has"):

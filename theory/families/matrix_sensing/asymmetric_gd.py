@@ -70,6 +70,7 @@ THEOREM = Theorem(
             Rational(11, 10) * eta * start_size**2 * imbalance,
             f"{SOURCE}: exp(−Θ(ηα²T)); the constant is {DERIVED}",
             Status.DERIVED,
+            meaning="At most a tenth faster than η α² times the imbalance of the starts in the excess directions.",
         ),
         Predicate(
             "no slower",
@@ -78,6 +79,7 @@ THEOREM = Theorem(
             Rational(9, 10) * eta * start_size**2 * imbalance,
             f"{SOURCE}: exp(−Θ(ηα²T)); the constant is {DERIVED}",
             Status.DERIVED,
+            meaning="At most a tenth slower than η α² times the imbalance of the starts in the excess directions.",
         ),
     ),
     source=SOURCE,
@@ -114,6 +116,7 @@ MODIFIED = Theorem(
             -Rational(23, 20) * log(1 - eta * beta_step**2),
             f"{SOURCE}; the form is remembered, the constant {DERIVED}",
             Status.DERIVED,
+            meaning="At most 15 % faster than −2 ln(1 − ηβ²), whatever α is.",
         ),
         Predicate(
             "no slower",
@@ -122,6 +125,7 @@ MODIFIED = Theorem(
             -Rational(17, 20) * log(1 - eta * beta_step**2),
             f"{SOURCE}; the form is remembered, the constant {DERIVED}",
             Status.DERIVED,
+            meaning="At most 15 % slower than −2 ln(1 − ηβ²), whatever α is.",
         ),
     ),
     source=SOURCE,

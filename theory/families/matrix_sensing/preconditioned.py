@@ -36,6 +36,7 @@ PRECGD = Theorem(
             Rational(51, 50) * factor * error,
             f"{PREC}; the factor is {DERIVED}",
             Status.DERIVED,
+            meaning="A step leaves at most this factor, whatever κ is, to a fiftieth.",
         ),
         Predicate(
             "no faster",
@@ -44,6 +45,7 @@ PRECGD = Theorem(
             Rational(49, 50) * factor * error,
             f"{PREC}; the factor is {DERIVED}",
             Status.DERIVED,
+            meaning="A step leaves at least this factor, whatever κ is, to a fiftieth.",
         ),
     ),
     source=PREC,
@@ -64,7 +66,9 @@ moderate = Predicate(
     Status.MEASURED,
     meaning="κ ≤ 100, up to which thirty steps were tried.",
 )
-enough_steps = Predicate("thirty steps", L, ">=", Integer(30), DERIVED, Status.MEASURED)
+enough_steps = Predicate(
+    "thirty steps", L, ">=", Integer(30), DERIVED, Status.MEASURED, meaning="The run is long enough to be held to it."
+)
 SCALED = Theorem(
     name="scaled-gd",
     title="Scaled gradient descent with a fixed damping",
@@ -81,6 +85,7 @@ SCALED = Theorem(
             Rational(1, 10**8),
             f"{SCALE}: the order; the number of steps is measured",
             Status.MEASURED,
+            meaning="Relative error of 1e-8 at the end.",
         ),
     ),
     source=SCALE,
