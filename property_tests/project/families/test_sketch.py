@@ -173,7 +173,7 @@ def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
         assert cli.run(line.split()) == 0, line
     assert "contested" in capsys.readouterr().out
     for line, words in (
-        ("solve a.npz --solver omp", "'OrthogonalMatchingPursuit' solves problems of the family sparse"),
+        ("solve a.npz --solver omp", "'omp' solves problems of the family sparse"),
         ("generate --family sketch -d 8 -m 4 -o b.npz", "m: expected a sketch with at least as many rows"),
         ("profile a.npz --theorem sketched-regression", "no chain of links is registered"),
     ):

@@ -53,12 +53,12 @@ def test_every_verdict_is_said_as_it_falls():
 
     tally = SimpleNamespace(cells={"": 0}, trials=8, successes=7, verdict_of=lambda cell: Verdict.INCONCLUSIVE)
     result = SimpleNamespace(ran=True, verdict=Verdict.REFUTED, claim=SimpleNamespace(name="a/b"), tally=tally)
-    look = verbs._looked_at(Display())
+    look = verbs._looked_at(Display(), "s: checking")
     for results in ([], [result], [result]):
         look(
             SimpleNamespace(solver="s", claim="c/d", phase="decide", results=results, position=1, total=3, tally=tally)
         )
-    assert said == ["REFUTED      a/b (8 trials)"]
+    assert said == ["s: checking", "REFUTED      a/b (8 trials)"]
     assert shown[-1] == ("c/d: 7 of 8 trials kept", 1, 3)
 
 
