@@ -30,9 +30,7 @@ class _Alike(NamedTuple):
 
     @property
     def full(self) -> Bool[np.ndarray, " g"]:
-        """Where the columns are independent."""
-        if not self.R.shape[2]:
-            return np.ones(len(self.R), dtype=bool)
+        """Where the columns, at least one, are independent."""
         if self.R.shape[1] < self.R.shape[2]:
             return np.zeros(len(self.R), dtype=bool)
         size = np.abs(np.diagonal(self.R, axis1=1, axis2=2))

@@ -25,6 +25,8 @@ FORMAT = "lrs-toolkit"
 #: What is written. 1 had the same arrays; the ``seed`` of its instances is the key of other streams (`lrs.core.streams`).
 VERSION = 2
 READABLE = (1, 2)
+#: What a reader meets in a header or arrays that are not what it expects.
+DAMAGED = (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError)
 #: Kinds of file that lack something on purpose, and what to do without it.
 KEPT_BACK = {
     "server-model": "; the server of a private run has U but no W and B, which never leave the users: use adapt with a user's rows"
@@ -215,7 +217,7 @@ def read_instance(path: str | Path, family: str | Family | None = None) -> Any:
         return chosen.unpack(packed)
     except InvalidInput as error:
         raise InvalidInput(f"{path}: {error}") from None
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+    except DAMAGED as error:
         raise InvalidInput(f"{path}: incomplete instance file ({error}); generate it again") from None
 
 

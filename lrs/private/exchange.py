@@ -12,7 +12,7 @@ from lrs.core.errors import InvalidInput
 from lrs.private.accounting import Release
 from lrs.private.clip import Clip
 from lrs.private.server import Request, Transcript
-from lrs.private.statistics import NAMES, Statistics
+from lrs.private.statistics import NAMES, Statistics, shapes
 
 
 def write_request(path: str | Path, request: Request, *, overwrite: bool = False) -> Path:
@@ -29,7 +29,7 @@ def read_request(path: str | Path) -> Request:
     try:
         plain = dict(header["request"])
         return Request(U=arrays["U"], whiten=arrays.get("whiten"), clip=Clip.of(plain.pop("clip")), **plain)
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+    except archive.DAMAGED as error:
         raise InvalidInput(f"{path}: incomplete request ({error}); write it again") from None
 
 
@@ -42,16 +42,9 @@ def read_answer(path: str | Path, request: Request) -> Statistics:
     """What `write_answer` wrote, if it answers this request; the sums of a file that does not are refused, not added."""
     _, arrays = archive.read(path, "answer")
     d, r = request.U.shape
-    shapes = {
-        "moment": (d, d),
-        "features": (d, d),
-        "gradient": (d, r),
-        "inside": (1,),
-        "A": (d * r, d * r),
-        "V": (d, r),
-    }
+    known = shapes(d, r)
     for name, value in arrays.items():
-        if name not in NAMES[request.kind] or value.shape != shapes[name] or (value.dtype != np.int64) != request.exact:
+        if name not in NAMES[request.kind] or value.shape != known[name] or (value.dtype != np.int64) != request.exact:
             raise InvalidInput(
                 f"{path}: {name} does not answer the request of round {request.round}; leave the file out"
             )
@@ -72,6 +65,6 @@ def read_transcript(path: str | Path) -> Transcript:
     try:
         releases = [(Release(**plain), arrays[f"release_{i}"]) for i, plain in enumerate(header["releases"])]
         subspaces = [arrays[f"U_{i}"] for i in range(sum(name.startswith("U_") for name in arrays))]
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+    except archive.DAMAGED as error:
         raise InvalidInput(f"{path}: incomplete transcript ({error}); write it again") from None
     return Transcript(releases, subspaces)

@@ -113,7 +113,7 @@ class ServerModel:
                 privacy["secure_noise"],
                 tuple(header["feature_names"]),
             )
-        except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+        except archive.DAMAGED as error:
             raise InvalidInput(f"{path}: incomplete server model ({error}); write it again") from None
 
 

@@ -36,6 +36,7 @@ from lrs.private.statistics import (
     normal_statistics,
     oriented,
     sensitivity,
+    shapes,
     unit_scale,
     usable,
 )
@@ -334,15 +335,8 @@ class Server:
     def aggregate(self, kind: Kind, answers: Iterable[Statistics]) -> Statistics:
         """Sum over cohorts; zero when nobody was asked."""
         d, r = self.U.shape
-        shapes = {
-            "moment": (d, d),
-            "features": (d, d),
-            "A": (d * r, d * r),
-            "V": (d, r),
-            "gradient": (d, r),
-            "inside": (1,),
-        }
-        total: Statistics = {name: np.zeros(shapes[name], dtype=np.int64) for name in NAMES[kind]}
+        known = shapes(d, r)
+        total: Statistics = {name: np.zeros(known[name], dtype=np.int64) for name in NAMES[kind]}
         for answer in answers:
             for name, value in answer.items():
                 total[name] = total[name] + value
@@ -441,8 +435,8 @@ class Server:
         return np.linalg.qr((u + correction).reshape(r, d).T)[0]
 
 
-def whitening(M: Float[np.ndarray, "d d"], noise: float, softness: float = 1.0) -> Float[np.ndarray, "d d"]:
-    """S = (Σ/λ̄ + (softness + ν) I)^{-½}, Σ the second moment of the features and λ̄ its mean eigenvalue, both from a noisy sum.
+def whitening(M: Float[np.ndarray, "d d"], noise: float) -> Float[np.ndarray, "d d"]:
+    """S = (Σ/λ̄ + (1 + ν) I)^{-½}, Σ the second moment of the features and λ̄ its mean eigenvalue, both from a noisy sum.
 
     ν is the operator norm s√(2d) of the noise in the same unit: a moment that is mostly noise whitens nothing. The ridge of λ̄
     keeps weak directions, whose gradients are mostly noise, from being blown up [D].
@@ -450,7 +444,7 @@ def whitening(M: Float[np.ndarray, "d d"], noise: float, softness: float = 1.0) 
     d = len(M)
     values, basis = np.linalg.eigh(M)
     mean = max(float(values.sum()), 1.0) / d
-    weights = 1 / np.sqrt(np.maximum(values, 0.0) / mean + softness + noise * math.sqrt(2 * d) / mean)
+    weights = 1 / np.sqrt(np.maximum(values, 0.0) / mean + 1 + noise * math.sqrt(2 * d) / mean)
     return (basis * weights) @ basis.T
 
 

@@ -43,6 +43,14 @@ def largest(name: str, clip: Clip | None = None) -> float:
     return {"moment": 1.0, "features": 1.0, "gradient": 1.0, "inside": 0.5}[name]
 
 
+def shapes(d: int, r: int) -> dict[str, tuple[int, ...]]:
+    """Of every statistic, by name."""
+    square, subspace = (d, d), (d, r)
+    return {
+        "moment": square, "features": square, "A": (d * r, d * r), "V": subspace, "gradient": subspace, "inside": (1,),
+    }  # fmt: skip
+
+
 def sensitivity(name: str, clip: Clip | None, neighbours: Neighbours) -> float:
     """Largest ℓ₂ (Frobenius) change of the released sum when one user joins or leaves, or is replaced.
 

@@ -217,6 +217,7 @@ def audit_path(
     replaced = solver.neighbours == "replace-one"
     planned_by = replace(solver, population=OTHERS + 1) if replaced else solver
     plan = schedule(planned_by)
+    planned = noise_sizes(plan)
     draws = (streams.generator("audit/paths", seed, number) for number in range(100))
 
     def runs(users: Users) -> list[tuple[Transcript, list[Request]]]:
@@ -235,7 +236,7 @@ def audit_path(
         with_it = {"a": canary, **people}
         audience = [partial(_answers, Cohort(problem(users).data)) for users in (without, with_it)]
         first, second, third = (
-            [seen(*run, noise_sizes(plan), *audience) for run in side] for side in (absent, again, runs(with_it))
+            [seen(*run, planned, *audience) for run in side] for side in (absent, again, runs(with_it))
         )
         sides[name], nulls[name] = _scored(first, third), _scored(first, second)
     names = (*ATTACKS, "learned")
