@@ -36,6 +36,7 @@ from lrs.amht.matching import Matching
 from lrs.amht.paper import PaperAMHT, plain_alternation
 from lrs.amht.parts import PlainFit, Polish, Restarts, SparseStep, SubspaceStep, WeightStep, check_parts, described
 from lrs.amht.polish import EqualWeights
+from lrs.amht.relaxation import relaxed_subspace
 from lrs.amht.restarts import Insistent, RandomSupports
 from lrs.amht.schedule import Schedule
 from lrs.amht.shrinkage import borrow_strength
@@ -293,8 +294,9 @@ class AMHT:
     def _insist(self, run: Run, stalled: State) -> tuple[State, Status] | None:
         """What is tried when all attempts stall: searches from several supports in each outer step, on tasks enough for U.
 
-        From a warm start, then from where the attempts ended. A quantile of the residuals leads that leaves out the tasks
-        whose searches fail all the same; tasks that are explained exactly certify U.
+        From a warm start, then from where the attempts ended: with b relaxed first (`lrs.amht.relaxation`), then as it is.
+        A quantile of the residuals leads that leaves out the tasks whose searches fail all the same; tasks that are
+        explained exactly certify U.
         """
         problem = run.problem
         data, d, r = problem.data, problem.d, problem.rank
@@ -312,7 +314,9 @@ class AMHT:
                 return Status.STALLED
             return self.terminate(state, noise)
 
-        starts = [] if problem.warm_start is None else [orthonormalise(problem.warm_start.U)]
+        starts = [lambda: relaxed_subspace(small.data, stalled.U, problem.sparsity), lambda: stalled.U]
+        if (warm := problem.warm_start) is not None:
+            starts = [lambda: orthonormalise(warm.U), *starts]
         steps: tuple[Step, ...] = (run.alternation.steps[0], *self._fitting, Insistent(run.rng), judge)
         with self._samples(small) as samples:
             others = replace(
@@ -322,8 +326,8 @@ class AMHT:
                 view=lambda _, state: _view(run, self._over_all(run, state, 0)),
             )
             few = replace(run, alternation=others, problem=small, samples=samples)
-            for U in [*starts, stalled.U]:
-                state = State(U, samples[0].engine.nothing(), quantile=INSISTENT_QUANTILE)
+            for start in starts:
+                state = State(start(), samples[0].engine.nothing(), quantile=INSISTENT_QUANTILE)
                 for step in steps[1:]:
                     state = step(samples[0], state)
                 levels.clear()

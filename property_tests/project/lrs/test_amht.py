@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
+from scipy import linalg, sparse
 
 from lrs import (
     AMHT,
@@ -23,10 +23,11 @@ from lrs import (
     metrics,
     solve,
 )
-from lrs.amht import with_weights
-from lrs.amht.initialization import design_covariance, moments_subspace
+from lrs.amht import relaxation, with_weights
+from lrs.amht.initialization import design_covariance, moments_subspace, random_subspace
 from lrs.amht.paper import _disjoint_parts
 from lrs.amht.practical import _part_of_tasks
+from lrs.amht.relaxation import relaxed_subspace
 from lrs.amht.schedule import GeometricSchedule, OracleSchedule
 from lrs.amht.subspace_step import (
     Preconditioner,
@@ -44,6 +45,58 @@ ROWS = {"C": (400, 25, 50, 2, 3), "D": (200, 25, 50, 5, 4), "E": (200, 20, 50, 5
 
 def errors(instance, solution):
     return metrics.theta_error(solution.model, instance.truth)
+
+
+# ---------------------------------------------------------------------- few tasks and a small b: b relaxed
+FEW = InstanceSpec(t=10, m=60, d=94, r=2, k=3, b_scale=1e-5)
+
+
+@pytest.mark.parametrize("spec", [FEW, replace(FEW, ragged=0.3, m=90, b_scale=1e-3)], ids=["equal", "ragged"])
+def test_with_b_relaxed_the_subspace_is_found_where_chosen_supports_hide_its_errors(spec):
+    instance = generate(spec, 2)
+    U = relaxed_subspace(instance.problem.data, random_subspace(spec.d, spec.r, np.random.default_rng(0)), spec.k)
+    assert np.allclose(U.T @ U, np.eye(spec.r))
+    assert metrics.subspace_distance(U, instance.truth.U) < 1e-3 * spec.b_scale
+
+
+@pytest.mark.parametrize("seed", [2, 5, 8, 17])
+def test_few_tasks_and_a_small_b_do_not_stall(seed):
+    instance = generate(FEW, seed)
+    solution = solve(instance.problem, AMHT(), seed=seed)
+    assert solution.status is Status.CONVERGED
+    assert metrics.theta_error(solution.model, instance.truth) < 1e-10
+
+
+def test_a_relaxed_step_is_the_minimiser_it_says():
+    """b and w against the weighted least-norm problem solved by SciPy with no formula in common, U against its gradient."""
+    rng = np.random.default_rng(0)
+    X, y, D = rng.standard_normal((1, 6, 9)), rng.standard_normal((1, 6)), rng.uniform(0.1, 1, (1, 9))
+    U = random_subspace(9, 2, rng)
+    w, z, G, P = relaxation._fitted(X, y, np.zeros((1, 6), dtype=bool), D, U)
+    b = D[0] * (X[0].T @ (G[0] @ z[0]))
+    # minimise |D^-1/2 b| over (b, w) subject to X (U w + b) = y: a null-space method on (D^-1/2 b, w).
+    wide = np.hstack([X[0] * np.sqrt(D[0]), X[0] @ U])
+    some, null = np.linalg.lstsq(wide, y[0])[0], linalg.null_space(wide)
+    move = np.linalg.lstsq(null[:9], -some[:9])[0]
+    best = some + null @ move
+    np.testing.assert_allclose(
+        np.concatenate([b, w[0]]), np.concatenate([np.sqrt(D[0]) * best[:9], best[9:]]), atol=1e-7
+    )
+    assert y[0] @ P[0] @ y[0] == pytest.approx(float((best[:9] ** 2).sum()), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        MultiTaskData.from_arrays([np.eye(4)[:2]] * 3, [np.ones(2)] * 3),
+        MultiTaskData.from_arrays([np.ones((5, 4))] * 3, [np.zeros(5)] * 3),
+        MultiTaskData.from_arrays([np.ones((5, 4))] * 3, [np.ones(5)] * 3),
+    ],
+    ids=["no rows to spare", "nothing but zeros", "dependent rows"],
+)
+def test_relaxation_returns_a_subspace_whatever_the_data(data):
+    U = relaxed_subspace(data, np.eye(4)[:, :2], 1)
+    assert np.allclose(U.T @ U, np.eye(2))
 
 
 # ---------------------------------------------------------------------- reach of the practical preset
