@@ -38,6 +38,12 @@ _NEXT = {
 }
 
 
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the root."""
+    for verb in (solvers, info):
+        app.command(rich_help_panel="Solve")(verb)
+
+
 def solvers(as_json: Json = False, family: FamilyName = None) -> None:
     """List the solvers that can be named, with what each can do."""
     chosen = load_family(family or LOW_RANK_SPARSE)
