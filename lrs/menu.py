@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 HELP = ["-h", "--help"]
+#: What stands for a value in the help where its option says nothing, by the name of its type.
+WORDS = {"str": "TEXT", "text": "TEXT", "int": "N", "integer": "N", "float": "X"}
 
 
 def later(app: typer.Typer, module: str, panel: str, verbs: Mapping[str, str]) -> None:
@@ -36,12 +38,19 @@ def later(app: typer.Typer, module: str, panel: str, verbs: Mapping[str, str]) -
 
 
 def readable(command: Any) -> Any:
-    """A command whose help wraps where lines end and not where the source does, and says no more of a flag than its name."""
+    """A command whose help wraps where lines end and not where the source does; of a flag it says no more than its name, and
+    of a value what it is in a word instead of its type.
+    """
     if command.help:
         command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
     for parameter in command.get_params(typer.Context(command, help_option_names=HELP)):  # --help is among these alone
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
+        elif parameter.metavar is None and parameter.param_type_name == "option":
+            # Typer carries click's type in some versions and the annotation in others: "integer range", list[int].
+            kind = getattr(parameter, "type", None) or getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+            kind = next(iter(get_args(kind)), kind)
+            parameter.metavar = WORDS.get(getattr(kind, "name", getattr(kind, "__name__", "")).removesuffix(" range"))
     for inner in getattr(command, "commands", {}).values():
         readable(inner)
     return command

@@ -1,6 +1,7 @@
 """One language across verbs: the same thing has the same option everywhere, and the old words still work, with a hint."""
 
 import inspect
+import re
 
 import pytest
 import typer
@@ -106,6 +107,7 @@ def test_help_is_for_people(words, capsys, monkeypatch):
     text = capsys.readouterr().out
     assert "--json" in text
     assert "bool" not in text.lower()
+    assert not re.search(r"--\S+ .*<(list\[)?(str|int|float|text|integer)\b", text)
     assert "-h" in text.split("--help")[1].split("\n")[0]
 
 
