@@ -27,11 +27,11 @@ from rich.text import Text
 from lrs.core import spelling
 from lrs.core.errors import InvalidInput
 from lrs.core.registry import Registry, distribution
+from lrs.menu import HELP, Menu, readable
 
 #: Verbs, from the entry-point group ``lrs.commands``; each points to a function ``register(app)``.
 COMMANDS: Registry[Any] = Registry("lrs.commands", "command", lambda register, where: register)
 CRASHED, INTERRUPTED = 70, 130
-_HELP = ["-h", "--help"]
 #: Letters of a line on standard error; of what is longer, a name of half a page for instance, the middle is left out.
 LONGEST = 1500
 #: Environment variable under which a crash shows its traceback.
@@ -84,9 +84,10 @@ def build_app() -> typer.Typer:
     """
     app = typer.Typer(
         name="lrs",
+        cls=Menu,
         help="Low-rank + sparse multi-task regression: generate, solve, predict, and check what a solver promises.",
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": _HELP},
+        context_settings={"help_option_names": HELP},
     )
     app.callback()(_root)
     taken: set[str] = set()
@@ -189,18 +190,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         report("error", error.format_message().rstrip(".") + hint, "bold red")
         return 2
-
-
-def readable(command: Any) -> Any:
-    """A command whose help wraps where lines end and not where the source does, and says no more of a flag than its name."""
-    if command.help:
-        command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
-    for parameter in command.get_params(typer.Context(command, help_option_names=_HELP)):  # --help is among these alone
-        if getattr(parameter, "is_flag", False):
-            parameter.metavar = ""
-    for inner in getattr(command, "commands", {}).values():
-        readable(inner)
-    return command
 
 
 def _call(words: list[str]) -> Any:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from lrs.amht import doubts
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import Problem
 from lrs.solver import Callback, Iterate, Solution, Status
@@ -115,6 +117,11 @@ class Run:
     rng: np.random.Generator
     callback: Callback | None
     shown: int = 0
+
+    @cached_property
+    def undetermined(self) -> str:
+        """Why the data cannot determine the parameters; empty where nothing says so."""
+        return doubts.undetermined(self.problem)
 
     def start(self, attempt: int = 0) -> State:
         """The first state of an attempt, shown."""

@@ -284,7 +284,7 @@ class AMHT:
             and status is not Status.CONVERGED
             and problem.rank
             and problem.sparsity
-            and not doubts.undetermined(problem)
+            and not run.undetermined
         ):
             insisted = self._insist(run, state)
             if insisted is not None:
@@ -356,7 +356,7 @@ class AMHT:
         unexplained = int((samples.unexplained(state.fit) & ~short).sum())
         if status is Status.CONVERGED and exact and unexplained and problem.noise == 0:
             status = Status.STALLED
-        why = doubts.undetermined(problem)
+        why = run.undetermined
         if status is not Status.DIVERGED and why:
             status = Status.NOT_IDENTIFIABLE
         model, residual, _ = _view(run, state)

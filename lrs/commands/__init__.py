@@ -1,22 +1,25 @@
-"""The verbs of the ground floor: generate, solve, predict, adapt, solvers, info.
-
-pandas and rich's tables are imported inside the verbs, so that ``lrs --help`` stays quick.
-"""
+"""The verbs of the ground floor: generate, solve, predict, adapt, solvers, info."""
 
 from __future__ import annotations
 
 import typer
 
-from lrs.commands.apply import adapt, predict
-from lrs.commands.describe import info, solvers
-from lrs.commands.family import add_verb
-from lrs.commands.generate import generate
-from lrs.commands.solve import solve
+from lrs.menu import later
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verbs to the root."""
-    add_verb(app, "generate", generate, "Solve")
-    add_verb(app, "solve", solve, "Solve")
-    for verb in (predict, adapt, solvers, info):
-        app.command(rich_help_panel="Solve")(verb)
+    """List the verbs at the root."""
+    add = {
+        "generate": {"generate": "Draw an instance with a known truth and write it to a file."},
+        "solve": {"solve": "Fit the model to a file and report the errors."},
+        "apply": {
+            "predict": "Predict every row of a file with its task's parameters, in the order of the file.",
+            "adapt": "Fit new tasks with the shared directions U fixed: each learns its own w and b from its own rows.",
+        },
+        "describe": {
+            "solvers": "List the solvers that can be named, with what each can do.",
+            "info": "Say what is in a file.",
+        },
+    }
+    for module, verbs in add.items():
+        later(app, f"lrs.commands.{module}", "Solve", verbs)

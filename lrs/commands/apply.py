@@ -37,6 +37,12 @@ from lrs.families.low_rank_sparse.problem import MultiTaskData, numeric_column
 from lrs.private.model import ServerModel
 
 
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the root."""
+    for verb in (predict, adapt):
+        app.command(rich_help_panel="Solve")(verb)
+
+
 def predict(
     model: ModelFile,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows to predict: a table or an instance.")],

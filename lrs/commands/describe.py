@@ -34,8 +34,14 @@ _NEXT = {
     "instance": "lrs solve {file} -o model.npz, or lrs check {file}",
     "model": "lrs predict {file} table.csv --task COLUMN, or lrs adapt {file} new.csv --target COLUMN",
     "server-model": "lrs adapt {file} user.csv --target COLUMN",
-    "table": "lrs solve {file} --task COLUMN --target COLUMN --rank R --sparsity K -o model.npz",
+    "table": "lrs solve {file} --task COLUMN --target COLUMN -o model.npz",
 }
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the root."""
+    for verb in (solvers, info):
+        app.command(rich_help_panel="Solve")(verb)
 
 
 def solvers(as_json: Json = False, family: FamilyName = None) -> None:

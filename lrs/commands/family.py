@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from lrs.cli import readable
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
 from lrs.core.family import FAMILIES, LOW_RANK_SPARSE, Family, Parameter, load_family
 from lrs.core.spelling import OPTIONS
+from lrs.menu import readable
 
 FamilyName = Annotated[
     str | None,

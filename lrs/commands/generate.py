@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lrs.cli import print_json
-from lrs.commands.family import FamilyName, Verb, option, options, signed
+from lrs.commands.family import FamilyName, Verb, add_verb, option, options, signed
 from lrs.commands.shared import Force, Json, instance_document, instance_sentence, print_line
 from lrs.core import archive
 from lrs.core.family import Family
@@ -18,6 +18,11 @@ Out = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The .npz
 Seed = Annotated[
     list[int] | None, typer.Option(help="Key of all random streams, repeatable; 0 by default.", show_default=False)
 ]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the root."""
+    add_verb(app, "generate", generate, "Solve")
 
 
 def generate(chosen: Family) -> Verb:

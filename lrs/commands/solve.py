@@ -17,7 +17,7 @@ from lrs import datasets
 from lrs import solve as run_solver
 from lrs.amht import AMHT
 from lrs.cli import print_json, report, stderr
-from lrs.commands.family import FamilyName, Verb
+from lrs.commands.family import FamilyName, Verb, add_verb
 from lrs.commands.shared import (
     SIZES,
     Force,
@@ -69,6 +69,11 @@ Memory = Annotated[
     ),
 ]
 Call = Callable[[Any, Key], Run[Any]]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the root."""
+    add_verb(app, "solve", solve, "Solve")
 
 
 def solve(family: Family) -> Verb:

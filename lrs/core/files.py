@@ -173,7 +173,7 @@ def picture(path: str | Path) -> Path:
         Also when the suffix is no picture's.
     """
     if Path(path).suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InvalidInput(f"output: {path} is not a picture; name a .png, .svg or .pdf file")
+        raise InvalidInput(f"out: {path} is not a picture; name a .png, .svg or .pdf file")
     return writable(path)
 
 

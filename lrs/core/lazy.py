@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -32,10 +33,14 @@ def exports(package: str, file: str) -> tuple[Callable[[str], object], Callable[
     }
 
     def get(name: str) -> object:
-        if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, attribute = homes[name]
-        return getattr(import_module(module), attribute)
+        module, attribute = homes.get(name, (package, name))
+        if module != package:
+            found = import_module(module)
+            if hasattr(found, attribute):
+                return getattr(found, attribute)
+        if not attribute.startswith("_") and find_spec(f"{module}.{attribute}") is not None:
+            return import_module(f"{module}.{attribute}")  # a module of the package, there without having been imported
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     names = sorted(homes)
     return get, lambda: names, names

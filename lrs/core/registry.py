@@ -21,7 +21,6 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from lrs.core.errors import InvalidInput
-from lrs.core.validate import hint
 
 #: The distribution this package is in; what it registers comes first.
 DISTRIBUTION = "lrs-toolkit"
@@ -116,6 +115,8 @@ class Registry(Generic[T]):
         known = self.known
         if not known:
             return f"none is registered at all: install {DISTRIBUTION} again, so that its entry points are read"
+        from lrs.core.validate import hint  # and NumPy, which a list of verbs needs none of
+
         text = hint(name, known)
         return f"{text}{'' if text.endswith('?') or not self.advice else ';'} {self.advice}".rstrip()
 

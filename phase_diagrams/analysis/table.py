@@ -252,7 +252,7 @@ def export(trials: Trials, path: str | Path, *, volatile: bool = True) -> Path:
         frame = frame.copy(deep=False)
         frame.attrs.update(_about(trials.spec))  # into the metadata of the file
         return _replace(path, lambda part: frame.to_parquet(part, index=False))
-    raise InvalidInput(f"output: {path} should end in .parquet or .csv")
+    raise InvalidInput(f"out: {path} should end in .parquet or .csv")
 
 
 def _about(spec: SweepSpec) -> dict[str, Any]:

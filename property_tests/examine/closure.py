@@ -5,7 +5,8 @@ The closure is read from the text, without running anything. It follows every im
 module of it runs that. Modules of other distributions (NumPy, …) are named by their versions elsewhere and not followed,
 nor is what only a type checker imports. What is looked up by a name that is no literal (entry points, the scan that
 collects the claims) cannot be seen. Of a package that finds names on demand the module that its stub names counts, or the
-whole package once such a name is asked of it.
+whole package once such a name is asked of it; `lrs` counts with all that its stub names, as what it solves with is found by
+name.
 
 A text enters as its syntax tree without docstrings: comments, layout and documentation change no result and void none.
 """
@@ -25,6 +26,8 @@ from lrs.core.identity import joint_digest
 
 #: Packages that are followed, besides that of the module asked for.
 TOOLKIT = ("lrs", "theory", "property_tests", "phase_diagrams")
+#: Packages that count with all that their stub names.
+WHOLE = ("lrs",)
 _LITERAL = re.compile(r"""\b(?:import_module|__import__)\(\s*["']([\w.]+)["']""")
 
 
@@ -118,7 +121,21 @@ def _source(name: str) -> Source | None:
         for statement in tree.body
         for node in (ast.walk(statement) if isinstance(statement, ast.Assign) else [statement])
     )
+    if name in WHOLE and lazy:
+        asked.update(home for home, _ in _stub(file))
     return Source(joint_digest(ast.dump(tree)), frozenset(asked), lazy)
+
+
+@cache
+def _stub(file: Path) -> list[tuple[str, set[str | None]]]:
+    """What the stub beside a source names: modules, and the names found there."""
+    stub = file.with_suffix(".pyi")
+    lines = ast.parse(read(stub)).body if stub.is_file() else []
+    return [
+        (line.module, {a.asname for a in line.names})
+        for line in lines
+        if isinstance(line, ast.ImportFrom) and line.module
+    ]
 
 
 def _on_demand(asked: str) -> list[str]:
@@ -132,10 +149,8 @@ def _on_demand(asked: str) -> list[str]:
         return []
     file = _file(package)
     assert file is not None
-    stub = file.with_suffix(".pyi")
-    if stub.is_file():
-        lines = [line for line in ast.parse(read(stub)).body if isinstance(line, ast.ImportFrom) and line.module]
-        return [n for line in lines if name in {a.asname for a in line.names} for n in _with_parents(line.module or "")]
+    if stub := _stub(file):
+        return [n for home, names in stub if name in names for n in _with_parents(home)]
     return [f"{package}.{f.stem}" for f in file.parent.glob("*.py") if f != file]
 
 

@@ -30,6 +30,17 @@ settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
 
+#: Whose tests are about the annotated functions themselves. The others see the same calls, and checking takes half their time.
+CHECKED = ("lrs", "theory", "families")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Annotations are checked, or not, from the fixtures on."""
+    inside = item.path.relative_to(Path(__file__).parent).parts
+    jaxtyping.config.update("jaxtyping_disable", inside[0] not in CHECKED)
+
+
 @pytest.fixture
 def unchecked() -> Iterator[None]:
     """Annotations off, for tests of what a user without the checker is told about arguments of a wrong type."""

@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from lrs import cli
+from lrs.menu import whole
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 TEXT = (GUIDE / "tutorial.md").read_text(encoding="utf-8")
@@ -23,7 +24,7 @@ def test_the_tutorial_has_its_steps():
 @pytest.mark.parametrize("line", COMMANDS)
 def test_no_option_of_the_tutorial_is_an_old_word(line, capsys):
     words = shlex.split(line, comments=True)[1:]
-    command = typer.main.get_command(cli.build_app())
+    command = whole(typer.main.get_command(cli.build_app()))
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
     known = {word for p in command.params for word in (*p.opts, *p.secondary_opts)} | {"--help"}

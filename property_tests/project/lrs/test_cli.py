@@ -6,14 +6,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import typer
 
 from lrs import __version__, cli
+from lrs.menu import whole
 
 PLUGINS = """
 import typer
@@ -176,14 +179,44 @@ def test_a_closed_pipe_ends_quietly(instance_file: Path):
         assert process.wait() == 1
 
 
-def test_help_imports_nothing_heavy():
-    code = (
-        "import sys; from lrs.cli import run; run(['--help']);"
-        "print(sorted(m for m in sys.modules if m in "
-        "('pandas', 'pyarrow', 'sklearn', 'matplotlib', 'seaborn', 'sympy', 'hypothesis', 'numba')), file=sys.stderr)"
+@pytest.mark.parametrize("code", ["import lrs", "from lrs.cli import run; run(['--help'])"])
+def test_a_start_imports_nothing_heavy(code: str):
+    # What takes time, whatever the machine: hundreds of modules of others, and all of ours but a few.
+    code += (
+        "; import sys; print(sorted(m for m in sys.modules if m.partition('.')[0] in "
+        "('numpy', 'scipy', 'pandas', 'pyarrow', 'sklearn', 'matplotlib', 'seaborn', 'sympy', 'hypothesis', 'numba', 'jaxtyping')"
+        "or m.startswith(('lrs.families', 'lrs.amht', 'lrs.private', 'lrs.hierarchical', 'lrs.baselines', 'lrs.solver'))), "
+        "file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_the_list_of_verbs_says_what_the_verbs_say():
+    listed = typer.main.get_command(cli.build_app()).commands
+    before = {name: (command.short_help, command.rich_help_panel) for name, command in listed.items()}
+    loaded = whole(typer.main.get_command(cli.build_app())).commands
+    assert len(before) > 20
+    assert before == {name: (c.help.split("\n\n")[0], c.rich_help_panel) for name, c in loaded.items()}
+    for module in ("lrs", "theory", "property_tests", "phase_diagrams"):  # and no verb is left out of the list
+        for path in Path(f"{import_module(module).__path__[0]}/commands").glob("*.py"):
+            scratch = typer.Typer()
+            register = getattr(import_module(f"{module}.commands.{path.stem}"), "register", lambda app: None)
+            if path.stem != "__init__":
+                register(scratch)
+                names = {cli._verb(c) for c in scratch.registered_commands} | {
+                    g.name for g in scratch.registered_groups
+                }
+                assert names <= set(before), path
+
+
+def test_names_are_there_without_having_been_imported():
+    code = (
+        "import lrs; print(lrs.amht.AMHT is lrs.AMHT, lrs.kernels.use, lrs.metrics.theta_error, lrs.core.archive);"
+        "assert sorted(lrs.__all__) == list(lrs.__all__) and all(hasattr(lrs, name) for name in lrs.__all__);"
+        "assert not hasattr(lrs, 'nothing') and not hasattr(lrs, '_nothing') and set(lrs.__all__) <= set(dir(lrs))"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
 
 def test_json_is_plain(capsys: pytest.CaptureFixture[str]):

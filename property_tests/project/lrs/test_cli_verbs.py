@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrs import Instance, InstanceSpec, LRSModel, commands, generate, metrics
+from lrs import Instance, InstanceSpec, LRSModel, generate, metrics
 from lrs.core import streams
 from lrs.core.family import load_family
 from lrs.datasets import load_data
@@ -480,6 +480,7 @@ def test_info_of_every_kind(run: Callable, instance_file: Path, model_file: Path
     document = documents(run, "info", csv_file)
     assert document["rows"] == 600
     assert document["columns"][0] == {"name": "school", "type": "int64", "distinct": 30, "missing": 0}
+    assert document["next"] == f"lrs solve {csv_file} --task COLUMN --target COLUMN -o model.npz"
     for file, word in ((instance_file, "30 tasks"), (model_file, "non-zeros"), (csv_file, "30 distinct values")):
         assert word in run("info", file).out
 
@@ -495,11 +496,11 @@ def test_info_refuses_what_it_does_not_know(run: Callable, tmp_path: Path):
 def test_the_reference_names_every_option_and_key(run: Callable, instance_file: Path, model_file: Path, csv_file: Path):
     page = (Path(__file__).parents[3] / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
     sections = {part.split("\n", 1)[0].strip(): part for part in page.split("\n## ")[1:]}
-    for verb in (commands.generate, commands.solve, commands.predict, commands.adapt, commands.solvers, commands.info):
-        words = run(verb.__name__, "--help").out.split()
+    for verb in ("generate", "solve", "predict", "adapt", "solvers", "info"):
+        words = run(verb, "--help").out.split()
         options = {word.rstrip(",") for word in words if word.startswith("--")} - {"--help"}
-        missing = {option for option in options if f"`{option}`" not in sections[verb.__name__]}
-        assert not missing, verb.__name__
+        missing = {option for option in options if f"`{option}`" not in sections[verb]}
+        assert not missing, verb
     printed = {"solve": documents(run, "solve", instance_file), "info": {}}
     for file in (instance_file, model_file, csv_file):
         printed["info"] |= documents(run, "info", file)

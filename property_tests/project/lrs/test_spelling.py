@@ -1,6 +1,7 @@
 """One language across verbs: the same thing has the same option everywhere, and the old words still work, with a hint."""
 
 import inspect
+import re
 
 import pytest
 import typer
@@ -9,11 +10,12 @@ from lrs import cli
 from lrs.commands.shared import SIZES
 from lrs.core import spelling
 from lrs.core.errors import InvalidInput
+from lrs.menu import whole
 
 
 def verbs(command=None, path=()):
     """Every verb with its options: name → spellings."""
-    command = typer.main.get_command(cli.build_app()) if command is None else command
+    command = whole(typer.main.get_command(cli.build_app())) if command is None else command
     if not hasattr(command, "commands") or path:
         yield " ".join(path), {p.name: p.opts for p in command.params if p.param_type_name == "option"}
     for name, inner in getattr(command, "commands", {}).items():
@@ -105,6 +107,7 @@ def test_help_is_for_people(words, capsys, monkeypatch):
     text = capsys.readouterr().out
     assert "--json" in text
     assert "bool" not in text.lower()
+    assert not re.search(r"--\S+ .*<(list\[)?(str|int|float|text|integer)\b", text)
     assert "-h" in text.split("--help")[1].split("\n")[0]
 
 
@@ -114,6 +117,6 @@ def test_help_wraps_where_its_lines_end_and_not_where_the_source_does():
         for inner in getattr(command, "commands", {}).values():
             yield from helps(inner)
 
-    found = list(helps(cli.readable(typer.main.get_command(cli.build_app()))))
+    found = list(helps(whole(typer.main.get_command(cli.build_app()))))
     assert sum("\n\n" in text for text in found) > 3
     assert not [text for text in found for part in text.split("\n\n") if "\n" in part]

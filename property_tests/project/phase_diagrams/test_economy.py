@@ -13,11 +13,13 @@ from property_tests.benchmarks import economy
 MAP = {"x": "m=6:45", "y": "k=2,4", "fixed": "d/k=1,r=0,t=1", "solvers": "phase_diagrams.sweeps.synthetic:sharp"}
 
 
-@pytest.fixture
-def sweeps(tmp_path, monkeypatch):
-    monkeypatch.setattr(economy, "MAP", MAP)
-    adaptive = economy.run(tmp_path / "adaptive", Inline(), nested="m", precision=economy.PRECISION, replicates=200)
-    return adaptive, economy.run(tmp_path / "uniform", Inline(), replicates=economy.REPLICATES)
+@pytest.fixture(scope="module")
+def sweeps(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("economy")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(economy, "MAP", MAP)
+        adaptive = economy.run(folder / "adaptive", Inline(), nested="m", precision=economy.PRECISION, replicates=200)
+        return adaptive, economy.run(folder / "uniform", Inline(), replicates=economy.REPLICATES)
 
 
 def test_the_same_boundary_for_fewer_solves(sweeps):

@@ -54,7 +54,7 @@ def test_few_tasks_have_a_law_of_their_own(capsys, tmp_path):
         (("-t", "3", "-m", "20", "-d", "40", "-r", "1", "-k", "3", "--b-law", "signs"), "b_law: with up to 12 tasks"),
         (("-t", "300", "-m", "20", "-d", "40", "-r", "1", "-k", "50"), "k: 50 is outside"),
         ((*MANY, "--solver", "amhd"), "amhd"),
-        ((*MANY, "-o", "limit.txt"), "output: limit.txt is not a picture"),
+        ((*MANY, "-o", "limit.txt"), "out: limit.txt is not a picture"),
     ],
 )
 def test_bad_input_is_one_line(capsys, arguments, says):
