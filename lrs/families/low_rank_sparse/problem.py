@@ -91,6 +91,8 @@ class MultiTaskData:
     offsets: Int[np.ndarray, " t_plus_1"]
     task_names: tuple[Any, ...] = field(default=(), repr=False)
     feature_names: tuple[str, ...] = field(default=(), repr=False)
+    #: Smallest and largest ‖x‖² of a row.
+    row_squares: tuple[float, float] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         X, y = _float_array("X", self.X, 2), _float_array("y", self.y, 1)
@@ -108,7 +110,11 @@ class MultiTaskData:
         if (counts <= 0).any():
             empty = int(np.argmax(counts <= 0))
             raise InvalidInput(f"offsets: task {empty} has no rows; leave empty tasks out")
-        finite("X", X, "drop or impute those rows first")
+        # One pass for two ends: a NaN or an infinity never leaves ‖x‖² finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.einsum("ij,ij->i", X, X)
+        if not np.isfinite(squares).all():
+            finite("X", X, "drop or impute those rows first")
         finite("y", y, "drop or impute those rows first")
         t, d = len(offsets) - 1, X.shape[1]
         tasks = tuple(self.task_names) or tuple(range(t))
@@ -124,6 +130,7 @@ class MultiTaskData:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "task_names", tasks)
         object.__setattr__(self, "feature_names", features)
+        object.__setattr__(self, "row_squares", (float(squares.min()), float(squares.max())))
 
     # ------------------------------------------------------------------ construction
     @classmethod

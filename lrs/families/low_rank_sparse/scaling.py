@@ -19,7 +19,7 @@ from scipy.linalg import solve_triangular
 from lrs.core.errors import InvalidInput
 from lrs.core.solver import Callback, Solution, Solver
 from lrs.families.low_rank_sparse.model import LRSModel
-from lrs.families.low_rank_sparse.problem import Problem
+from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 
 #: Exponents of two within which data are left as they are: products of four numbers keep their digits.
 ORDINARY = 60
@@ -27,6 +27,8 @@ ORDINARY = 60
 UNEVEN = 20
 #: Rows whose sizes differ by more are refused: the small ones would count for nothing.
 WIDEST = 400
+#: Rows per feature of a first look.
+LOOKED_AT = 4
 
 
 def _exponents(size: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -94,9 +96,11 @@ def scaling(problem: Problem, *, one_factor: bool = False) -> Scaling | None:
         When no powers of two will do.
     """
     data = problem.data
+    tasks = _exponents(np.maximum.reduceat(np.abs(data.y), data.offsets[:-1]))
+    if np.abs(tasks).max() <= ORDINARY // 2 and _plainly_even(data):
+        return None
     largest = np.maximum(data.X.max(axis=0), -data.X.min(axis=0))
     columns = _exponents(largest)
-    tasks = _exponents(np.maximum.reduceat(np.abs(data.y), data.offsets[:-1]))
     rows = np.maximum(data.X.max(axis=1), -data.X.min(axis=1))
     wide = np.ptp(np.frexp(rows[rows > 0])[1]) if rows.any() else 0
     if max(wide, np.ptp(columns)) > WIDEST:
@@ -112,6 +116,16 @@ def scaling(problem: Problem, *, one_factor: bool = False) -> Scaling | None:
     if not (far or uneven):
         return None
     return Scaling(columns, tasks)
+
+
+def _plainly_even(data: MultiTaskData) -> bool:
+    """Whether a look at some of the rows says that X needs no scaling: their columns from below, ‖x‖ of all from above."""
+    smallest, largest = np.sqrt(data.row_squares)
+    part = data.X[:: max(1, data.n // (LOOKED_AT * data.d))]
+    column = float(np.abs(part).max(axis=0).min())
+    if min(smallest, column) < 2.0 ** -(ORDINARY // 2) or largest > 2.0 ** (ORDINARY // 2):
+        return False
+    return bool(np.frexp(largest)[1] - np.frexp(column)[1] <= UNEVEN)
 
 
 def _moved(model: LRSModel, columns: np.ndarray, tasks: np.ndarray) -> LRSModel:
