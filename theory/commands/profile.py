@@ -13,7 +13,7 @@ from lrs.commands.progress import shown
 from lrs.commands.shared import Json, problem_sentence
 from lrs.core import archive
 from lrs.core.errors import InvalidInput
-from lrs.core.family import load_family
+from lrs.core.family import family_of, load_family
 
 if TYPE_CHECKING:
     from theory.profile.slack import Profile, Scaling
@@ -27,8 +27,9 @@ def register(app: typer.Typer) -> None:
 def profile(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz) with its truth.")],
     theorem: Annotated[
-        str, typer.Option("--theorem", metavar="NAME", help="Whose proof to measure.")
-    ] = "sparse-vector-lemma",
+        str | None,
+        typer.Option("--theorem", metavar="NAME", help="Whose proof to measure; default: sparse-vector-lemma."),
+    ] = None,
     solver: Annotated[
         str | None,
         typer.Option("--solver", metavar="NAME|MODULE:ATTR", help="In place of the program that the proof is about."),
@@ -57,10 +58,14 @@ def profile(
 
     if out is not None:
         picture(out)
-    chosen = load_theorem(theorem)
+    chosen = load_theorem(theorem or "sparse-vector-lemma")
     slack.chain_of(chosen)
     family = load_family(chosen.family)
-    instance = archive.read_instance(file, family)
+    instance = archive.read_instance(file, None if theorem is None else family)
+    if (own := family_of(instance.problem)).name != family.name:
+        raise InvalidInput(
+            f"{file}: no proof about {own.title} is written as a chain of links, and lrs profile needs one"
+        )
     run = None if solver is None else load_solver(solver)
     options = {"rounds": rounds, "solver": run, "failure": failure}
     found: Profile | Scaling

@@ -1,4 +1,4 @@
-"""The verb ``lrs rate``: the convergence certificate of a trace from anyone's code."""
+"""The verb ``lrs rate``: the convergence certificate of a trace from anyone's code, or of a solver on an instance."""
 
 from __future__ import annotations
 
@@ -46,12 +46,26 @@ def register(app: typer.Typer) -> None:
 
 def rate(
     trace: Annotated[
-        Path, typer.Argument(metavar="TRACE.csv", help="One row per iteration, with or without a header.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Trace (.csv), one row per iteration, with or without a header; with --solver an instance (.npz).",
+        ),
     ],
     column: Annotated[
         str | None,
-        typer.Option("--column", help="Column of the errors; default: the only one that does not count steps."),
+        typer.Option(
+            "--column",
+            help="Column of the errors; default: the only one that does not count steps. Of an instance, which error; default: the first.",
+        ),
     ] = None,
+    solver: Annotated[
+        str | None,
+        typer.Option(
+            "--solver", metavar="NAME|MODULE:ATTR", help="Run it on the instance and read the errors of its iterates."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the solver.")] = 0,
     claimed: Annotated[
         float | None, typer.Option("--rate", metavar="RHO", help="Claimed rate ρ: error ≤ C ρ^t times the first.")
     ] = None,
@@ -79,7 +93,7 @@ def rate(
 
     if out is not None:
         picture(out)
-    name, errors = read_trace(trace, column)
+    name, errors = read_trace(trace, column) if solver is None else run_trace(trace, solver, column, seed)
     certificate = certify(
         errors,
         rate=claimed,
@@ -131,6 +145,8 @@ def read_trace(path: Path, column: str | None = None) -> tuple[str, np.ndarray]:
             df = pd.read_csv(path, header=None, skipinitialspace=True)
             df.columns = [f"column {j + 1}" for j in range(df.shape[1])]
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+        if path.suffix == ".npz":
+            raise InvalidInput(f"solver: {path} is no trace; name a solver to run on it, or pass a .csv") from None
         raise InvalidInput(f"{path}: not a CSV file ({error})") from None
     names = [str(c).strip() for c in df.columns]
     df.columns = names
@@ -144,6 +160,33 @@ def read_trace(path: Path, column: str | None = None) -> tuple[str, np.ndarray]:
     if df[column].dtype.kind in "iuf":
         return column, df[column].to_numpy(dtype=np.float64)  # NaN and infinity are the certificate's to judge
     return column, numeric_column(df, column, "column")
+
+
+def run_trace(path: Path, solver: str, error: str | None = None, seed: int = 0) -> tuple[str, np.ndarray]:
+    """An error of every iterate of a solver on the instance of a file, with the error's name.
+
+    Raises
+    ------
+    InvalidInput
+        When the family has no such error, or the solver shows fewer than three iterates.
+    """
+    from lrs import solve
+    from lrs.core import archive
+    from lrs.core.family import family_of
+    from lrs.core.solver import check_family_of, load_solver
+    from lrs.core.validate import choice
+
+    instance = archive.read_instance(path)
+    family = family_of(instance.problem)
+    name = next(iter(family.errors_of)) if error is None else choice("column", error, tuple(family.errors_of))
+    loaded, found = load_solver(solver), []
+    check_family_of(loaded, family.name, solver)
+    solve(instance.problem, loaded, seed, callback=lambda it: found.append(family.errors(it.model, instance)[name]))
+    if len(found) < 3:
+        raise InvalidInput(
+            f"solver: {solver!r} shows {len(found)} iterates of {path}, and a rate is read from three or more"
+        )
+    return name, np.array(found)
 
 
 def _all_numbers(df: pd.DataFrame) -> bool:

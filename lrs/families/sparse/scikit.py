@@ -1,12 +1,14 @@
 """Any linear regressor of scikit-learn as a solver of sparse recovery; orthogonal matching pursuit and the lasso are two.
 
 An object that can be fitted is a solver here whichever package it is from: ``sklearn.linear_model:Lars`` on the command line,
-``check_solver(Lars(), family="sparse")`` in Python. It is used as it was made but for two things: there is no intercept in the
-model, and a regressor that asks for the number of non-zeros (``n_nonzero_coefs``) and was given none is told k.
+``check_solver(Lars(), family="sparse")`` in Python. It is used as it was made but for three things: there is no intercept in the
+model, a regressor that asks for the number of non-zeros (``n_nonzero_coefs``) and was given none is told k, and one that would
+draw from NumPy's global state (``random_state=None``) draws from the solver's generator.
 """
 
 from __future__ import annotations
 
+import random
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -40,17 +42,21 @@ class Regressor:
             str(self.estimator).rpartition(":")[2] if isinstance(self.estimator, str) else type(self.estimator).__name__
         )
 
-    def prepared(self, problem: SparseProblem) -> Any:
+    def prepared(self, problem: SparseProblem, rng: np.random.Generator) -> Any:
         """The copy that is fitted to a problem."""
+        state = random.getstate()  # of which the import of scikit-learn takes
         from sklearn.base import clone
 
         estimator = self.estimator
         if isinstance(estimator, str):
             estimator = import_attribute(estimator, "solver")()
+        random.setstate(state)
         given = estimator.get_params(deep=False)
         told: dict[str, Any] = {name: False for name in ("fit_intercept",) if name in given}
         if "n_nonzero_coefs" in given and given["n_nonzero_coefs"] is None and given.get("tol") is None:
             told["n_nonzero_coefs"] = max(problem.sparsity, 1)
+        if "random_state" in given and given["random_state"] is None:
+            told["random_state"] = int(rng.integers(2**31))
         return clone(estimator).set_params(**told)
 
     def __call__(
@@ -58,7 +64,7 @@ class Regressor:
     ) -> Solution[np.ndarray]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its own convergence; the answer is judged
-            fitted = self.prepared(problem).fit(problem.X, problem.y)
+            fitted = self.prepared(problem, rng).fit(problem.X, problem.y)
         b = np.array(fitted.coef_, dtype=np.float64).reshape(-1)
         residual = float(np.linalg.norm(problem.y - problem.X @ b)) / (float(np.linalg.norm(problem.y)) or 1.0)
         if callback is not None:
@@ -75,10 +81,10 @@ class _Lasso(Regressor):
 
     c: float = 1.0
 
-    def prepared(self, problem: SparseProblem) -> Any:
+    def prepared(self, problem: SparseProblem, rng: np.random.Generator) -> Any:
         level = self.c * problem.noise * np.sqrt(2 * np.log(max(problem.d, 2)) / problem.m)
         alpha = level or 1e-3 * float(np.abs(problem.X.T @ problem.y).max()) / problem.m or 1.0
-        return super().prepared(problem).set_params(alpha=alpha, max_iter=20_000, tol=1e-8)
+        return super().prepared(problem, rng).set_params(alpha=alpha, max_iter=20_000, tol=1e-8)
 
 
 def omp() -> Regressor:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lrs import cli, solve
+from lrs import solve
 from lrs.core.errors import InvalidInput, MissingExtra
 from lrs.core.family import Success, check_family, load_family
 from lrs.core.inline import Inline
@@ -282,68 +282,3 @@ def test_the_suite_says_what_a_law_says():
 
 
 SWEEP = ["--family", "matrix-sensing", "--out", "s", "--fixed", "n=8,r=1"]
-
-
-def test_the_verbs_of_maps_speak_it(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    family, size = SWEEP[:2], ["--fixed", "kappa=1", "--replicates", "3", "--workers", "0"]
-    axes = ["--x", "m=4:40:12", "--y", "n=4,6", "--axis", "r=1,2"]
-    assert cli.run(["sweep", *family, "--solver", "svp", "--solver", "spectral", *axes, *size, "--out", "s"]) == 0
-    assert cli.run(["boundary", "s"]) == 0
-    assert cli.run(["scaling", "s"]) == 0
-    out = capsys.readouterr().out
-    assert "order of the" in out
-    assert "statistical" in out
-    assert cli.run(["duel", "svp", "spectral", "--in", "s"]) in (0, 1)
-    assert cli.run(["plot", "s", "--overlay", "theorem"]) == 2
-    assert "choose from counting, statistical-dimension" in capsys.readouterr().err
-    assert (
-        cli.run(["plot", "s", "--overlay", "counting,statistical-dimension", "--what", "success", "--solver", "svp"])
-        == 0
-    )
-    start = ["--x", "alpha=0.1,0.5", "--fixed", "n=8,r=1,k=2,eta=60,steps=300"]
-    assert (
-        cli.run(
-            ["sweep", *family, "--solver", "gd-symmetric", *start, "--replicates", "1", "--workers", "0", "--out", "a"]
-        )
-        == 0
-    )
-    assert "2 non-finite" in capsys.readouterr().out  # the step is too large: diverged, and said so
-
-
-def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert cli.run(["generate", "--family", "matrix-sensing", "-n", "9", "-r", "1", "-m", "60", "-o", "a.npz"]) == 0
-    for verb in (["solve"], ["info"], ["check"]):
-        assert cli.run([*verb, "a.npz", "--json"]) == 0
-    assert cli.run(["plan", "--family", "matrix-sensing", "-n", "6", "-r", "1", "--replicates", "1"]) == 0
-    assert cli.run(["solvers", "--family", "matrix-sensing"]) == 0
-    out = capsys.readouterr().out
-    assert "gd-symmetric" in out
-    assert "amht" not in out
-    for arguments, message in (
-        (["solve", "a.npz", "--solver", "amht"], "solves problems of the family low-rank-sparse"),
-        (["solve", "a.npz", "--rank", "1"], "--rank: lrs solve has no such option for matrix sensing"),
-        (
-            ["generate", "--family", "matrix-sensing", "-n", "9", "-r", "1", "--tasks", "3", "-o", "b.npz"],
-            "--tasks: lrs",
-        ),
-        (["sweep", *SWEEP, "--solver", "gd-symmetric", "--x", "alpha=0,0.1"], "alpha: expected a positive number"),
-        (["sweep", *SWEEP, "--solver", "gd-symmetric", "--x", "m=20,30", "--fixed", "eta=0"], "eta: expected a pos"),
-        (
-            ["sweep", *SWEEP, "--solver", "spectral", "--x", "alpha=0.1,0.2"],
-            "alpha: none of the solvers spectral takes",
-        ),
-        (
-            ["sweep", *SWEEP, "--solver", "svp", "--x", "t=1:3"],
-            "x: no parameter named 't' in the family matrix-sensing",
-        ),
-        (["verify", *SWEEP[:2], "--solver", "amht"], "solves problems of the family low-rank-sparse"),
-        (["verify", *SWEEP[:2], "--solver", "svp", "--theorem", "iht"], "is about the family low-rank-sparse"),
-        (["verify", *SWEEP[:2], "--solver", "svp", "--draw", "practical"], "no region 'practical' of matrix-sensing"),
-        (["profile", "a.npz", "--theorem", "symmetric-gd"], "no chain of links is registered with 'symmetric-gd'"),
-        (["check", "a.npz", "--theorem", "iht"], "holds an instance of the family matrix-sensing"),
-        (["check", "a.npz", "--family", "matrix-sensing", "--theorem", "iht"], "is about the family low-rank-sparse"),
-    ):
-        assert cli.run(arguments) == 2
-        assert message in capsys.readouterr().err

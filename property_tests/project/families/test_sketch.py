@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrs import cli, solve
+from lrs import solve
 from lrs.core.errors import InvalidInput
 from lrs.core.family import check_family, load_family
 from lrs.core.solver import load_solver, of_family
@@ -153,29 +153,3 @@ def test_what_does_not_exist_is_refused(values, words):
 def test_a_problem_with_too_small_a_sketch_is_refused():
     with pytest.raises(InvalidInput, match=r"^m: expected a sketch with at least as many rows"):
         SketchProblem(np.eye(6, 3), np.ones(6), 2)
-
-
-def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert cli.run(["generate", "--family", "sketch", "-d", "8", "--kind", "spikes", "-o", "a.npz"]) == 0
-    for line in (
-        "solve a.npz --solver srht",
-        "info a.npz",
-        "check a.npz",
-        "plan --family sketch -d 4 --replicates 1 --solver srht",
-        "solvers --family sketch",
-        "theorems show sketched-regression",
-        "sweep --family sketch --solver srht --solver count-sketch --x m=16,32,64 --y d=4,8 --fixed n=128,kind=groups "
-        "--replicates 4 --jobs 0 --out s",
-        "plot s --overlay columns --out s",
-        "boundary s",
-    ):
-        assert cli.run(line.split()) == 0, line
-    assert "contested" in capsys.readouterr().out
-    for line, words in (
-        ("solve a.npz --solver omp", "'omp' solves problems of the family sparse"),
-        ("generate --family sketch -d 8 -m 4 -o b.npz", "m: expected a sketch with at least as many rows"),
-        ("profile a.npz --theorem sketched-regression", "no chain of links is registered"),
-    ):
-        assert cli.run(line.split()) == 2, line
-        assert words in " ".join(capsys.readouterr().err.split())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -75,6 +77,23 @@ def test_any_linear_regressor_is_a_solver_by_name_and_by_object():
     assert error(solve(instance.problem, OrthogonalMatchingPursuit(n_nonzero_coefs=2)).model, instance) > 1e-3
     least_squares = draw(m=80)
     assert error(solve(least_squares.problem, "sklearn.linear_model:LinearRegression").model, least_squares) <= 1e-8
+
+
+@pytest.mark.parametrize("name", ["lasso", "sklearn.linear_model:SGDRegressor"])
+def test_a_regressor_draws_from_the_generator_and_not_from_numpys_state(name):
+    instance, before = draw(), np.random.get_state()[2]  # noqa: NPY002 - what must not change
+    first, again = (solve(instance.problem, name, seed=1).model for _ in range(2))
+    assert np.random.get_state()[2] == before  # noqa: NPY002
+    np.testing.assert_array_equal(first, again)
+
+
+def test_the_import_of_scikit_learn_leaves_the_state_of_random():
+    code = (
+        "import random; from lrs import solve; from lrs.core.family import load_family; f = load_family('sparse'); "
+        "p = f.draw(f.spec(d=6, k=1, m=6), (0,)).problem; before = random.getstate(); solve(p, 'omp'); "
+        "assert before == random.getstate()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(
@@ -171,35 +190,3 @@ def test_every_solver_keeps_what_it_says(name):
 
 
 # ------------------------------------------------------------------ verbs
-def test_the_verbs_speak_it(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert cli.run(["generate", "--family", "sparse", "-d", "30", "-k", "2", "-m", "20", "-o", "a.npz"]) == 0
-    sweep = "sweep --family sparse --solver htp --solver omp --x m=6,12,18,24 --y k=1,2 --fixed d=30 --replicates 6"
-    for line in (
-        f"solve a.npz --solver {OMP}",
-        "info a.npz",
-        "check a.npz",
-        "check a.npz --theorem omp-rows",
-        "plan --family sparse -d 30 -k 2 --replicates 1 --solver htp",
-        "solvers --family sparse",
-        "claims --family sparse",
-        "theorems show ell-one-law",
-        f"{sweep} --jobs 0 --out s",
-        "plot s --overlay ell-one,asymptotic --out s",
-        "boundary s",
-        "duel htp omp --in s",
-    ):
-        assert cli.run(line.split()) == 0, line
-    assert "amht" not in capsys.readouterr().out
-    for line, words in (
-        ("solve a.npz --solver amht", "solves problems of the family low-rank-sparse"),
-        ("solve a.npz --rank 1", "--rank: lrs solve has no such option for sparse recovery"),
-        ("check a.npz --theorem iht", "holds an instance of the family sparse"),
-        ("profile a.npz --theorem ell-one-law", "no chain of links is registered with 'ell-one-law'"),
-        ("solve a.npz --solver sklearn.cluster:KMeans", "scikit-learn does not count among its regressors"),
-        ("verify --family sparse --solver amht", "solves problems of the family low-rank-sparse"),
-        ("verify --family sparse --solver htp --theorem iht", "is about the family low-rank-sparse"),
-        ("generate --family sparse -d 4 -k 5 -m 2 -o b.npz", "k: cannot exceed d = 4"),
-    ):
-        assert cli.run(line.split()) == 2, line
-        assert words in " ".join(capsys.readouterr().err.split())

@@ -58,8 +58,8 @@ THEOREM = Theorem(
     title="Gradient descent on two factors",
     statement=(
         "F ← F − ηRG, G ← G − ηRᵀF from F₀ ~ α N(0, 1/n), G₀ ~ α/3 N(0, 1/n) converges geometrically when k > r, at a rate of "
-        "Θ(ηα²) a step: exp(−Θ(ηα²T)). With full observation the rate is η λ_min(Nᵀ(F₀ᵀF₀ − G₀ᵀG₀)N), N the kernel of "
-        "QᵀF₀ + PᵀG₀ for M = QΛPᵀ."
+        "Θ(ηα²) a step: exp(−Θ(ηα²T)). With full observation the rate is η λ_min(Nᵀ(F₀ᵀF₀ − G₀ᵀG₀)N), N the kernel of G in "
+        "the end: to first order in α that of QᵀF₀ + PᵀG₀ for M = QΛPᵀ."
     ),
     assumptions=And("assumptions of asymmetric gradient descent", (over, observed, small, slowest, settled)),
     conclusions=(
