@@ -22,7 +22,7 @@ from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.private.accounting import Ledger, Neighbours, Release
 from lrs.private.clip import Clip
 from lrs.private.local import local_step
-from lrs.private.noise import NoiseSource
+from lrs.private.noise import NoiseSource, check_scale
 from lrs.private.statistics import (
     NAMES,
     SYMMETRIC,
@@ -306,6 +306,8 @@ class Server:
         self.transcript = Transcript(subspaces=[start])
         self.level = FIRST_LEVEL if schedule.level is None else schedule.level
         self._plan = schedule.releases
+        for release in (r for _, releases in self._plan for r in releases):
+            check_scale(release.noise / lattice(release.name, schedule.clip))
         #: Standard deviation by which an entry of the present U may be off: a random unit direction at first.
         self._uncertainty = 1 / np.sqrt(start.shape[0])
         self._users = schedule.users
