@@ -293,6 +293,11 @@ def _solve_model(
         if private and datasets.file_kind(file) == "table":  # the options are judged before anybody's rows are read
             _told(sizes, solver, configured)
         data, instance = load_input(file, task, target, features, private=private)
+        if instance is not None and groups:
+            raise InvalidInput(
+                "groups: the users of an instance are numbered by position, which changes with who takes part; pass a table, whose "
+                "--task column holds their ids"
+            )
         if intercept:
             if instance is not None:
                 raise InvalidInput("intercept: an instance has its own truth, without a constant feature; leave it out")
@@ -318,7 +323,7 @@ def _solve_model(
         else:
             problem = Problem(training, **sizes, noise=noise or 0.0)
             fit = partial(run_solver, problem, configured, key)
-        budget = _spend(configured, budget_file, budget_key, budget_total, file) if private else None
+        budget = _spend(configured, problem, budget_file, budget_key, budget_total, file) if private else None
         solution = _run(problem, configured, call, solver, key, fit)
     model = solution.model
     if automatic:
@@ -463,7 +468,8 @@ def _run(
         return solution
     data = problem.data
     if math.isnan(solution.residual):  # left out by the solver
-        solution = replace(solution, residual=relative_residual(problem, solution.model))
+        with np.errstate(all="ignore"):  # values of any size are the data's business
+            solution = replace(solution, residual=relative_residual(problem, solution.model))
     return replace(
         solution, model=replace(solution.model, task_names=data.task_names, feature_names=data.feature_names)
     )
@@ -584,7 +590,9 @@ def _print_considered(document: Mapping[str, Any]) -> None:
         print_line(f"  {row['name']:<24} {row['explained']:8.2%}{error}   weight {row['weight']:.2f}")
 
 
-def _spend(solver: PrivateAMHT, path: Path | None, key: Path | None, total: float | None, what: Path) -> Budget | None:
+def _spend(
+    solver: PrivateAMHT, problem: Problem, path: Path | None, key: Path | None, total: float | None, what: Path
+) -> Budget | None:
     """Pay for the run from the budget file, which a total makes."""
     if path is None:
         if key is not None or total is not None:
@@ -597,6 +605,7 @@ def _spend(solver: PrivateAMHT, path: Path | None, key: Path | None, total: floa
             "insecure_seed: a seeded run is not private at any budget; leave --budget-file or the seed out"
         )
     secret = read_key(key)
+    solver.check_problem(problem)  # what cannot run is not paid for
     rho, delta = solver._budget()
     if total is not None:
         Budget.create(path, secret, epsilon=total, delta=delta, neighbours=solver.neighbours)

@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -67,7 +68,7 @@ def epsilon_of(rho: float, delta: float, conversion: Conversion = "gaussian") ->
         return rho + 2 * math.sqrt(rho * math.log(1 / delta))
     library = _library()
     if conversion == "gaussian":
-        return float(library.get_epsilon_gaussian(1 / math.sqrt(2 * rho), delta))
+        return _exact_epsilon(float(rho), float(delta))
     if conversion == "renyi":
         # The best order is near 1 + √(ln(1/δ)/ρ); a fine grid around it loses nothing in the digits shown.
         best = math.sqrt(math.log(1 / delta) / rho)
@@ -76,11 +77,19 @@ def epsilon_of(rho: float, delta: float, conversion: Conversion = "gaussian") ->
     raise InvalidInput(f"conversion: expected one of {', '.join(get_args(Conversion))}, got {conversion!r}")
 
 
+@cache  # a search for a root, asked again and again for the same numbers
+def _exact_epsilon(rho: float, delta: float) -> float:
+    return float(_library().get_epsilon_gaussian(1 / math.sqrt(2 * rho), delta))
+
+
 def rho_for(epsilon: float, delta: float) -> float:
     """The largest ρ whose exact Gaussian ε at this δ does not exceed ``epsilon``."""
     check_target(epsilon, delta, None)
-    if math.isinf(epsilon):
-        return math.inf
+    return math.inf if math.isinf(epsilon) else _exact_rho(float(epsilon), float(delta))
+
+
+@cache
+def _exact_rho(epsilon: float, delta: float) -> float:
     rho = 0.5 / float(_library().get_sigma_gaussian(epsilon, delta)) ** 2
     while epsilon_of(rho, delta) > epsilon:  # the library solves to a tolerance: stay on the safe side of it
         rho *= 1 - 1e-6

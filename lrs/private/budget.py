@@ -20,7 +20,7 @@ from typing import Any
 from lrs.core.errors import InvalidInput
 from lrs.core.files import parse_json, readable, writable, write_text
 from lrs.core.identity import canonical
-from lrs.core.validate import choice
+from lrs.core.validate import choice, real
 from lrs.private.accounting import check_target, epsilon_of, rho_for
 
 #: Shortest key, in bytes.
@@ -95,14 +95,14 @@ class Budget:
         cls, path: str | Path, key: bytes, *, epsilon: float, delta: float, neighbours: str = "add-remove"
     ) -> Budget:
         """A new file of this total; a file that exists is refused."""
-        check_target(epsilon, delta, None)
-        if math.isinf(epsilon):
-            raise InvalidInput("budget_total: inf is no budget; pass the ε that all runs together may cost")
+        real("budget_total", epsilon, above=0)
+        check_target(None, delta, None)
         choice("neighbours", neighbours, ("add-remove", "replace-one"))
         budget = cls(Path(path), float(epsilon), float(delta), neighbours)
-        if budget.path.exists():
-            raise InvalidInput(f"budget_file: {path} exists already; leave the total out to add to it")
-        budget._write(key)
+        with _alone(budget.path):  # a file that another run made meanwhile must not be made anew
+            if budget.path.exists():
+                raise InvalidInput(f"budget_file: {path} exists already; leave the total out to add to it")
+            budget._write(key)
         return budget
 
     @classmethod

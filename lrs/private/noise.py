@@ -34,19 +34,20 @@ class NoiseSource(Protocol):
 
 @cache
 def _opendp() -> Any:
+    # Not opendp.prelude, which takes scikit-learn and pandas along: a second and 130 MB.
     try:
-        import opendp.prelude as library
+        from opendp import domains, measurements, metrics, mod
     except ImportError:
         raise MissingExtra("opendp", "private", "secure noise") from None
-    library.enable_features("contrib")
-    return library
+    mod.enable_features("contrib")
+    return domains, metrics, measurements
 
 
 @cache
 def _mechanism(size: int, scale: float) -> Any:
-    library = _opendp()
-    space = library.vector_domain(library.atom_domain(T=library.i64), size=size), library.l2_distance(T=float)
-    return library.m.make_gaussian(*space, scale=scale)
+    domains, metrics, measurements = _opendp()
+    space = domains.vector_domain(domains.atom_domain(T="i64"), size=size), metrics.l2_distance(T="f64")
+    return measurements.make_gaussian(*space, scale=scale)
 
 
 class SecureNoise:

@@ -22,7 +22,7 @@ from lrs.families.low_rank_sparse.problem import MultiTaskData
 from lrs.private.accounting import Ledger, Neighbours, Release
 from lrs.private.clip import Clip
 from lrs.private.local import local_step
-from lrs.private.noise import NoiseSource
+from lrs.private.noise import NoiseSource, check_scale
 from lrs.private.statistics import (
     NAMES,
     SYMMETRIC,
@@ -54,7 +54,7 @@ CLEAR = 2.0
 #: No direction of the weights is believed to be weaker than this share of the average one.
 WEAKEST = 0.25
 #: Numbers held at once by the statistics of single users.
-HELD = 2**22
+HELD = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +163,8 @@ def _parameters(X: np.ndarray, y: np.ndarray, U: np.ndarray, sparsity: int) -> t
     """(w, b) of users with equally many rows of moderate size, zero for those of whom there is nothing to learn."""
     W, B = np.zeros((len(X), U.shape[1])), np.zeros((len(X), X.shape[2]))
     known = usable(X, y)
+    if known.all():  # as ever, and nothing is copied
+        return local_step(U, MultiTaskData.from_arrays(X, y), sparsity)
     if known.any():
         W[known], B[known] = local_step(U, MultiTaskData.from_arrays(X[known], y[known]), sparsity)
     return W, B
@@ -304,6 +306,8 @@ class Server:
         self.transcript = Transcript(subspaces=[start])
         self.level = FIRST_LEVEL if schedule.level is None else schedule.level
         self._plan = schedule.releases
+        for release in (r for _, releases in self._plan for r in releases):
+            check_scale(release.noise / lattice(release.name, schedule.clip))
         #: Standard deviation by which an entry of the present U may be off: a random unit direction at first.
         self._uncertainty = 1 / np.sqrt(start.shape[0])
         self._users = schedule.users

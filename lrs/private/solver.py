@@ -154,6 +154,18 @@ class PrivateAMHT:
                 "private; pass a publicly known population, or use neighbours='replace-one'"
             )
 
+    def check_problem(self, problem: Problem) -> None:
+        """Refuse what a run would refuse for what is public of a problem, before anybody is asked or anything is paid."""
+        if problem.warm_start is not None:
+            raise InvalidInput(
+                "warm_start: a start that may depend on the users' data has no budget here; if it is public, pass its U "
+                "as start=… of the solver"
+            )
+        solver = replace(self, population=problem.t) if self.neighbours == "replace-one" else self
+        solver.check_ready()
+        solver._server(problem.d, problem.rank, problem.sparsity, np.random.default_rng(0))
+        Cohorts([problem.data], problem.d, ids=self.groups).check(problem.data)
+
     def for_study(self, spec: InstanceSpec, rng: np.random.Generator, *, epsilon: float, delta: float) -> PrivateAMHT:
         """The same with this target, for generated data: levels from the generator's public scales, noise from ``rng``.
 
@@ -164,12 +176,8 @@ class PrivateAMHT:
         return replace(self, epsilon=epsilon, delta=delta, rho=None, clip=clip, insecure_seed=noise)
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, callback: Callback | None = None) -> Solution:
+        self.check_problem(problem)
         data = problem.data
-        if problem.warm_start is not None:
-            raise InvalidInput(
-                "warm_start: a start that may depend on the users' data has no budget here; if it is public, pass its U "
-                "as start=… of the solver"
-            )
         # Public: replacing a user does not change how many there are.
         population = data.t if self.neighbours == "replace-one" else None
         blocks = DataBlocks(data, self.block)
@@ -224,14 +232,16 @@ class PrivateAMHT:
         """
         solver = self if population is None else replace(self, population=population)
         solver.check_ready()
-        rho, delta = self._budget()
-        server = Server(solver._schedule(rho, sparsity), self._start(d, rank, rng), self._noise())
+        delta, server = self._budget()[1], solver._server(d, rank, sparsity, rng)
         run(server, Cohorts(blocks, d, ids=self.groups))
         if self.epsilon is not None and server.ledger.epsilon(delta) > self.epsilon:
             raise AssertionError("the ledger exceeds the target")
         assert self.clip is None or isinstance(self.clip, Clip)
         model = ServerModel(server.U, server.ledger, delta, self.clip, sparsity, server.noise.secure)
         return model, server.transcript
+
+    def _server(self, d: int, rank: int, sparsity: int, rng: np.random.Generator) -> Server:
+        return Server(self._schedule(self._budget()[0], sparsity), self._start(d, rank, rng), self._noise())
 
     def _budget(self) -> tuple[float, float]:
         delta = 1e-6 if self.delta is None else self.delta
@@ -329,11 +339,15 @@ class Cohorts:
 
     def __iter__(self) -> Iterator[Cohort]:
         for block in self.blocks:
-            if block.d != self.d:
-                raise InvalidInput(f"blocks: a block has {block.d} features, expected d = {self.d}")
-            if self.ids and not all(isinstance(name, str) for name in block.task_names):
-                raise InvalidInput(
-                    "groups: users need ids of their own, and numbers may be positions, which change with who takes part; pass "
-                    "task_names that are text"
-                )
+            self.check(block)
             yield Cohort(block)
+
+    def check(self, block: MultiTaskData) -> None:
+        """Refuse a block of other features, or without ids where they are needed."""
+        if block.d != self.d:
+            raise InvalidInput(f"blocks: a block has {block.d} features, expected d = {self.d}")
+        if self.ids and not all(isinstance(name, str) for name in block.task_names):
+            raise InvalidInput(
+                "groups: users need ids of their own, and numbers may be positions, which change with who takes part; pass "
+                "task_names that are text"
+            )

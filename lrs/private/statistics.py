@@ -152,16 +152,16 @@ def gradient_statistics(
     fixed whatever the data are [D]. With the public matrix S = ``whiten`` the features are xS, in which the columns of the subspace are
     those of S⁻¹U, made orthonormal.
     """
+    # One product per user, not one of all: rounding inside a large product depends on how many users there are.
+    residual = (X @ (U @ W[:, :, None] + B[:, :, None]))[:, :, 0] - y
+    direction = residual[:, None, :] @ X
     if whiten is not None:
-        V, R = oriented(np.linalg.solve(whiten, U))
+        W = (oriented(np.linalg.solve(whiten, U))[1] @ W[:, :, None])[:, :, 0]
         with np.errstate(all="ignore"):
-            y = y - (X @ B[:, :, None])[:, :, 0]
-            X, U, W, B = X @ whiten, V, W @ R.T, np.zeros_like(B)
-    v = (X**2).mean(axis=(1, 2))
-    w = norms(W)
-    residual = (X @ (W @ U.T + B)[:, :, None])[:, :, 0] - y
+            X, direction = X @ whiten, direction @ whiten
+    v, w = np.square(X).mean(axis=(1, 2)), norms(W)
     with np.errstate(all="ignore"):  # a user without features or weights has no gradient: `contribution` drops it
-        direction = (residual[:, None, :] @ X)[:, 0] / (X.shape[1] * v * w)[:, None]
+        direction = direction[:, 0] / (X.shape[1] * v * w)[:, None]
         each = direction[:, :, None] * (W / w[:, None])[:, None, :] / level
         size = norms(each.reshape(len(each), math.prod(each.shape[1:])))
     inside = np.where(np.isfinite(size), np.where(size <= 1, 0.5, -0.5), 0.0)

@@ -15,7 +15,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +40,12 @@ class Users:
     t: int
     block: int = 2000
     seed: int = 0
+    drawing: list[float] = field(default_factory=list)  # processor seconds of every block drawn
 
     def instances(self) -> Iterator[tuple[MultiTaskData, LRSModel]]:
         U = generate(replace(self.spec, t=1, m=1), [self.seed]).truth.U
         for number in range(-(-self.t // self.block)):
+            start = time.process_time()
             users = min(self.block, self.t - number * self.block)
             drawn = generate(replace(self.spec, t=users), [self.seed, number + 1])
             # The block brings its own U: rotate the responses to the shared one.
@@ -52,7 +54,9 @@ class Users:
             noise = data.y - drawn.truth.predict(data.X, data.groups)
             names = tuple(range(number * self.block, number * self.block + users))
             y = truth.predict(data.X, data.groups) + noise
-            yield MultiTaskData(data.X, y, data.offsets, names), truth
+            block = MultiTaskData(data.X, y, data.offsets, names)
+            self.drawing.append(time.process_time() - start)
+            yield block, truth
 
     def __iter__(self) -> Iterator[MultiTaskData]:
         return (data for data, _ in self.instances())
@@ -239,33 +243,39 @@ def table(file: Path, task: str, target: str, rank: int, sparsity: int, rounds: 
 
 # ---------------------------------------------------------------------------------------------- the large run
 def large(t: int, noise: float) -> None:
-    """ε = 1 at t users against no noise, no sharing and no personal parts; the first 2000 users judge."""
+    """ε = 1 at t users against no noise, no sharing and no personal parts; the first 2000 users judge.
+
+    Seconds are of the processor; users are drawn anew whenever they are asked, which is told apart.
+    """
     spec = InstanceSpec(t=1, m=20, d=20, r=2, k=2, noise=noise)
     users = Users(spec, t)
     print(f"t = {t}, d = 20, r = 2, k = 2, m = 20, σ = {noise:g}")
-    print("| solver | ε | subspace | median user error | θ error | processor seconds |\n|---|---|---|---|---|---|")
+    print("| solver | ε | subspace | median user error | θ error | s | drawing users, s |\n|---|---|---|---|---|---|---|")
     data, truth = next(users.instances())
     for name, solver, sparsity in (
         ("private-amht", PrivateAMHT(epsilon=1.0, delta=DELTA), 2),
         ("without noise", PrivateAMHT(epsilon=np.inf, delta=DELTA), 2),
         ("priv-altmin", PrivAltMin(epsilon=1.0, delta=DELTA, clip=clip_of(spec)), 0),
     ):
+        users.drawing.clear()
         start = time.process_time()
         server, _ = solver.train(users, d=20, rank=2, sparsity=sparsity, rng=np.random.default_rng([0, 1]))
-        seconds = time.process_time() - start
+        drawing = sum(users.drawing)
+        seconds = time.process_time() - start - drawing
         parts = [server.adapt(X, y, sparsity=sparsity) for X, y in data]
         model = LRSModel(server.U, np.array([p.w for p in parts]), sparse.csr_array(np.array([p.b for p in parts])))
-        print(row(name, f"{server.privacy['epsilon']:.4g}", model, truth, seconds), flush=True)
+        print(row(name, f"{server.privacy['epsilon']:.4g}", model, truth, seconds, drawing), flush=True)
         print(f"peak memory so far {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB", flush=True)
     start = time.process_time()
     alone = solve(Problem(data, 2, 2, noise), TaskRidge()).model
-    print(row("local-only (ridge)", "0", alone, truth, (time.process_time() - start) * t / data.t))
+    print(row("local-only (ridge)", "0", alone, truth, (time.process_time() - start) * t / data.t, 0.0))
 
 
-def row(name: str, epsilon: str, model: LRSModel, truth: LRSModel, seconds: float) -> str:
+def row(name: str, epsilon: str, model: LRSModel, truth: LRSModel, *seconds: float) -> str:
     shared = metrics.subspace_distance(model.U, truth.U) if model.W.any() else float("nan")
     median = float(np.median(metrics.task_errors(model, truth)))
-    return f"| {name} | {epsilon} | {shared:.2e} | {median:.2e} | {metrics.theta_error(model, truth):.2e} | {seconds:.0f} |"
+    spent = " | ".join(f"{s:.0f}" for s in seconds)
+    return f"| {name} | {epsilon} | {shared:.2e} | {median:.2e} | {metrics.theta_error(model, truth):.2e} | {spent} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

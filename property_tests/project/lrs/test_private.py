@@ -334,7 +334,7 @@ def test_missing_noise_library_says_which_extra_before_anybody_is_asked(monkeypa
     from lrs.private import noise
 
     noise._opendp.cache_clear()
-    monkeypatch.setitem(sys.modules, "opendp.prelude", None)
+    monkeypatch.setitem(sys.modules, "opendp", None)
     with pytest.raises(MissingExtra, match=r"lrs-toolkit\[private\]"):
         solve(generate(SPEC, 0).problem, private())
     solve(generate(SPEC, 0).problem, private(insecure_seed=1))  # needs none

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -85,6 +86,53 @@ def test_another_name_and_another_key_are_refused(path):
     path.with_name(f".{path.name}.lock").touch()
     with pytest.raises(InvalidInput, match="another run"):
         Budget.spend(path, KEY, "run", 0.01)
+
+
+def test_runs_at_the_same_time_never_spend_more_than_there_is(path):
+    def one(number):
+        try:
+            return Budget.spend(path, KEY, f"run {number}", rho_for(0.5, 1e-6)).left
+        except InvalidInput:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        paid = [left for left in pool.map(one, range(40)) if left is not None]
+    assert len(Budget.open(path, KEY).spent) == len(paid) == len(set(paid)), "no run forgets what another one spent"
+    assert min(paid) == Budget.open(path, KEY).left >= 0
+
+
+def test_a_file_that_another_run_is_making_is_not_made_anew(path, monkeypatch):
+    Budget.spend(path, KEY, "first", 0.01)
+    # Both looked before either wrote: the second one looks again when it is alone.
+    looked = [False]
+    exists = type(path).exists
+    monkeypatch.setattr(type(path), "exists", lambda self, **_: looked.pop() if looked else exists(self))
+    path.with_name(f".{path.name}.lock").touch()
+    with pytest.raises(InvalidInput, match="another run"):
+        Budget.create(path, KEY, epsilon=2.0, delta=1e-6)
+    assert len(Budget.open(path, KEY).spent) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--groups",), "groups: the users of an instance are numbered by position"),
+        (("--epsilon", "1e-14"), "noise beyond 64-bit integers"),
+        (("--clip-user", "0"), "clip_user: expected a positive"),
+        (("--clip-user", "inf"), "clip_user: expected a positive"),
+        (("--population", "40", "--delta", "0.1"), "delta: 0.1 is not below one over the population"),
+        (("-r", "99"), "rank: r = 99 is outside"),
+        (("-o", "nowhere/there.npz"), "the folder nowhere does not exist"),
+    ],
+)
+def test_what_cannot_run_is_not_paid_for(run, instance_file, path, tmp_path, options, message):
+    (tmp_path / "key").write_bytes(KEY)
+    before = path.read_bytes()
+    common = ("solve", instance_file, *TARGET, "--budget-file", str(path), "--budget-key", str(tmp_path / "key"))
+    code, _, err = run(*common, *options)
+    assert code == 2
+    assert message in err
+    assert path.read_bytes() == before
 
 
 def test_a_short_or_missing_key_is_refused(tmp_path):

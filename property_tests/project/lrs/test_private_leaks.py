@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lrs import InstanceSpec, InvalidInput, LRSRegressor, MultiTaskData, PrivateAMHT, Problem, generate, solve
-from lrs.private import Clip, Cohort, Request
+from lrs.private import Clip, Cohort, Request, statistics
 from lrs.private.server import user_group
 
 LEVELS = Clip(x=5.0, y=6.6, xb=4.7, w=2.4)
@@ -102,6 +102,25 @@ def test_a_user_changes_an_exact_sum_by_its_own_contribution_and_not_by_a_bit_mo
         alone = Cohort(data.select([user])).answer(request)
         for name, value in whole.items():
             assert np.array_equal(value - rest[name], alone[name]), name
+
+
+@pytest.mark.parametrize("kind", ["moment", "gradient", "statistics"])
+def test_not_a_bit_of_what_a_user_works_out_depends_on_who_else_is_there(kind, monkeypatch):
+    """Before anything is rounded: one matrix product of all users rounds by where in it a user stands."""
+    seen = []
+    monkeypatch.setattr(statistics, "contribution", lambda name, each, *_, **__: seen.append(each) or np.zeros(1))
+    rng = np.random.default_rng(0)
+    for d, r, m in ((5, 1, 3), (8, 2, 12), (20, 3, 7), (33, 4, 40)):
+        data = generate(InstanceSpec(t=23, m=m, d=d, r=r, k=1), 1).problem.data
+        U, S = np.linalg.qr(rng.standard_normal((d, r)))[0], rng.standard_normal((d, d))
+        request = Request(1, kind, U, LEVELS, 1, whiten=S @ S.T + np.eye(d), features=True)
+        for users in ([4], [4, 9], range(3, 23), range(5)):
+            for cohort in (data, data.select(list(users))):
+                Cohort(cohort).answer(request)
+            half = len(seen) // 2
+            for whole, part in zip(seen[:half], seen[half:], strict=True):
+                assert np.array_equal(whole[list(users)], part)
+            seen.clear()
 
 
 # ---------------------------------------------------------------- leak 3: values that stop the run

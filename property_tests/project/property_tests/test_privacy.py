@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +114,31 @@ def test_rates_are_clopper_pearson():
         low, high = _rates(hits, alarms, n, 0.005)
         assert low == pytest.approx(binomtest(hits, n).proportion_ci(0.99, "exact").low, abs=1e-12)
         assert high == pytest.approx(binomtest(alarms, n).proportion_ci(0.99, "exact").high, abs=1e-12)
+
+
+@pytest.fixture
+def auditing():
+    """The auditor of jax-privacy (Google DeepMind): one module of NumPy, SciPy and dp-accounting, loaded without JAX."""
+    package = importlib.util.find_spec("jax_privacy")
+    if package is None:
+        pytest.skip("jax-privacy is not installed: pip install --no-deps jax-privacy")
+    path = Path(package.submodule_search_locations[0], "auditing.py")
+    spec = importlib.util.spec_from_file_location("jax_privacy_auditing", path)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def test_a_second_auditor_finds_the_same_bound_at_a_threshold(auditing):
+    draw, alpha, delta = np.random.default_rng([3]), 1e-3, 1e-6
+    for mu, threshold in ((3.0, 1.0), (1.0, 0.3), (0.2, -1.0), (6.0, 3.0)):
+        absent, present = draw.standard_normal(300), mu + draw.standard_normal(300)
+        ours = _bounds(*_rates((present > threshold).sum(), (absent > threshold).sum(), 300, alpha), delta)[1]
+        theirs = auditing.CanaryScoreAuditor(present, absent).epsilon_clopper_pearson(
+            2 * alpha, delta, one_sided=False, threshold_strategy=auditing.Explicit(threshold)
+        )
+        assert ours == pytest.approx(theirs, rel=1e-9)
 
 
 def test_bounds_of_exact_rates_are_the_truth_or_below():
