@@ -20,10 +20,11 @@ from jaxtyping import Bool, Float
 from scipy import sparse
 
 from lrs.amht import AMHT
+from lrs.amht.truncation import directions
 from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
-from lrs.hierarchical.gaussian import Gaussian, Sums, low_rank, random_effects
+from lrs.hierarchical.gaussian import DETERMINED, Gaussian, Sums, low_rank, random_effects
 from lrs.hierarchical.ridge import ridge_loo
 from lrs.hierarchical.search import Search
 from lrs.hierarchical.spikes import one_spike
@@ -320,11 +321,12 @@ def _stacked(
 
 
 def _model(data: MultiTaskData, dense: Float[np.ndarray, "t d"], B: Float[np.ndarray, "t d"]) -> LRSModel:
-    """The model of a dense part, its rank that of the matrix, directions ordered by what they carry, and of B."""
-    left, sizes, right = np.linalg.svd(dense, full_matrices=False)
+    """The model of a dense part, its rank that of the matrix, directions ordered by what they predict, and of B."""
+    sizes = np.linalg.svd(dense, compute_uv=False)
     rank = int((sizes > 1e-9 * max(sizes[0], np.finfo(float).tiny)).sum())
-    U, W = right[:rank].T, left[:, :rank] * sizes[:rank]
-    return LRSModel(U, W, sparse.csr_array(B), data.task_names, data.feature_names)
+    moment = data.X.T @ data.X / data.n
+    U = directions(dense, moment + DETERMINED * (np.trace(moment) / data.d or 1.0) * np.eye(data.d), rank)
+    return LRSModel(U, dense @ U, sparse.csr_array(B), data.task_names, data.feature_names)
 
 
 def _nothing(data: MultiTaskData, why: str) -> Solution[LRSModel]:

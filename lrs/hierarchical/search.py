@@ -17,10 +17,10 @@ from lrs.amht import AMHT
 from lrs.amht.compression import Samples
 from lrs.amht.driver import State
 from lrs.amht.polish import EqualWeights, pruned
+from lrs.amht.truncation import leading
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
 from lrs.hierarchical.gaussian import Gaussian, Sums, global_model, low_rank, random_effects
-from lrs.hierarchical.truncation import leading
 from lrs.kernels.engine import Engine, Pass
 from lrs.solver import solve
 
@@ -162,7 +162,7 @@ class Search:
         """Gaussian models that cost little."""
         sums, d = self.sums, self.fit.d
         ranks = [r for r in (1, 2, 4) if r < min(d, self.fit.t) and (r + 1) * d <= UNKNOWNS]
-        return [lambda: global_model(sums), *(lambda r=r: low_rank(sums, r, steps=20) for r in ranks)]  # type: ignore[misc]
+        return [lambda: global_model(sums), *(lambda r=r: low_rank(sums, r, steps=20) for r in ranks)]
 
     def _allowed(self, pair: Pair) -> bool:
         (r, k), d = pair, self.fit.d
