@@ -12,6 +12,7 @@ from lrs.amht.schedule import GeometricSchedule, OracleSchedule, Schedule
 from lrs.amht.shrinkage import with_weights
 from lrs.amht.subspace_step import GaussNewton, LeastSquaresSubspace, orthonormalise
 from lrs.amht.thresholding import HardThresholding
+from lrs.amht.truncation import truncate
 from lrs.amht.weight_step import LeastSquaresWeights
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "WeightStep",
     "fit_task",
     "orthonormalise",
+    "truncate",
     "with_weights",
 ]

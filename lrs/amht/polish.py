@@ -26,16 +26,19 @@ class EqualWeights:
         Exchanges per task and search.
     prune, shrinkage : bool
         See `lrs.amht.AMHT`.
+    steps : int
+        Gauss–Newton steps at most.
     """
 
     swaps: int = 8
     prune: bool = True
     shrinkage: bool = True
+    steps: int = 8
     works_on: ClassVar[type] = Fit
 
     def __call__(self, run: Run, state: State) -> State:
         samples, problem = run.samples[0], run.problem
-        for _ in range(8 if problem.rank else 0):
+        for _ in range(self.steps if problem.rank else 0):
             before = state
             variance = samples.variance(state.fit)
             freedom = samples.engine.freedom(state.fit)

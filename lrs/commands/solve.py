@@ -16,6 +16,7 @@ import typer
 from lrs import datasets
 from lrs import solve as run_solver
 from lrs.amht import AMHT
+from lrs.amht.truncation import within
 from lrs.cli import print_json, report, stderr
 from lrs.commands.family import FamilyName, Verb, add_verb
 from lrs.commands.shared import (
@@ -150,6 +151,14 @@ def _solve_model(
     considered: Annotated[
         bool, typer.Option("--considered", help="Print what rank and sparsity were chosen from.")
     ] = False,
+    storage: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="NUMBERS_PER_TASK",
+            help="Keep the best model of so many numbers a task, r + k, of the one found.",
+        ),
+    ] = None,
     solver: Annotated[
         str, typer.Option("--solver", metavar="NAME", help="Name that `lrs solvers` lists, or module:attribute.")
     ] = "amht",
@@ -285,6 +294,8 @@ def _solve_model(
         )
         key = 0 if seed is None else seed
         private = isinstance(configured, PrivateAMHT)
+        if storage is not None and private:
+            raise InvalidInput("storage: a private fit publishes U alone, no numbers of any task; leave --storage out")
         for name, value in (("budget_file", budget_file), ("transcript", transcript)):
             if value is not None and not private:
                 raise InvalidInput(
@@ -318,7 +329,7 @@ def _solve_model(
                     "memory: rank and sparsity are found in this process, whose memory has no limit of ours; leave --memory out, "
                     "or pass --rank and --sparsity"
                 )
-            problem = Problem(training, 0, 0)  # says what is to be fitted; the sizes come with the answer
+            problem = Problem(training, data.d, data.d)  # any size will do; it comes with the answer
             fit = partial(solve_automatically, training, configured, key, **sizes)
         else:
             problem = Problem(training, **sizes, noise=noise or 0.0)
@@ -328,6 +339,10 @@ def _solve_model(
     model = solution.model
     if automatic:
         sizes = {name: solution.info.get(name, 0 if value == AUTO else value) for name, value in sizes.items()}
+    if storage is not None:
+        model = within(model, storage, training.X.T @ training.X / training.n)
+        solution = replace(solution, model=model, residual=relative_residual(problem, model))
+        sizes = {"rank": model.rank, "sparsity": int(np.diff(model.B.indptr).max(initial=0))}
     server = solution.info.get("server")
     diverged = solution.status is Status.DIVERGED
     if out is not None and not diverged:
@@ -524,12 +539,8 @@ def _print_solution(document: Mapping[str, Any]) -> None:
         rows.append(("beside", ", ".join(f"{name} {value:.2%}" for name, value in document["beside"].items())))
     if "chosen" in document:
         rows.append(("chosen", document["chosen"]))
-    rows.append(
-        (
-            "storage",
-            f"{storage['parameters']:,} numbers instead of {storage['dense_parameters']:,} ({storage['saved']:.1%} saved)",
-        )
-    )
+    saved = f"{storage['saved']:.1%} saved" if storage["saved"] > 0 else "none saved: --storage N keeps N a task"
+    rows.append(("storage", f"{storage['parameters']:,} numbers instead of {storage['dense_parameters']:,} ({saved})"))
     if document["output"] is not None:
         rows.append(("wrote", str(document["output"])))
     print_pairs(rows)

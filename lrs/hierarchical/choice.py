@@ -20,11 +20,13 @@ from jaxtyping import Bool, Float
 from scipy import sparse
 
 from lrs.amht import AMHT
+from lrs.amht.truncation import directions
 from lrs.core.errors import InvalidInput
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.families.low_rank_sparse.problem import MultiTaskData, Problem
-from lrs.hierarchical.gaussian import Gaussian, Sums, global_model, low_rank, random_effects
+from lrs.hierarchical.gaussian import DETERMINED, Gaussian, Sums, low_rank, random_effects
 from lrs.hierarchical.ridge import ridge_loo
+from lrs.hierarchical.search import Search
 from lrs.hierarchical.spikes import one_spike
 from lrs.solver import Callback, Iterate, Solution, Status, relative_residual
 
@@ -33,17 +35,8 @@ FOLDS = 3
 #: Ranks of the Gaussian candidates; the larger ones are left out where their step would solve for too many unknowns.
 RANKS = (1, 2, 4, 8)
 UNKNOWNS = 600
-#: AMHT stands alone when its held-out mean square is below this share of the best Gaussian model's.
-ALONE = 0.8
-#: … and takes part in the average when it is below this share: it costs most and would weigh nothing.
+#: AMHT takes part in the average when its held-out mean square is below this share of the best Gaussian model's.
 WORTH = 1.02
-#: Rows on which rank and sparsity are searched, per feature; at least `LEAST_ROWS`.
-ROWS_PER_FEATURE = 60
-LEAST_ROWS = 4000
-#: Improvement in held-out mean square for which a larger rank or sparsity is taken.
-IMPROVES = 1e-3
-#: Held-out root mean square, as a share of the data's, up to which data count as exact.
-EXACT = 1e-7
 #: A weight below this is no part of the answer.
 LEAST_WEIGHT = 1e-3
 #: Operations (t d³ a step) that the candidates with a covariance of all features may cost.
@@ -128,26 +121,26 @@ class Automatic:
         if (data.counts >= 3).sum() == 0:
             return self._global_alone(data, "no task has three rows, so nothing can be held out")
         free = self.rank is None and self.sparsity is None
-        found = self._search(data, rng)
+        found = Search.of(data, self.solver, self.rank, self.sparsity, rng)
         if found.exact or not free or found.alone:
             return self._alone(data, found, rng, callback)
         return self._average(data, found, rng, callback)
 
     # ------------------------------------------------------------------ one AMHT model
-    def _search(self, data: MultiTaskData, rng: np.random.Generator) -> _Search:
-        part = _part(data, rng)
-        fit, mask = part.split(0.75, rng)
-        return _Search(self, fit, part.X[~mask], part.y[~mask], part.groups[~mask]).run()
-
     def _alone(
-        self, data: MultiTaskData, found: _Search, rng: np.random.Generator, callback: Callback | None
+        self, data: MultiTaskData, found: Search, rng: np.random.Generator, callback: Callback | None
     ) -> Solution[LRSModel]:
-        (r, k), noise = found.best, 0.0 if found.exact else 1.0
-        solution = self.solver(Problem(data, r, k, noise), rng=rng, callback=callback)
+        r, k = found.best
+        problem = Problem(data, r, k, 0.0 if found.exact else 1.0)  # any noise but none: the solver estimates it
+        solution = self.solver(problem, rng=rng, callback=callback)
+        if not found.exact and found.fit.t == data.t:  # few tasks: another start may find the better of two answers
+            start = replace(found.models[r, k], W=np.zeros((data.t, r)), B=sparse.csr_array((data.t, data.d)))
+            again = self.solver(replace(problem, warm_start=start), rng=rng)
+            solution = min(solution, again, key=lambda one: one.residual)
         sentence = f"rank {r} and sparsity {k} predict best on rows held out"
         if found.exact:
             sentence = f"the data are exact: rank {r} and sparsity {k} explain them without error"
-        return _with(solution, found.table(), r, k, sentence)
+        return _with(solution, _searched(found), r, k, sentence)
 
     def fitted(self, data: MultiTaskData, rank: int, sparsity: int) -> Part:
         """AMHT at this rank and sparsity."""
@@ -158,7 +151,7 @@ class Automatic:
 
     # ------------------------------------------------------------------ an average
     def _average(
-        self, data: MultiTaskData, found: _Search, rng: np.random.Generator, callback: Callback | None
+        self, data: MultiTaskData, found: Search, rng: np.random.Generator, callback: Callback | None
     ) -> Solution[LRSModel]:
         worth = found.scores[found.best] < WORTH * found.gaussian
         pairs = sorted({found.best, (found.best[0], 0)}) if worth else []
@@ -195,93 +188,14 @@ class Automatic:
         return _with(solution, (), model.rank, 0, f"{why}; the answer is one model for all tasks")
 
 
-class _Search:
-    """Rank and sparsity by coordinate ascent in held-out error: doubled while it pays, then by one."""
-
-    def __init__(self, owner: Automatic, fit: MultiTaskData, X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> None:
-        self.owner, self.fit, self.X, self.y, self.groups = owner, fit, X, y, groups
-        self.scores: dict[tuple[int, int], float] = {}
-        self.used: dict[tuple[int, int], int] = {}  # coordinates that nine tasks in ten do with
-        self.gaussian = np.inf
-        self.scale = float(np.mean(y**2)) or 1.0
-
-    @property
-    def best(self) -> tuple[int, int]:
-        """The pair with the smallest held-out mean square."""
-        return min(self.scores, key=lambda pair: (self.scores[pair], pair))
-
-    @property
-    def exact(self) -> bool:
-        return bool(self.scores) and self.scores[self.best] <= EXACT**2 * self.scale
-
-    @property
-    def alone(self) -> bool:
-        return self.scores[self.best] < ALONE * self.gaussian
-
-    def score(self, pair: tuple[int, int]) -> float:
-        """Held-out mean square at this rank and sparsity."""
-        if pair not in self.scores:
-            part = self.owner.fitted(self.fit, *pair)
-            self.scores[pair] = self._mean_square(part.theta)
-            assert part.sparse is not None
-            self.used[pair] = int(np.quantile((part.sparse != 0).sum(axis=1), 0.9))
-            if self.exact:  # what of it is used
-                sizes = np.linalg.svd(part.dense, compute_uv=False)
-                used = (int((sizes > 1e-6 * max(sizes[0], 1e-300)).sum()), int((part.sparse != 0).sum(axis=1).max()))
-                self.scores.setdefault(used, self.scores[pair])
-        return self.scores[pair]
-
-    def _mean_square(self, theta: Float[np.ndarray, "t d"]) -> float:
-        value = float(np.mean((self.y - np.einsum("nd,nd->n", self.X, theta[self.groups])) ** 2))
-        return value if np.isfinite(value) else np.inf
-
-    def run(self) -> _Search:
-        """Search; the pairs tried are kept."""
-        owner, d = self.owner, self.fit.d
-        sums = Sums.of(self.fit)
-        self.gaussian = min(self._mean_square(make(sums).theta) for make in _quick(sums))
-        most = max(int(np.median(self.fit.counts)) - 1, 1)
-        r = min(1, d) if owner.rank is None else owner.rank
-        k = min(1, most, d) if owner.sparsity is None else owner.sparsity
-        moves = [(a, b) for a, b in ((1, 0), (0, 1), (1, 1)) if not (a and owner.rank is not None)]
-        moves = [(a, b) for a, b in moves if not (b and owner.sparsity is not None)]
-
-        def allowed(r: int, k: int) -> bool:
-            return 0 <= r <= d and 0 <= k <= d and (r + k <= most or (r, k) == (owner.rank, owner.sparsity))
-
-        here, value = (r, k), self.score((r, k))
-        if owner.sparsity is None and self.score((r, 0)) <= value:
-            here, value = (r, 0), self.score((r, 0))
-        refine = False
-        while not self.exact:
-            r, k = here
-            if refine:
-                tried = [[(r - a, k - b), (r + a, k + b)] for a, b in moves if a + b == 1]
-                if owner.sparsity is None:
-                    tried.insert(0, [(r, self.used.get(here, k))])
-            else:  # together first: one without the other often explains nothing
-                tried = [[(max(2 * r, 1) if a else r, max(2 * k, 1) if b else k)] for a, b in moves[::-1]]
-            for pairs in tried:
-                for pair in pairs:
-                    if allowed(*pair) and not self.exact and self.score(pair) < (1 - IMPROVES) * value:
-                        here, value = pair, self.scores[pair]
-                        break
-                if here != (r, k):
-                    break
-            else:
-                if refine:
-                    break
-                refine = True
-        return self
-
-    def table(self) -> tuple[Considered, ...]:
-        """What was tried, best first."""
-        total = float(np.mean((self.y - self.y.mean()) ** 2)) or 1.0
-        rows = [
-            Considered(f"amht r={r} k={k}", r, k, 1 - value / total, weight=float((r, k) == self.best))
-            for (r, k), value in self.scores.items()
-        ]
-        return tuple(sorted(rows, key=lambda row: -row.explained))
+def _searched(found: Search) -> tuple[Considered, ...]:
+    """What the search tried, best first."""
+    total = float(np.mean((found.y - found.y.mean()) ** 2)) or 1.0
+    rows = [
+        Considered(f"amht r={r} k={k}", r, k, 1 - value / total, weight=float((r, k) == found.best))
+        for (r, k), value in found.scores.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: -row.explained))
 
 
 class Candidates:
@@ -348,20 +262,6 @@ class Candidates:
         return self._made[name]
 
 
-def _quick(sums: Sums) -> list[Callable[[Sums], Gaussian]]:
-    """Cheap Gaussian models that AMHT is compared with before anything else."""
-    ranks = [r for r in (1, 2, 4) if r < min(sums.d, len(sums.counts)) and (r + 1) * sums.d <= UNKNOWNS]
-    return [global_model, *(lambda sums, r=r: low_rank(sums, r, steps=20) for r in ranks)]
-
-
-def _part(data: MultiTaskData, rng: np.random.Generator) -> MultiTaskData:
-    """Random tasks that suffice for the search, among those with rows to hold out."""
-    order = rng.permutation(np.flatnonzero(data.counts >= 3))
-    wanted = max(LEAST_ROWS, ROWS_PER_FEATURE * data.d)
-    count = int(np.searchsorted(np.cumsum(data.counts[order]), wanted)) + 1
-    return data.select(np.sort(order[:count]))
-
-
 def _predictions(
     data: MultiTaskData, names: Iterable[str], fitted: Callable[[MultiTaskData], Candidates], rng: np.random.Generator
 ) -> tuple[Bool[np.ndarray, "folds n"], dict[str, Float[np.ndarray, " n"]]]:
@@ -421,11 +321,12 @@ def _stacked(
 
 
 def _model(data: MultiTaskData, dense: Float[np.ndarray, "t d"], B: Float[np.ndarray, "t d"]) -> LRSModel:
-    """The model of a dense part, its rank that of the matrix, directions ordered by what they carry, and of B."""
-    left, sizes, right = np.linalg.svd(dense, full_matrices=False)
+    """The model of a dense part, its rank that of the matrix, directions ordered by what they predict, and of B."""
+    sizes = np.linalg.svd(dense, compute_uv=False)
     rank = int((sizes > 1e-9 * max(sizes[0], np.finfo(float).tiny)).sum())
-    U, W = right[:rank].T, left[:, :rank] * sizes[:rank]
-    return LRSModel(U, W, sparse.csr_array(B), data.task_names, data.feature_names)
+    moment = data.X.T @ data.X / data.n
+    U = directions(dense, moment + DETERMINED * (np.trace(moment) / data.d or 1.0) * np.eye(data.d), rank)
+    return LRSModel(U, dense @ U, sparse.csr_array(B), data.task_names, data.feature_names)
 
 
 def _nothing(data: MultiTaskData, why: str) -> Solution[LRSModel]:

@@ -54,6 +54,11 @@ class Sums:
         """All rows."""
         return float(self.counts.sum())
 
+    @property
+    def rounding(self) -> float:
+        """A noise variance below which nothing is told from rounding: what is left where rows are fewer than features."""
+        return max(1e-14 * float(self.energy.sum()) / self.n, float(np.finfo(float).tiny))
+
     def covariance(self) -> Float[np.ndarray, "d d"]:
         """Mean of x xᵀ over all rows, made definite."""
         total = self.gram.sum(axis=0) / self.n
@@ -88,7 +93,7 @@ def common(sums: Sums) -> tuple[Float[np.ndarray, " d"], float]:
     """The least squares θ of all tasks together, and its mean squared residual."""
     total = sums.moment.sum(axis=0)
     theta = np.linalg.solve(sums.covariance(), total / sums.n)
-    return theta, max(float(sums.energy.sum() - theta @ total) / sums.n, np.finfo(float).tiny)
+    return theta, max(float(sums.energy.sum() - theta @ total) / sums.n, sums.rounding)
 
 
 def global_model(sums: Sums) -> Gaussian:
@@ -137,7 +142,7 @@ def random_effects(
         S = (centred.T @ centred + spread) / t
         if form == "diagonal":
             S = np.diag(np.diag(S))
-        variance = max((residual + float(trace.sum())) / sums.n, 1e-12 * variance)
+        variance = max((residual + float(trace.sum())) / sums.n, sums.rounding)
     return Gaussian(mean, np.linalg.cholesky(S + floor), variance, theta, likelihood)
 
 
@@ -179,7 +184,7 @@ def low_rank(sums: Sums, rank: int, *, steps: int = 60) -> Gaussian:
         H[np.diag_indices(q * d)] += DETERMINED * np.trace(H) / (q * d)
         b = (one.T @ sums.moment).ravel()
         solution = np.linalg.solve(H, b)
-        variance = max(float(sums.energy.sum() - solution @ b) / sums.n, 1e-12 * variance)
+        variance = max(float(sums.energy.sum() - solution @ b) / sums.n, sums.rounding)
         mean, L = solution[:d], solution[d:].reshape(rank, d).T
         centre = W.mean(axis=0)
         spread = (W - centre).T @ (W - centre) / t + V.mean(axis=0)
