@@ -36,6 +36,7 @@ from lrs.amht.matching import Matching
 from lrs.amht.paper import PaperAMHT, plain_alternation
 from lrs.amht.parts import PlainFit, Polish, Restarts, SparseStep, SubspaceStep, WeightStep, check_parts, described
 from lrs.amht.polish import EqualWeights
+from lrs.amht.posterior import feasible, posterior_subspace
 from lrs.amht.restarts import Insistent, RandomSupports
 from lrs.amht.schedule import Schedule
 from lrs.amht.shrinkage import borrow_strength
@@ -293,7 +294,7 @@ class AMHT:
     def _insist(self, run: Run, stalled: State) -> tuple[State, Status] | None:
         """What is tried when all attempts stall: searches from several supports in each outer step, on tasks enough for U.
 
-        From a warm start, then from where the attempts ended. A quantile of the residuals leads that leaves out the tasks
+        From a warm start, then from what a posterior makes of where the attempts ended. A quantile of the residuals leads that leaves out the tasks
         whose searches fail all the same; tasks that are explained exactly certify U.
         """
         problem = run.problem
@@ -322,7 +323,11 @@ class AMHT:
                 view=lambda _, state: _view(run, self._over_all(run, state, 0)),
             )
             few = replace(run, alternation=others, problem=small, samples=samples)
-            for U in [*starts, stalled.U]:
+            for U in [*starts, None]:
+                if U is None:
+                    U = stalled.U
+                    if feasible(small.data, r, problem.sparsity):
+                        U = posterior_subspace(small.data, U, problem.sparsity, run.rng)
                 state = State(U, samples[0].engine.nothing(), quantile=INSISTENT_QUANTILE)
                 for step in steps[1:]:
                     state = step(samples[0], state)
