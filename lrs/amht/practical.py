@@ -36,6 +36,7 @@ from lrs.amht.matching import Matching
 from lrs.amht.paper import PaperAMHT, plain_alternation
 from lrs.amht.parts import PlainFit, Polish, Restarts, SparseStep, SubspaceStep, WeightStep, check_parts, described
 from lrs.amht.polish import EqualWeights
+from lrs.amht.posterior import feasible, posterior_subspace
 from lrs.amht.relaxation import relaxed_subspace
 from lrs.amht.restarts import Insistent, RandomSupports
 from lrs.amht.schedule import Schedule
@@ -294,9 +295,9 @@ class AMHT:
     def _insist(self, run: Run, stalled: State) -> tuple[State, Status] | None:
         """What is tried when all attempts stall: searches from several supports in each outer step, on tasks enough for U.
 
-        From a warm start, then from where the attempts ended: with b relaxed first (`lrs.amht.relaxation`), then as it is.
-        A quantile of the residuals leads that leaves out the tasks whose searches fail all the same; tasks that are
-        explained exactly certify U.
+        From a warm start, then from where the attempts ended: with b relaxed (`lrs.amht.relaxation`), which few tasks need,
+        then from a posterior over supports (`lrs.amht.posterior`), which few rows need. A quantile of the residuals leads
+        that leaves out the tasks whose searches fail all the same; tasks that are explained exactly certify U.
         """
         problem = run.problem
         data, d, r = problem.data, problem.d, problem.rank
@@ -314,7 +315,12 @@ class AMHT:
                 return Status.STALLED
             return self.terminate(state, noise)
 
-        starts = [lambda: relaxed_subspace(small.data, stalled.U, problem.sparsity), lambda: stalled.U]
+        starts = [
+            lambda: relaxed_subspace(small.data, stalled.U, problem.sparsity),
+            lambda: posterior_subspace(small.data, stalled.U, problem.sparsity, run.rng),
+        ]
+        if not feasible(small.data, r, problem.sparsity):
+            starts[1] = lambda: stalled.U
         if (warm := problem.warm_start) is not None:
             starts = [lambda: orthonormalise(warm.U), *starts]
         steps: tuple[Step, ...] = (run.alternation.steps[0], *self._fitting, Insistent(run.rng), judge)

@@ -26,6 +26,7 @@ from lrs import (
 from lrs.amht import relaxation, with_weights
 from lrs.amht.initialization import design_covariance, moments_subspace, random_subspace
 from lrs.amht.paper import _disjoint_parts
+from lrs.amht.posterior import posterior_subspace, redraw
 from lrs.amht.practical import _part_of_tasks
 from lrs.amht.relaxation import relaxed_subspace
 from lrs.amht.schedule import GeometricSchedule, OracleSchedule
@@ -484,3 +485,40 @@ def test_other_weights_are_followed_by_least_squares_on_every_support(seed, ragg
         assert np.allclose(found.values[i, : len(S)], b, rtol=1e-7, atol=1e-9)
         assert np.allclose(found.gradient[i], X.T @ rest, rtol=1e-7, atol=1e-9)
         assert found.rss[i] == pytest.approx(rest @ rest, rel=1e-9, abs=1e-12)
+
+
+def test_where_all_attempts_stall_a_posterior_finds_the_subspace():
+    """Rows between the counting limit (5.4) and what searches do with; without the posterior the subspace error is 1."""
+    instance = generate(InstanceSpec(t=100, m=9, d=24, r=2, k=3), 0)
+    solution = solve(instance.problem, AMHT(attempts=2))
+    assert solution.status is Status.CONVERGED
+    assert metrics.subspace_distance(solution.model.U, instance.truth.U) < 1e-10
+
+
+def test_a_coordinate_of_a_support_is_drawn_from_its_law_given_the_others():
+    """Against the evidence of every support, by enumeration."""
+    rng = np.random.default_rng([3])
+    d, k, slab, draws = 6, 3, 0.7, 40_000
+    A = rng.standard_normal((2 * d, d))
+    G, c, others = A.T @ A / 6, rng.standard_normal(d), [4, 1]
+    weight = np.zeros(d)
+    for j in set(range(d)) - set(others):
+        S = [j, *others]
+        inside = G[np.ix_(S, S)] + np.eye(k) / slab
+        weight[j] = np.exp(c[S] @ np.linalg.solve(inside, c[S]) / 2) / np.sqrt(np.linalg.det(inside))
+    support = np.tile([0, *others], (draws, 1))
+    redraw(np.broadcast_to(G, (draws, d, d)), np.broadcast_to(c, (draws, d)), slab, support, 0, rng)
+    assert (support[:, 1:] == others).all()
+    expected = weight / weight.sum()
+    drawn = np.bincount(support[:, 0], minlength=d) / draws
+    assert (np.abs(drawn - expected) <= 5 * np.sqrt(expected * (1 - expected) / draws)).all()
+
+
+def test_features_of_other_sizes_give_the_same_posterior_subspace():
+    data = generate(InstanceSpec(t=40, m=9, d=12, r=2, k=2), 1).problem.data
+    size = 2.0 ** np.arange(-6, 6)
+    U = np.linalg.qr(np.random.default_rng([0]).standard_normal((12, 2)))[0]
+    plain = posterior_subspace(data, U, 2, np.random.default_rng([1]), steps=3)
+    other = MultiTaskData(data.X * size, data.y, data.offsets)
+    scaled = posterior_subspace(other, U / size[:, None], 2, np.random.default_rng([1]), steps=3)
+    assert metrics.subspace_distance(np.linalg.qr(scaled * size[:, None])[0], plain) < 1e-6
