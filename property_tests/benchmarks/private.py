@@ -2,7 +2,7 @@
 
 python -m property_tests.benchmarks.private reference
 python -m property_tests.benchmarks.private rivals --seeds 3
-python -m property_tests.benchmarks.private rounds
+python -m property_tests.benchmarks.private rounds --t 564
 python -m property_tests.benchmarks.private table --file insteval.csv.gz
 python -m property_tests.benchmarks.private large --t 100000
 """
@@ -14,7 +14,7 @@ import math
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -183,10 +183,10 @@ def rivals(seeds: int) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- levels
-def rounds(seeds: int) -> None:
-    """Level over subspace error in every round at the reference sizes: κ of `theory.private_plan`."""
+def rounds(t: int, seeds: int) -> None:
+    """Level over subspace error in every round: κ of `theory.private_plan`."""
     for s in range(seeds):
-        instance = generate(InstanceSpec(t=5000, m=20, d=20, r=2, k=2), s)
+        instance = generate(InstanceSpec(t=t, m=20, d=20, r=2, k=2), s)
         solver = PrivateAMHT(epsilon=1.0, delta=DELTA, insecure_seed=s)
         server = Server(solver._schedule(solver._budget()[0], 2), np.eye(20, 2), SeededNoise(s))
         shown = []
@@ -250,7 +250,9 @@ def large(t: int, noise: float) -> None:
     spec = InstanceSpec(t=1, m=20, d=20, r=2, k=2, noise=noise)
     users = Users(spec, t)
     print(f"t = {t}, d = 20, r = 2, k = 2, m = 20, σ = {noise:g}")
-    print("| solver | ε | subspace | median user error | θ error | s | drawing users, s |\n|---|---|---|---|---|---|---|")
+    print(
+        "| solver | ε | subspace | median user error | θ error | s | drawing users, s |\n|---|---|---|---|---|---|---|"
+    )
     data, truth = next(users.instances())
     for name, solver, sparsity in (
         ("private-amht", PrivateAMHT(epsilon=1.0, delta=DELTA), 2),
@@ -295,9 +297,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         large(options.t, options.noise)
     elif options.what == "table":
         table(options.file, options.task, options.target, options.r, options.k, options.rounds, options.seeds)
+    elif options.what == "rounds":
+        rounds(options.t, options.seeds)
     else:
-        measure: Callable[[int], None] = {"reference": reference, "rivals": rivals, "rounds": rounds}[options.what]
-        measure(options.seeds)
+        (reference if options.what == "reference" else rivals)(options.seeds)
 
 
 if __name__ == "__main__":

@@ -166,8 +166,20 @@ def requests(schedule: Schedule, transcript: Transcript) -> list[Request]:
     return found
 
 
-def _answers(cohort: Cohort, request: Request) -> Sequence[Statistics]:
-    return [answer] if (answer := cohort.answer(request)) else []
+def _once(cohort: Cohort) -> Callable[[Request], Statistics]:
+    """The cohort's answers, worked out once for every request; requests are kept, so that none takes another's place."""
+    known: dict[int, tuple[Request, Statistics]] = {}
+
+    def answer(request: Request) -> Statistics:
+        if id(request) not in known:
+            known[id(request)] = request, cohort.answer(request)
+        return known[id(request)][1]
+
+    return answer
+
+
+def _together(others: Callable[[Request], Statistics], users: Sequence[Cohort], request: Request) -> list[Statistics]:
+    return [answer for answer in (others(request), *(user.answer(request) for user in users)) if answer]
 
 
 def _canaries(rng: np.random.Generator) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -229,14 +241,15 @@ def audit_path(
         return found
 
     ordinary = {"a": (rng.standard_normal((ROWS, D)), rng.standard_normal(ROWS))} if replaced else {}
-    without = {**ordinary, **people}
-    absent, again = runs(without), runs(without)
+    absent, again = runs({**ordinary, **people}), runs({**ordinary, **people})
+    # Sums are of integers: what a user adds is the same whoever else is there, and the others are asked once a run.
+    others = _once(Cohort(problem(people).data))
+    without = partial(_together, others, [Cohort(problem({n: u}).data) for n, u in ordinary.items()])
     sides, nulls = {}, {}
     for name, canary in _canaries(rng).items():
-        with_it = {"a": canary, **people}
-        audience = [partial(_answers, Cohort(problem(users).data)) for users in (without, with_it)]
+        audience = without, partial(_together, others, [Cohort(problem({"a": canary}).data)])
         first, second, third = (
-            [seen(*run, planned, *audience) for run in side] for side in (absent, again, runs(with_it))
+            [seen(*run, planned, *audience) for run in side] for side in (absent, again, runs({"a": canary, **people}))
         )
         sides[name], nulls[name] = _scored(first, third), _scored(first, second)
     names = (*ATTACKS, "learned")

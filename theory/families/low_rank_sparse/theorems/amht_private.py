@@ -27,6 +27,13 @@ Gamma_s = declare(
 kappa_g = declare("kappa_g", r"\kappa", "level of the gradients over the present subspace error", kind="level")
 tau_0 = declare("tau_0", r"\tau_0", "subspace error of the start from which rounds improve", kind="level", maximum=1.0)
 tau = declare("tau", r"\tau", "subspace error that the privacy noise may cause", kind="level", maximum=1.0)
+halvings = declare(
+    "halvings",
+    r"H",
+    "halvings of the error from the start to the tolerance, at most L",
+    kind="level",
+    zero_allowed=True,
+)
 private_error = declare(
     "private_error", r"e_{\text{DP}}", "subspace error caused by the privacy noise", kind="error", zero_allowed=True
 )
@@ -53,14 +60,16 @@ start_small = Predicate(
     meaning="Symmetric noise of norm ‖E‖ = s√(2d) turns the leading eigenvectors, a gap g above the others, by a sine of at most "
     "‖E‖/(g − ‖E‖) (Davis–Kahan and Weyl): at most τ₀ where g ≥ (1 + τ₀)‖E‖/τ₀.",
 )
-rounds_halve = Predicate(
-    "rounds that halve the error",
+rounds_average = Predicate(
+    "rounds that average their noise",
     t,
     ">=",
-    2 * kappa_g * r * gradient_noise * (sqrt(d) + sqrt(r)),
+    kappa_g * r * gradient_noise * (sqrt(d) + sqrt(r)) * sqrt(3 * halvings / L),
     DERIVED,
     Status.DERIVED,
-    meaning="With a level of κ times the present error e, the step r/t adds noise of norm r κ e s(√d + √r)/t: at most e/2.",
+    meaning="With a level of κ times the present error e, the step r/t has noise of norm q e, q = r κ s(√d + √r)/t. Steps with the gain "
+    "1/(1 + q²) and the gains that follow average the rounds: after j of them 1/e² has grown by j/(q e)², so that a halving takes "
+    "3q² rounds, and H of them no more than L.",
 )
 a_usable = Predicate(
     "A above its noise",
@@ -96,7 +105,7 @@ error_small = Predicate(
     Integer(1),
     DERIVED,
     Status.DERIVED,
-    meaning="The start is within τ₀ ≤ 2^L τ, and each of L rounds leaves one half, to first order in the noise.",
+    meaning="The start is within τ₀, and L rounds halve that H = log₂(τ₀/τ) ≤ L times, to first order in the noise.",
 )
 
 THEOREM = Theorem(
@@ -108,7 +117,7 @@ THEOREM = Theorem(
     ),
     assumptions=And(
         "assumptions of the private variant",
-        (a.gaussian_design, a.independent_rows, a.orthonormal, start_small, rounds_halve),
+        (a.gaussian_design, a.independent_rows, a.orthonormal, start_small, rounds_average),
     ),
     conclusions=(error_small,),
     source=DERIVED,
