@@ -100,9 +100,10 @@ def shrink(engine: Engine, U: Float[np.ndarray, "d r"], fit: Fit) -> Fit:
     ridge = 1e-9 * scale * np.eye(r)
     W = fit.W
     for _ in range(STEPS):
-        precision = np.linalg.inv(spread + ridge)
-        posterior = np.linalg.inv(A / variance + precision)
-        W = np.einsum("tij,tj->ti", posterior, g / variance + mean @ precision)
+        # (A/σ² + Σ⁻¹)⁻¹ with Σ = LLᵀ, as L(I + LᵀAL/σ²)⁻¹Lᵀ: A is singular where a task has few rows, Σ⁻¹ may be nothing beside it.
+        L = np.linalg.cholesky(spread + ridge)
+        posterior = L @ np.linalg.inv(np.eye(r) + (L.T @ A @ L) / variance) @ L.T
+        W = mean + np.einsum("tij,tj->ti", posterior, (g - A @ mean) / variance)
         new_mean = W.mean(axis=0)
         centred = W - new_mean
         new_spread = (centred.T @ centred + posterior.sum(axis=0)) / t

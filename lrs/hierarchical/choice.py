@@ -1,8 +1,8 @@
 """Rank and sparsity from the data: models tried, judged on rows they did not see, and averaged by what they predicted.
 
-Evidence within the sample takes too many coordinates; rows held out do not. So every candidate is fitted on two thirds of
-every task's rows and predicts the rest, three times; the answer is the convex combination of the candidates that predicts
-best (stacking, Wolpert 1992, Breiman 1996), fitted again on all rows. A combination of models θ⁽ⁱ⁾ is a model θ⁽ⁱ⁾, so
+Evidence within the sample takes too many coordinates; rows held out do not. So every candidate is fitted on four
+fifths of every task's rows and predicts the rest, five times (on two thirds, three times, where tables are large); the answer
+is the convex combination of the candidates that predicts best (stacking, Wolpert 1992, Breiman 1996), fitted again on all rows. A combination of models θ⁽ⁱ⁾ is a model θ⁽ⁱ⁾, so
 what a user gets is one `LRSModel`.
 
 Where personal coordinates explain the data far better than any Gaussian model, the combination would be AMHT alone: then
@@ -30,8 +30,8 @@ from lrs.hierarchical.search import Search
 from lrs.hierarchical.spikes import one_spike
 from lrs.solver import Callback, Iterate, Solution, Status, relative_residual
 
-#: Times that a third of every task's rows is held out.
-FOLDS = 3
+#: Times that a share of every task's rows is held out, each row once: so many where t d² is below `HEAVY`, else fewer.
+FOLDS, FEWER, HEAVY = 5, 3, 5e5
 #: Ranks of the Gaussian candidates; the larger ones are left out where their step would solve for too many unknowns.
 RANKS = (1, 2, 4, 8)
 UNKNOWNS = 600
@@ -39,6 +39,10 @@ UNKNOWNS = 600
 WORTH = 1.02
 #: A weight below this is no part of the answer.
 LEAST_WEIGHT = 1e-3
+#: Share of the candidates' own errors in what the weights minimise, beside that of the average (Q-aggregation).
+OWN = 0.1
+#: What a candidate costs in squares of the noise: nothing, one model for all, any other.
+COSTS = (0.0, 1.0, 4.0)
 #: Operations (t d³ a step) that the candidates with a covariance of all features may cost.
 WORK = 3e9
 
@@ -118,12 +122,13 @@ class Automatic:
                 raise InvalidInput(f"{name}: {value} is outside 0 … d = {data.d}; pass at most the number of features")
         if not np.ptp(data.y) and not data.y.any():
             return _nothing(data, "every response is 0, and so is the answer")
-        if (data.counts >= 3).sum() == 0:
-            return self._global_alone(data, "no task has three rows, so nothing can be held out")
-        free = self.rank is None and self.sparsity is None
-        found = Search.of(data, self.solver, self.rank, self.sparsity, rng)
-        if found.exact or not free or found.alone:
-            return self._alone(data, found, rng, callback)
+        if data.counts.max() < 2:
+            return self._global_alone(data, "every task has a single row, so nothing can be held out")
+        found = None
+        if data.counts.max() >= 3:
+            found = Search.of(data, self.solver, self.rank, self.sparsity, rng)
+            if found.exact or self.rank is not None or self.sparsity is not None or found.alone:
+                return self._alone(data, found, rng, callback)
         return self._average(data, found, rng, callback)
 
     # ------------------------------------------------------------------ one AMHT model
@@ -151,10 +156,10 @@ class Automatic:
 
     # ------------------------------------------------------------------ an average
     def _average(
-        self, data: MultiTaskData, found: Search, rng: np.random.Generator, callback: Callback | None
+        self, data: MultiTaskData, found: Search | None, rng: np.random.Generator, callback: Callback | None
     ) -> Solution[LRSModel]:
-        worth = found.scores[found.best] < WORTH * found.gaussian
-        pairs = sorted({found.best, (found.best[0], 0)}) if worth else []
+        worth = found is not None and found.scores[found.best] < WORTH * found.gaussian
+        pairs = sorted({found.best, (found.best[0], 0)}) if found is not None and worth else []
         names = Candidates.names(data, pairs)
         held, predictions = _predictions(data, names, lambda rest: Candidates(rest, self, pairs), rng)
         weights, table = _stacked(data.y, held, predictions, names)
@@ -171,7 +176,11 @@ class Automatic:
         if callback is not None:
             callback(Iterate(0, model, residual))
         noise = float(np.sum([weights[name] / total * part.noise for name, part in parts.items()]))
-        if set(weights) == {"global"}:
+        if set(weights) == {"nothing"}:
+            sentence = "there is no signal: nothing predicts rows held out better than their mean, which is the answer"
+            if not _constant(data).any():
+                sentence += "; without a constant feature it is 0"
+        elif set(weights) <= {"nothing", "global"}:
             sentence = "nothing predicts rows held out better than one model for all tasks, which is the answer"
         else:
             sentence = "an average, weighted by what predicted best on rows held out: " + ", ".join(
@@ -218,7 +227,7 @@ class Candidates:
     def names(data: MultiTaskData, pairs: Sequence[tuple[int, int]]) -> dict[str, tuple[int | None, int | None]]:
         """Names, with the rank and the sparsity of each: None where the model has no such limit."""
         t, d = data.t, data.d
-        names: dict[str, tuple[int | None, int | None]] = {"global": (1, 0)}
+        names: dict[str, tuple[int | None, int | None]] = {"nothing": (1, 0), "global": (1, 0)}
         if t < 2:
             return names
         ranks = [r for r in RANKS if r <= max(d // 3, 1) and r < min(d, t) and (r + 1) * d <= UNKNOWNS]
@@ -237,6 +246,12 @@ class Candidates:
         """The candidate of this name."""
         if name in self._amht:
             return self.owner.fitted(self.data, *self._amht[name])
+        if name == "nothing":
+            constant = _constant(self.data)
+            theta = np.where(constant, self.data.y.mean() / np.where(constant, self.data.X[0], 1.0), 0.0) / max(
+                constant.sum(), 1
+            )
+            return Part(np.tile(theta, (self.data.t, 1)), noise=float(self.data.y.std()))
         if name == "global":  # by ridge, which also answers with more features than rows
             theta = ridge_loo(self.data.X, self.data.y)
             noise = float(np.sqrt(np.mean((self.data.y - self.data.X @ theta) ** 2)))
@@ -255,22 +270,30 @@ class Candidates:
             elif name == "mixed, shrunk":
                 made = random_effects(self.sums, steps=steps)
             elif name == "mixed":
-                made = random_effects(self.sums, steps=2 * steps, start=self._gaussian("mixed, shrunk"))
+                more = int(np.clip(WORK / 8 / (t * d**3), 2 * steps, 180))
+                made = random_effects(self.sums, steps=more, start=self._gaussian("mixed, shrunk"))
             else:
                 made = low_rank(self.sums, int(name.rpartition(" ")[2]), steps=30)
             self._made[name] = made
         return self._made[name]
 
 
+def _constant(data: MultiTaskData) -> Bool[np.ndarray, " d"]:
+    """Features that are the same number, other than 0, in all rows."""
+    same: np.ndarray = (np.ptp(data.X, axis=0) == 0) & (data.X[0] != 0)
+    return same
+
+
 def _predictions(
     data: MultiTaskData, names: Iterable[str], fitted: Callable[[MultiTaskData], Candidates], rng: np.random.Generator
 ) -> tuple[Bool[np.ndarray, "folds n"], dict[str, Float[np.ndarray, " n"]]]:
     """Which rows each fold held out, and what every candidate predicted for them; tasks with one row are never held out."""
+    folds = FOLDS if data.t * data.d**2 < HEAVY else FEWER
     fold = np.empty(data.n, dtype=int)
     for i, count in enumerate(data.counts):
         first = data.offsets[i]
-        fold[first : first + count] = -1 if count < 2 else (rng.permutation(count) + rng.integers(FOLDS)) % FOLDS
-    held = np.stack([fold == f for f in range(FOLDS)])
+        fold[first : first + count] = -1 if count < 2 else (rng.permutation(count) + rng.integers(folds)) % folds
+    held = np.stack([fold == f for f in range(folds)])
     predictions = {name: np.zeros(data.n) for name in names}
     for out in held:
         # A task of two rows may have both of them in no fold but one: it keeps the first.
@@ -294,19 +317,29 @@ def _stacked(
     predictions: Mapping[str, Float[np.ndarray, " n"]],
     sizes: Mapping[str, tuple[int | None, int | None]],
 ) -> tuple[dict[str, float], tuple[Considered, ...]]:
-    """Non-negative weights of sum one that minimise the held-out square, and the table."""
+    """Non-negative weights of sum one, and the table.
+
+    They minimise the held-out square of the average, with a share ν of the candidates' own, (1 − ν)‖y − Pw‖² + ν Σ_j w_j ‖y − p_j‖²
+    (Q-aggregation, Dai, Rigollet and Zhang 2012), and with what a candidate costs: few rows say little of the weights.
+    """
     some = held.any(axis=0)
     names = [name for name in predictions if np.isfinite(predictions[name]).all()]
-    P = np.column_stack([predictions[name][some] for name in names])
-    target = y[some]
-    # Sum one: differences to the target, with a row that is heavy against them.
-    differences = P - target[:, None]
+    differences = np.column_stack([predictions[name][some] for name in names]) - y[some][:, None]
     gram = differences.T @ differences
-    root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / len(names) * np.eye(len(names))).T
-    heavy = 1e3 * np.sqrt(np.trace(gram))
+    own = np.diag(gram)
+    costs = np.array(
+        [COSTS[("nothing", "global").index(name)] if name in ("nothing", "global") else COSTS[2] for name in names]
+    )
+    linear = OWN * own + costs * own.min() / some.sum()
+    # Where Σw = 1 a linear term is a quadratic one, and any multiple of 11ᵀ a constant; a row that is heavy keeps the sum.
+    size = 10 * float(own.max()) + np.finfo(float).tiny
+    form = (1 - OWN) * gram + (linear + linear[:, None]) / 2 + size
+    root = np.linalg.cholesky(form + 1e-10 * size * np.eye(len(names))).T
+    heavy = 1e3 * np.sqrt(size)
     from scipy.optimize import nnls  # slow to import
 
     weights = nnls(np.vstack([root, np.full(len(names), heavy)]), np.append(np.zeros(len(names)), heavy))[0]
+    weights /= weights.sum()
     chosen = {name: float(w) for name, w in zip(names, weights, strict=True) if w > LEAST_WEIGHT}
     total, rows = sum(chosen.values()), []
     for name in names:

@@ -229,6 +229,83 @@ class MultiTaskData:
         X = np.column_stack([values[c] for c in chosen])
         return cls.from_groups(X, values[target], df[task].to_numpy(), feature_names=tuple(chosen))
 
+    @classmethod
+    def from_series(
+        cls,
+        df: pd.DataFrame,
+        *,
+        task: str,
+        order: int,
+        time: str | None = None,
+        channels: Sequence[str] | None = None,
+        yule_walker: bool = False,
+    ) -> MultiTaskData:
+        """Autoregressions of time series: one task per subject and channel, lags of all channels as features.
+
+        Parameters
+        ----------
+        df : data frame
+            One row per subject and moment.
+        task : str
+            The column of subjects.
+        order : int
+            p, the number of lags.
+        time : str, optional
+            The column to order a subject's rows by; default: as they come. Moments are taken to be equally far apart.
+        channels : sequence of str, optional
+            The columns that are series; default: all others.
+        yule_walker : bool
+            Take a series to be 0 before its first and after its last moment. Least squares of a task then are the equations of Yule
+            (1927) and Walker (1931), whose autoregression of one channel is stationary; otherwise the first p moments are lags only.
+
+        Returns
+        -------
+        MultiTaskData
+            Task ``subject:channel``, features ``channel[-lag]``; for every subject and channel x_t = Σ_l Σ_c a_lc x^c_{t−l} + e, after its
+            mean is subtracted. T moments make T − p rows, or T + p.
+
+        Raises
+        ------
+        InvalidInput
+            When a column is missing or not numeric, two rows of a subject have the same time, or a subject has too few rows.
+        """
+        p = integer("order", order, least=1, expected="at least 1 lag")
+        columns = [str(c) for c in df.columns]
+        df = df.set_axis(columns, axis=1)
+        for role, column in (("task", task), *((("time", time),) if time is not None else ())):
+            if column not in columns:
+                raise InvalidInput(f"{role}: no column {column!r}; the columns are {', '.join(columns)}")
+        chosen = list(channels) if channels is not None else [c for c in columns if c not in (task, time)]
+        missing = [c for c in chosen if c not in columns or c in (task, time)]
+        if missing or not chosen:
+            what = (
+                f"{missing[0]!r} is no column of its own" if missing else "none is left besides the task and the time"
+            )
+            raise InvalidInput(f"channels: {what}; the columns are {', '.join(columns)}")
+        if df[task].isna().any():
+            raise InvalidInput(f"task: column {task!r} has missing values; drop those rows")
+        series = np.column_stack([numeric_column(df, c, "channels") for c in chosen])
+        moments = np.arange(len(df), dtype=float) if time is None else numeric_column(df, time, "time")
+        X, y, names = [], [], []
+        for subject, rows in df.groupby(task, sort=True).indices.items():
+            rows = rows[np.argsort(moments[rows], kind="stable")]
+            if len(np.unique(moments[rows])) < len(rows):
+                raise InvalidInput(f"time: two rows of {subject!r} have the same {time!r}; keep one of them")
+            if len(rows) <= p + 1:
+                raise InvalidInput(
+                    f"order: {subject!r} has {len(rows)} rows, too few for {p} lags; take a lower order or leave it out"
+                )
+            one = series[rows] - series[rows].mean(axis=0)
+            if yule_walker:
+                one = np.pad(one, ((p, p), (0, 0)))
+            lags = np.column_stack([one[p - lag : len(one) - lag] for lag in range(1, p + 1)])
+            for c, channel in enumerate(chosen):
+                X.append(lags)
+                y.append(one[p:, c])
+                names.append(f"{subject}:{channel}")
+        features = tuple(f"{channel}[-{lag}]" for lag in range(1, p + 1) for channel in chosen)
+        return cls.from_arrays(X, y, task_names=tuple(names), feature_names=features)
+
     # ------------------------------------------------------------------ reading
     @property
     def t(self) -> int:
