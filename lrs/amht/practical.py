@@ -77,7 +77,8 @@ class AMHT:
     swaps : int
         Exchanges per task and search.
     restarts : int or `Restarts`
-        Other starting supports tried for a task that is not explained although the others are; or the part that does it.
+        Other starting supports tried for a task that is not explained although the others are, and more for the last ones
+        (`lrs.amht.restarts.SEARCHES`); or the part that does it.
     initialization : {"moments", "random"}
         First subspace, unless the problem has a warm start.
     shrinkage : bool

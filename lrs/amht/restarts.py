@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import ClassVar
 
 import numpy as np
@@ -13,10 +14,15 @@ from lrs.amht.driver import Run, State
 from lrs.kernels.arguments import Fit, frozen
 from lrs.kernels.engine import Pass
 
+#: Searches on exact data, all tasks together, before the last tasks are given up: so many find two coordinates of three in 200 …
+SEARCHES = 20000
+#: … where no larger share is left: more than these are no matter of luck.
+LAST = 0.02
+
 
 @dataclass(frozen=True)
 class RandomSupports:
-    """A search from nothing, then from random halves of a support.
+    """A search from nothing, then from random halves of a support; the last tasks that U does not explain get `SEARCHES`.
 
     Parameters
     ----------
@@ -33,15 +39,22 @@ class RandomSupports:
         if k == 0 or not np.isfinite(state.level):
             return state
         fit, exact = state.fit, state.level <= EXPLAINED
-        for attempt in range(self.tries if most is None else min(most, self.tries)):
+        tries, searches = self.tries if most is None else min(most, self.tries), 0
+        for attempt in count():
             bad = samples.unexplained(fit) if exact else samples.scores(fit) > 9 * state.level
             bad &= engine.freedom(fit) > 0
             if not bad.any() or (not exact and attempt >= 3):
+                break
+            persistent = (
+                exact and most is None and tries and bad.sum() <= max(1, LAST * len(bad)) and searches < SEARCHES
+            )
+            if attempt >= tries and not persistent:
                 break
             fit = fit if attempt else fit.draft()
             tasks = np.flatnonzero(bad)
             start = random_halves(samples, tasks, run.rng) if attempt else engine.no_support(tasks)
             engine.write(fit, state.U, Pass(tasks, start, swaps=4 * max(k, 2), keep_better=True))
+            searches += len(tasks)
         return replace(state, fit=frozen(fit))
 
 
@@ -73,8 +86,8 @@ class Insistent:
 
 
 def random_halves(samples: Samples, tasks: Int[np.ndarray, " n"], rng: np.random.Generator) -> Int[np.ndarray, "n k"]:
-    """Starts with half of a support drawn at random; the search completes it."""
+    """Starts with half of a support drawn at random, two coordinates at least; the search completes and exchanges them."""
     start, (k, d) = samples.engine.no_support(tasks), (samples.engine.k, samples.engine.data.d)
-    kept = max(1, (k + 1) // 2)
+    kept = max(min(2, k), (k + 1) // 2)
     start[:, :kept] = rng.permuted(np.broadcast_to(np.arange(d), (len(tasks), d)), axis=1)[:, :kept]
     return start

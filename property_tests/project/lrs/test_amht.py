@@ -248,6 +248,15 @@ def test_too_few_equations_are_called_not_identifiable():
     assert "fewer equations than unknowns" in solution.message
 
 
+@pytest.mark.parametrize(("m", "seed"), [(22, 2), (18, 3), (18, 4)])
+def test_the_last_task_of_many_is_searched_until_it_is_found(m, seed):
+    """U is exact, and 200 searches left one task of 1271 without its support."""
+    instance = generate(InstanceSpec(t=1271, m=m, d=164, r=3, k=2), seed)
+    solution = solve(instance.problem, AMHT(), seed=seed)
+    assert solution.status is Status.CONVERGED
+    assert metrics.task_errors(solution.model, instance.truth).max() < 1e-10
+
+
 def test_exact_data_that_stay_unexplained_end_as_stalled():
     instance = generate(replace(SMALL, k=3), 11)
     solution = solve(replace(instance.problem, sparsity=1))
