@@ -122,9 +122,9 @@ def _over_bayes(trials: Trials, solver: str) -> dict[int, float]:
     if not error:
         return {}
     least = import_attribute(door, "best_error")
-    of_cells = trials.possible[trials.possible["solver"] == solver].groupby("cell")[error].median()
-    best = {cell: least(trials.spec.cells[cell].spec) for cell in of_cells.index}
-    return {int(cell): float(median) / best[cell] for cell, median in of_cells.items() if best[cell] > 0}
+    medians = trials.possible[trials.possible["solver"] == solver].groupby("cell")[error].median()
+    best = {cell: least(trials.spec.cells[cell].spec) for cell in medians.index.tolist()}
+    return {cell: float(medians[cell]) / value for cell, value in best.items() if value > 0}
 
 
 def _pairs(trials: Trials, a: str, b: str, *, implied: bool = False) -> pd.DataFrame:
