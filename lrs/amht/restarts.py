@@ -13,6 +13,9 @@ from lrs.amht.driver import Run, State
 from lrs.kernels.arguments import Fit, frozen
 from lrs.kernels.engine import Pass
 
+#: With noise, a task whose residual per degree of freedom is above this multiple of the typical one is searched again, so many times.
+FAR, NOISY_TRIES = 4.0, 40
+
 
 @dataclass(frozen=True)
 class RandomSupports:
@@ -34,9 +37,9 @@ class RandomSupports:
             return state
         fit, exact = state.fit, state.level <= EXPLAINED
         for attempt in range(self.tries if most is None else min(most, self.tries)):
-            bad = samples.unexplained(fit) if exact else samples.scores(fit) > 9 * state.level
+            bad = samples.unexplained(fit) if exact else samples.scores(fit) > FAR * state.level
             bad &= engine.freedom(fit) > 0
-            if not bad.any() or (not exact and attempt >= 3):
+            if not bad.any() or (not exact and attempt >= NOISY_TRIES):
                 break
             fit = fit if attempt else fit.draft()
             tasks = np.flatnonzero(bad)
