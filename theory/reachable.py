@@ -115,6 +115,17 @@ def reachable(spec: InstanceSpec, iterations: int = 15, key: Sequence[int] = (0,
     )
 
 
+def relative_bayes(spec: InstanceSpec) -> float:
+    """√(Bayes error / E‖θ‖²) with noise, where the limit of many tasks applies (t ≥ d, the plain model); else 0."""
+    if spec.noise == 0 or spec.t < max(spec.d, MOST_TASKS + 1):
+        return 0.0
+    try:
+        law = law_of(spec)
+    except InvalidInput:
+        return 0.0
+    return float(np.sqrt(law.fixed_points.bayes.mean() / law.prior.mean()))
+
+
 def measured(spec: InstanceSpec, solver: str, runs: int = 3, seed: int = 0) -> tuple[float, float, float]:
     """Mean and median error of a task that a solver reaches, and the mean Bayes error of the same instances.
 

@@ -128,9 +128,9 @@ def _step(
         squares += float((b**2).sum() + np.einsum("taa->", H))
     a, b_ = np.tril_indices(r)
     blocks = (ww[:, a, b_].T @ gram.matrices.reshape(t, d * d)).reshape(-1, d, d)
-    A = np.empty((r, d, r, d))
-    A[a, :, b_], A[b_, :, a] = blocks, blocks
-    A = A.reshape(r * d, r * d)
+    normal = np.empty((r, d, r, d))
+    normal[a, :, b_], normal[b_, :, a] = blocks, blocks
+    A = normal.reshape(r * d, r * d)
     A[np.diag_indices(r * d)] += 1e-9 * np.trace(A) / (r * d)
     U = np.linalg.solve(A, rw.T.ravel()).reshape(r, d).T
     used = SWEEPS - 1

@@ -16,8 +16,10 @@ from lrs.kernels.engine import Pass
 
 #: Searches on exact data, all tasks together, before the last tasks are given up: so many find two coordinates of three in 200 …
 SEARCHES = 20000
-#: … where no larger share is left: more than these are no matter of luck.
+#: … where one is left or no larger share: more than these are no matter of luck.
 LAST = 0.02
+#: With noise, a task whose residual per degree of freedom is above this multiple of the typical one is searched again, so many times.
+FAR, NOISY_TRIES = 4.0, 40
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class RandomSupports:
         fit, exact = state.fit, state.level <= EXPLAINED
         tries, searches = self.tries if most is None else min(most, self.tries), 0
         for attempt in count():
-            bad = samples.unexplained(fit) if exact else samples.scores(fit) > 9 * state.level
+            bad = samples.unexplained(fit) if exact else samples.scores(fit) > FAR * state.level
             bad &= engine.freedom(fit) > 0
-            if not bad.any() or (not exact and attempt >= 3):
+            if not bad.any() or (not exact and attempt >= NOISY_TRIES):
                 break
             persistent = (
                 exact and most is None and tries and bad.sum() <= max(1, LAST * len(bad)) and searches < SEARCHES

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from lrs.core.errors import InvalidInput
+from lrs.core.registry import import_attribute
 from lrs.core.spelling import renamed
 from lrs.core.validate import integer, probability
 from phase_diagrams.analysis.boundary import BoundaryPoint, boundary, boundary_axis, implied_outcomes, nested_along
@@ -63,7 +64,8 @@ class Duel:
         Along which the boundary moves.
     cells : pandas.DataFrame
         Per cell (of a bisected sweep: with the outcomes that the replicates' brackets imply): the axes, ``cell``, ``both, only_a, only_b, neither, pairs``, ``difference`` = (only_a − only_b) /
-        pairs, exact McNemar ``p_value``, and ``q_value`` with the false-discovery rate controlled over all cells.
+        pairs, exact McNemar ``p_value``, and ``q_value`` with the false-discovery rate controlled over all cells; with noise, where the
+        family knows the least possible error, each solver's median error as a multiple of it, ``over_bayes_a`` and ``…_b``.
     shifts : tuple of Shift
         One a line of the grid.
     ratio : Shift
@@ -112,6 +114,17 @@ class Duel:
             f"{better} recovers more than {worse}: {max(self.wins_a, self.wins_b)} against "
             f"{min(self.wins_a, self.wins_b)} replicates, p = {self.p_value:.2g}."
         )
+
+
+def _over_bayes(trials: Trials, solver: str) -> dict[int, float]:
+    """Median error in every cell as a multiple of the least possible one, where that is known and not 0."""
+    error, door = getattr(trials.spec.of_family, "best_error", ("", ""))
+    if not error:
+        return {}
+    least = import_attribute(door, "best_error")
+    medians = trials.possible[trials.possible["solver"] == solver].groupby("cell")[error].median()
+    best = {cell: least(trials.spec.cells[cell].spec) for cell in medians.index.tolist()}
+    return {cell: float(medians[cell]) / value for cell, value in best.items() if value > 0}
 
 
 def _pairs(trials: Trials, a: str, b: str, *, implied: bool = False) -> pd.DataFrame:
@@ -197,6 +210,9 @@ def duel(trials: Trials, a: str, b: str, *, fdr: float = 0.05, confidence: float
     cells["difference"] = (cells["only_a"] - cells["only_b"]) / cells["pairs"]
     cells["p_value"] = exact_mcnemar(cells["only_a"].to_numpy(), cells["only_b"].to_numpy())
     cells["q_value"] = _adjusted(cells["p_value"].to_numpy(), (cells["only_a"] + cells["only_b"]).to_numpy(), fdr)
+    for side, solver in (("a", a), ("b", b)):
+        if over := _over_bayes(trials, solver):
+            cells[f"over_bayes_{side}"] = cells["cell"].map(over)
 
     axis = boundary_axis(spec)
     nested = nested_along(spec, axis)

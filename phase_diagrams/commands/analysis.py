@@ -424,6 +424,13 @@ def _print_duel(result: Duel, times: Timing | None) -> None:
             "no cell has enough instances that only one of them solved to be told apart; use more replicates",
             soft_wrap=True,
         )
+    if "over_bayes_a" in result.cells:
+        middle = result.cells[["over_bayes_a", "over_bayes_b"]].dropna()
+        stdout().print(
+            f"Median error as a multiple of the Bayes error: {result.a} {middle['over_bayes_a'].median():.3g}, {result.b} "
+            f"{middle['over_bayes_b'].median():.3g} (over {len(middle)} cells with noise)",
+            soft_wrap=True,
+        )
     if times is not None:
         stdout().print(
             f"On {times.instances} instances both solved: {result.a} {times.seconds_a:.3g} s, {result.b} "

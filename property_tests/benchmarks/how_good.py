@@ -4,7 +4,7 @@
     python -m property_tests.benchmarks.how_good speed
     python -m property_tests.benchmarks.how_good growth
     python -m property_tests.benchmarks.how_good memory
-    python -m property_tests.benchmarks.how_good noise --seeds 5
+    python -m property_tests.benchmarks.how_good noise --rows ABD --seeds 3
     python -m property_tests.benchmarks.how_good frontier
     python -m property_tests.benchmarks.how_good table school.csv.gz --task school --target score
 
@@ -26,6 +26,7 @@ from lrs import AMHT, Instance, InstanceSpec, Problem, generate, kernels, load_s
 from lrs.amht.driver import Run
 from lrs.kernels.engine import Engine, Pass
 from property_tests.benchmarks.simple_pipeline import SimplePipeline
+from theory.reachable import relative_bayes
 
 ROWS = {
     "A": InstanceSpec(t=400, m=70, d=100, r=3, k=5),
@@ -192,17 +193,18 @@ def _resident() -> int:
         return int(stream.read().split()[1]) * 4096
 
 
-def noise(seeds: int) -> None:
-    """Error with σ = 0.1 against least squares with U and supports given, and with supports given only."""
-    header("row", "theta error", "÷ floor (U and supports given)", "÷ supports given", "supports given ÷ floor")
-    for row in ("A", "B"):
-        runs = []
-        for seed in range(seeds):
-            instance = generate(replace(ROWS[row], noise=0.1), seed)
-            error = metrics.theta_error(solve(instance.problem).model, instance.truth)
-            best, known = floor(instance), supports_given(instance)
-            runs.append((error, error / best, error / known, known / best))
-        line(row, *(statistics.median(column) for column in zip(*runs, strict=True)))
+def noise(rows: Sequence[str], levels: Sequence[float], seeds: int) -> None:
+    """Error with noise against least squares with U and supports given, with supports given only, and the Bayes error."""
+    header("row", "σ", "theta error", "÷ floor (U and supports given)", "÷ supports given", "÷ Bayes error")
+    for row in rows:
+        for level in levels:
+            spec, runs = replace(ROWS[row], noise=level), []
+            bayes = relative_bayes(spec)
+            for seed in range(seeds):
+                instance = generate(spec, seed)
+                error = metrics.theta_error(solve(instance.problem).model, instance.truth)
+                runs.append((error, error / floor(instance), error / supports_given(instance), error / bayes))
+            line(row, level, *(statistics.median(column) for column in zip(*runs, strict=True)))
 
 
 def frontier(seeds: int) -> None:
@@ -245,6 +247,7 @@ def main() -> None:
     parser.add_argument("file", nargs="?")
     parser.add_argument("--rows", default="ABCDEFG")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--levels", type=float, nargs="*", default=[0.03, 0.1, 0.3, 1.0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tasks", type=int, default=4000)
     parser.add_argument("--task", default="task")
@@ -263,7 +266,7 @@ def main() -> None:
         case "memory":
             memory(a.tasks)
         case "noise":
-            noise(a.seeds)
+            noise(a.rows, a.levels, a.seeds)
         case "frontier":
             frontier(a.seeds)
         case "table":

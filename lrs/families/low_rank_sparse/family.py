@@ -167,6 +167,8 @@ class LowRankSparse:
         "private": "theory.yardsticks:private",
     }
     mapped: ClassVar[str] = "amht-informal"
+    #: An error, and what knows the least one possible at the sizes of a specification (0 where nobody does).
+    best_error: ClassVar[tuple[str, str]] = ("theta_error", "theory.reachable:relative_bayes")
     scaling: ClassVar[str] = "theory.families.low_rank_sparse.scaling:SCALING"
     mutants: ClassVar[str] = "property_tests.families.low_rank_sparse.mutants:MUTANTS"
     regions: ClassVar[str] = "property_tests.families.low_rank_sparse.strategies:region_for"

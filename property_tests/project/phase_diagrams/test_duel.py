@@ -1,5 +1,7 @@
 """Duels: exact tests, a known shift found, nothing found between equals, fair timing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from phase_diagrams import Axis, SweepSpec, Trials
 from phase_diagrams.analysis.duel import duel, exact_mcnemar, time_both
 from phase_diagrams.draw.plot import duel_map
 from phase_diagrams.sweeps.grid import Sampling
+from theory.reachable import relative_bayes
 
 FIXED = {"d": 40, "r": 2, "t": 60}
 
@@ -136,3 +139,20 @@ def test_rate_is_a_rate(rate):
     trials = make_trials(["m=10:30:10"], FIXED | {"k": 2}, shifted(0), replicates=2, solvers=("a", "b"))
     with pytest.raises(InvalidInput, match="fdr: expected a false-discovery rate"):
         duel(trials, "a", "b", rate=rate)
+
+
+def test_with_noise_a_duel_says_how_far_both_are_from_the_bayes_error():
+    """Between 1, which no solver beats in the mean by more than the law's own error, and what least squares a task would give."""
+    fixed = FIXED | {"k": 2, "noise": 0.05}
+    trials = make_trials(["m=20:30:10"], fixed, shifted(0), replicates=2, solvers=("a", "b"))
+    least = relative_bayes(trials.spec.cells[0].spec)
+    assert 0.05 * np.sqrt(4 / 20 / 4.2) < least < 0.05
+    errors = trials.frame.assign(theta_error=np.where(trials.frame["solver"] == "a", 2.0, 3.0) * least)
+    cells = duel(replace(trials, frame=errors), "a", "b").cells
+    assert cells.loc[cells["m"] == 20, "over_bayes_a"].item() == pytest.approx(2)
+    assert cells.loc[cells["m"] == 20, "over_bayes_b"].item() == pytest.approx(3)
+    assert (cells.loc[cells["m"] == 30, "over_bayes_a"] > 2).all()
+    assert (
+        "over_bayes_a"
+        not in duel(make_trials(["m=20:30:10"], FIXED | {"k": 2}, shifted(0), solvers=("a", "b")), "a", "b").cells
+    )
