@@ -36,13 +36,7 @@ CLIP = Clip(x=1.0, y=1.0, xb=1.0, w=1.0)
 TRIALS = {"noise halved": 300, "noise times seven tenths": 1300}
 
 #: Audited on every run; the others with the slow tests.
-FAST = (
-    "subspace from the exact sums",
-    "clip of y forgotten",
-    "clip after summation",
-    "seed reused between rounds",
-    "noise scaled by m twice",
-)
+FAST = ("subspace from the exact sums", "clip of y forgotten", "clip after summation", "seed reused between rounds")
 
 
 def audited(name: str, **options):
