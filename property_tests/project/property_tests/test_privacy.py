@@ -32,8 +32,8 @@ from property_tests.families.low_rank_sparse.privacy import (
 )
 
 CLIP = Clip(x=1.0, y=1.0, xb=1.0, w=1.0)
-#: Runs per side that mutants need which do not give themselves away: `runs_needed` of what is left of their noise.
-TRIALS = {"noise halved": 300, "noise times seven tenths": 1300}
+#: Runs per side that mutants need which do not give themselves away: 1.4 times `runs_needed` of what is left of their noise, for five in five.
+TRIALS = {"noise halved": 450, "noise times seven tenths": 1800}
 
 #: Audited on every run; the others with the slow tests.
 FAST = ("subspace from the exact sums", "clip of y forgotten", "clip after summation", "seed reused between rounds")
