@@ -260,18 +260,20 @@ class _Altered(Puppet):
 class _Unbounded(Server):
     """The bound of one contribution is forgotten: a user's m = 4 rows are bounded one by one, and their sum is not."""
 
-    name = "gradient"
+    name, factor = "gradient", 4.0
 
     def prepare(self, users: Sequence[Puppet]) -> list[Puppet]:
-        return [_Altered(u.X, u.y, u.w, u.b, factors={self.name: float(len(u.y))}) for u in users]
+        return [_Altered(u.X, u.y, u.w, u.b, factors={self.name: self.factor}) for u in users]
 
 
 class _UnboundedStart(_Unbounded):
-    name = "moment"
+    """Nobody is held to the bound: users are as far beyond it as in `_Beyond`."""
+
+    name, factor = "moment", 20.0
 
 
 class _UnboundedFeatures(_Unbounded):
-    name = "features"
+    name, factor = "features", 20.0
 
 
 class _Split(Server):
