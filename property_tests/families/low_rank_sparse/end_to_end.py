@@ -34,11 +34,8 @@ from lrs.private.server import Client, Cohort, Request, Schedule, Server, Transc
 from lrs.private.solver import PrivateAMHT
 from lrs.private.statistics import Statistics
 from property_tests.families.low_rank_sparse.privacy import (
-    ATTACKS,
     Audit,
-    Seen,
-    Sides,
-    attacked,
+    Scored,
     noise_sizes,
     seen,
     verdict,
@@ -249,24 +246,8 @@ def audit_path(
     for name, canary in _canaries(rng).items():
         audience = without, partial(_together, others, [Cohort(problem({"a": canary}).data)])
         first, second, third = (
-            [seen(*run, planned, *audience) for run in side] for side in (absent, again, runs({"a": canary, **people}))
+            Scored.of([(run[0], seen(*run, planned, *audience)) for run in side])
+            for side in (absent, again, runs({"a": canary, **people}))
         )
-        sides[name], nulls[name] = _scored(first, third), _scored(first, second)
-    names = (*ATTACKS, "learned")
-    return verdict(sides, nulls, names, epsilon=epsilon, delta=delta, rho=plan.rho, alpha=alpha)
-
-
-def _scored(absent: Sequence[list[Seen]], present: Sequence[list[Seen]]) -> Sides:
-    """Scores of every attack, and of one that is learned: the difference of the sides over the first half of the runs, on which
-    nothing is judged. It finds what moves when somebody joins, whoever is moved."""
-    half = len(absent) // 2
-    noises = [
-        np.array([np.concatenate([s.noise.ravel() for s in found]) for found in side]) for side in (absent, present)
-    ]
-    direction = noises[1][:half].mean(axis=0) - noises[0][:half].mean(axis=0)
-    return Sides(
-        *(
-            np.column_stack([np.array([attacked(found) for found in side]), noise @ direction])
-            for side, noise in zip((absent, present), noises, strict=True)
-        )
-    )
+        sides[name], nulls[name] = first.against(third), first.against(second)
+    return verdict(sides, nulls, epsilon=epsilon, delta=delta, rho=plan.rho, alpha=alpha)

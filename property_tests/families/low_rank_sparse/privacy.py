@@ -178,6 +178,14 @@ class _NoiseOnOneReleaseOnly(Server):
         return _release_with(self, release, value, release.noise * (1e-3 if release.name in ("V", "inside") else 1.0))
 
 
+class _ExactSubspace(Server):
+    """Noisy sums are published and paid for, and U is computed from the exact ones."""
+
+    def release(self, release: Release, value: np.ndarray) -> np.ndarray:
+        super().release(release, value)
+        return lattice(release.name, self.schedule.clip) * value
+
+
 class _SeedReused(Server):
     def release(self, release: Release, value: np.ndarray) -> np.ndarray:
         if not hasattr(self, "_seed"):
@@ -252,18 +260,20 @@ class _Altered(Puppet):
 class _Unbounded(Server):
     """The bound of one contribution is forgotten: a user's m = 4 rows are bounded one by one, and their sum is not."""
 
-    name = "gradient"
+    name, factor = "gradient", 4.0
 
     def prepare(self, users: Sequence[Puppet]) -> list[Puppet]:
-        return [_Altered(u.X, u.y, u.w, u.b, factors={self.name: float(len(u.y))}) for u in users]
+        return [_Altered(u.X, u.y, u.w, u.b, factors={self.name: self.factor}) for u in users]
 
 
 class _UnboundedStart(_Unbounded):
-    name = "moment"
+    """Nobody is held to the bound: users are as far beyond it as in `_Beyond`."""
+
+    name, factor = "moment", 20.0
 
 
 class _UnboundedFeatures(_Unbounded):
-    name = "features"
+    name, factor = "features", 20.0
 
 
 class _Split(Server):
@@ -344,6 +354,7 @@ MUTANTS: dict[str, Mutant] = {
         noise_times_seven_tenths=_SevenTenthsOfTheNoise,
         noise_added_to_one_release_only=_NoiseOnOneReleaseOnly,
         noise_scaled_by_m_twice=_NoiseScaledByRowsTwice,
+        subspace_from_the_exact_sums=_ExactSubspace,
         record_level_gradients=_Unbounded,
         start_not_bounded=_UnboundedStart,
         features_not_bounded=_UnboundedFeatures,
@@ -408,6 +419,22 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
+#: Attacks that are learned from half of the runs, on which nothing is judged: they find what moves when somebody joins, whoever is moved.
+LEARNED = ("learned", "learned on U")
+
+
+def learned(absent: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of both sides along the difference that their first halves show."""
+    half = len(absent) // 2
+    direction = present[:half].mean(axis=0) - absent[:half].mean(axis=0)
+    return absent @ direction, present @ direction
+
+
+def projections(transcript: Transcript) -> np.ndarray:
+    """All published U as the projections they stand for, whose signs and rotations say nothing."""
+    return np.concatenate([(U @ U.T).ravel() for U in transcript.subspaces[1:]])
+
+
 #: What users answer to a request, whoever plays them.
 Answering = Callable[[Request], Sequence[Statistics]]
 
@@ -431,6 +458,14 @@ def seen(
                 zero = np.zeros(noisy.shape)
                 before, after = (unit * sum((a[release.name] for a in side), start=zero) for side in (absent, present))
                 found.append(Seen(release.name, (noisy - before) / size, (after - before) / size))
+    # Nothing shown is nothing found: an audit that cannot see must not pass.
+    if len(found) != len(planned):
+        raise InvalidInput(
+            f"solver: {len(found)} of {len(planned)} planned releases are in the transcript; record every one of them (Server.release), as "
+            "what is not shown cannot be audited"
+        )
+    if not all(np.isfinite(s.noise).all() for s in found):
+        raise InvalidInput("solver: a released sum is not finite, and cannot be audited")
     return found
 
 
@@ -608,11 +643,11 @@ def audit(
             partial(answers, asked(mechanism(schedule, start, SeededNoise(0), users), users))
             for users in (base, [*base, canary])
         ]
-        without, null, with_it = (
-            np.array([attacked(seen(*run, planned, *audience)) for run in side]) for side in (absent, again, present)
+        first, second, third = (
+            Scored.of([(run[0], seen(*run, planned, *audience)) for run in side]) for side in (absent, again, present)
         )
-        sides[name], nulls[name] = Sides(without, with_it), Sides(without, null)
-    return verdict(sides, nulls, tuple(ATTACKS), epsilon=epsilon, delta=delta, rho=schedule.rho, alpha=alpha)
+        sides[name], nulls[name] = first.against(third), first.against(second)
+    return verdict(sides, nulls, epsilon=epsilon, delta=delta, rho=schedule.rho, alpha=alpha)
 
 
 def noise_sizes(schedule: Schedule) -> dict[tuple[str, int], float]:
@@ -627,10 +662,31 @@ class Sides(NamedTuple):
     present: np.ndarray
 
 
+class Scored(NamedTuple):
+    """One side's runs: scores of the fixed attacks (runs, attacks), and what the learned ones look at (runs, numbers)."""
+
+    scores: np.ndarray
+    noise: np.ndarray
+    subspaces: np.ndarray
+
+    @classmethod
+    def of(cls, runs: Sequence[tuple[Transcript, list[Seen]]]) -> Scored:
+        return cls(
+            np.array([attacked(found) for _, found in runs]),
+            np.array([np.concatenate([s.noise.ravel() for s in found]) for _, found in runs]),
+            np.array([projections(transcript) for transcript, _ in runs]),
+        )
+
+    def against(self, present: Scored) -> Sides:
+        """Every attack's scores without somebody, here, and with."""
+        columns = [learned(getattr(self, name), getattr(present, name)) for name in ("noise", "subspaces")]
+        sides = zip((self.scores, present.scores), zip(*columns, strict=True), strict=True)
+        return Sides(*(np.column_stack([scores, *found]) for scores, found in sides))
+
+
 def verdict(
     sides: Mapping[str, Sides],
     nulls: Mapping[str, Sides],
-    attacks: Sequence[str],
     *,
     epsilon: float,
     delta: float,
@@ -638,6 +694,7 @@ def verdict(
     alpha: float,
 ) -> Audit:
     """What the scores of every canary show together, with the error α split over canaries, attacks and directions."""
+    attacks = (*ATTACKS, *LEARNED)
     tests, trials = len(sides) * len(attacks), len(next(iter(sides.values())).absent)
     budget = alpha / (2 * tests)
     findings, null_findings = (

@@ -22,7 +22,7 @@ from property_tests.families.low_rank_sparse.end_to_end import (
     requests,
     schedule,
 )
-from property_tests.families.low_rank_sparse.privacy import ATTACKS, runs_needed
+from property_tests.families.low_rank_sparse.privacy import ATTACKS, LEARNED, runs_needed
 
 
 def people(seed=0):
@@ -139,7 +139,7 @@ def test_an_honest_path_is_not_refuted(name, seed):
 
 def test_the_audits_of_honest_paths_have_power():
     """Their runs are enough to refute a quarter of the noise nine times in ten; fewer would make them pass whatever is true."""
-    tests = 2 * (len(ATTACKS) + 1)
+    tests = 2 * (len(ATTACKS) + len(LEARNED))
     assert runs_needed(0.25, rho_for(8.0, 1e-6), 1e-3 / (2 * tests)) <= TRIALS
 
 

@@ -123,7 +123,8 @@ THEOREM = Theorem(
     source=DERIVED,
     status=Status.DERIVED,
     notes=(
-        "Necessary scaling, not a proof of convergence: clipping bias, sampling error, noise of the responses and the sparse step "
-        "under noise are left out. The paper's own private theorem is not at hand."
+        "Necessary scaling, not a proof of convergence: clipping bias, sampling error, noise of the responses, the sparse step under "
+        "noise and the share (r + k)/m of the rows that each user's own parameters take are left out. The paper's own private "
+        "theorem is not at hand."
     ),
 )
