@@ -1,4 +1,4 @@
-"""The verbs of the ground floor: generate, solve, predict, adapt, solvers, info.
+"""The verbs of the ground floor: generate, solve, tune, predict, adapt, solvers, info.
 
 pandas and rich's tables are imported inside the verbs, so that ``lrs --help`` stays quick.
 """
@@ -12,11 +12,12 @@ from lrs.commands.describe import info, solvers
 from lrs.commands.family import add_verb
 from lrs.commands.generate import generate
 from lrs.commands.solve import solve
+from lrs.commands.tune import tune
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root."""
     add_verb(app, "generate", generate, "Solve")
     add_verb(app, "solve", solve, "Solve")
-    for verb in (predict, adapt, solvers, info):
+    for verb in (tune, predict, adapt, solvers, info):
         app.command(rich_help_panel="Solve")(verb)
