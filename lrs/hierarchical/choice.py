@@ -39,6 +39,8 @@ UNKNOWNS = 600
 WORTH = 1.02
 #: A weight below this is no part of the answer.
 LEAST_WEIGHT = 1e-3
+#: A weight of "nothing" from which it is the answer.
+MOSTLY = 0.5
 #: Share of the candidates' own errors in what the weights minimise, beside that of the average (Q-aggregation).
 OWN = 0.1
 #: What a candidate costs in squares of the noise: nothing, one model for all, any other.
@@ -227,7 +229,7 @@ class Candidates:
     def names(data: MultiTaskData, pairs: Sequence[tuple[int, int]]) -> dict[str, tuple[int | None, int | None]]:
         """Names, with the rank and the sparsity of each: None where the model has no such limit."""
         t, d = data.t, data.d
-        names: dict[str, tuple[int | None, int | None]] = {"nothing": (1, 0), "global": (1, 0)}
+        names: dict[str, tuple[int | None, int | None]] = {"nothing": (0, 0), "global": (1, 0)}
         if t < 2:
             return names
         ranks = [r for r in RANKS if r <= max(d // 3, 1) and r < min(d, t) and (r + 1) * d <= UNKNOWNS]
@@ -341,8 +343,9 @@ def _explained(
     y: Float[np.ndarray, " n"], held: Bool[np.ndarray, "folds n"], predicted: Float[np.ndarray, " n"]
 ) -> tuple[float, float]:
     """Explained variance, mean over the folds, and its standard error."""
+    # Equal responses have no variance that could be explained.
     each = [
-        1 - float(np.mean((y[out] - predicted[out]) ** 2) / max(np.var(y[out]), 1e-300)) for out in held if out.any()
+        1 - float(np.mean((y[out] - predicted[out]) ** 2) / (np.var(y[out]) or np.inf)) for out in held if out.any()
     ]
     return float(np.mean(each)), float(np.std(each, ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
 
@@ -376,6 +379,8 @@ def _stacked(
 
     weights = nnls(np.vstack([root, np.full(len(names), heavy)]), np.append(np.zeros(len(names)), heavy))[0]
     weights /= weights.sum()
+    if dict(zip(names, weights, strict=True)).get("nothing", 0.0) > MOSTLY:
+        weights = np.array([float(name == "nothing") for name in names])
     chosen = {name: float(w) for name, w in zip(names, weights, strict=True) if w > LEAST_WEIGHT}
     total, rows = sum(chosen.values()), []
     for name in names:
