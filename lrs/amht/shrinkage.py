@@ -101,7 +101,8 @@ def shrink(engine: Engine, U: Float[np.ndarray, "d r"], fit: Fit) -> Fit:
     W = fit.W
     for _ in range(STEPS):
         # (A/σ² + Σ⁻¹)⁻¹ with Σ = LLᵀ, as L(I + LᵀAL/σ²)⁻¹Lᵀ: A is singular where a task has few rows, Σ⁻¹ may be nothing beside it.
-        L = np.linalg.cholesky(spread + ridge)
+        sizes, vectors = np.linalg.eigh(spread + ridge)
+        L = vectors * np.sqrt(np.maximum(sizes, 0.0))
         posterior = L @ np.linalg.inv(np.eye(r) + (L.T @ A @ L) / variance) @ L.T
         W = mean + np.einsum("tij,tj->ti", posterior, (g - A @ mean) / variance)
         new_mean = W.mean(axis=0)

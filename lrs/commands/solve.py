@@ -536,7 +536,9 @@ def _print_solution(document: Mapping[str, Any]) -> None:
     if document["held_out"] is not None:
         rows.append(("held out", describe_errors(document["held_out"])))
     if document.get("beside"):
-        rows.append(("beside", ", ".join(f"{name} {value:.2%}" for name, value in document["beside"].items())))
+        known = {name: value for name, value in document["beside"].items() if not math.isnan(value)}
+        if known:
+            rows.append(("beside", ", ".join(f"{name} {value:.2%}" for name, value in known.items())))
     if "chosen" in document:
         rows.append(("chosen", document["chosen"]))
     saved = f"{storage['saved']:.1%} saved" if storage["saved"] > 0 else "none saved: --storage N keeps N a task"

@@ -39,6 +39,8 @@ UNKNOWNS = 600
 WORTH = 1.02
 #: A weight below this is no part of the answer.
 LEAST_WEIGHT = 1e-3
+#: A weight of "nothing" from which it is the answer.
+MOSTLY = 0.5
 #: Share of the candidates' own errors in what the weights minimise, beside that of the average (Q-aggregation).
 OWN = 0.1
 #: What a candidate costs in squares of the noise: nothing, one model for all, any other.
@@ -227,7 +229,7 @@ class Candidates:
     def names(data: MultiTaskData, pairs: Sequence[tuple[int, int]]) -> dict[str, tuple[int | None, int | None]]:
         """Names, with the rank and the sparsity of each: None where the model has no such limit."""
         t, d = data.t, data.d
-        names: dict[str, tuple[int | None, int | None]] = {"nothing": (1, 0), "global": (1, 0)}
+        names: dict[str, tuple[int | None, int | None]] = {"nothing": (0, 0), "global": (1, 0)}
         if t < 2:
             return names
         ranks = [r for r in RANKS if r <= max(d // 3, 1) and r < min(d, t) and (r + 1) * d <= UNKNOWNS]
@@ -311,6 +313,43 @@ def _predictions(
     return held, predictions
 
 
+def curve(
+    data: MultiTaskData, solver: AMHT, pairs: Sequence[tuple[int, int]], rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Explained variance of rows held out, with the half-width of its 95 % interval over the folds (Student).
+
+    Of one model for all, the mixed model, and AMHT at every rank and sparsity of ``pairs``, in this order.
+    """
+    from scipy.stats import t as student  # slow to import
+
+    if data.counts.max() < 2:
+        raise InvalidInput(
+            "FILE: every task has a single row, so nothing can be held out; tune needs two rows of a task"
+        )
+    names = {"global": (1, 0), "mixed": (None, 0)} | {f"amht r={r} k={k}": (r, k) for r, k in pairs}
+    if data.t < 2:
+        del names["mixed"]
+    owner = Automatic(solver=solver)
+    held, predictions = _predictions(data, names, lambda rest: Candidates(rest, owner, pairs), rng)
+    rows = []
+    for name, (r, k) in names.items():
+        mean, error = _explained(data.y, held, predictions[name])
+        half = float(student.ppf(0.975, len(held) - 1)) * error if np.isfinite(error) else None
+        rows.append({"name": name, "rank": r, "sparsity": k, "explained": mean, "half_width": half})
+    return rows
+
+
+def _explained(
+    y: Float[np.ndarray, " n"], held: Bool[np.ndarray, "folds n"], predicted: Float[np.ndarray, " n"]
+) -> tuple[float, float]:
+    """Explained variance, mean over the folds, and its standard error."""
+    # Equal responses have no variance that could be explained.
+    each = [
+        1 - float(np.mean((y[out] - predicted[out]) ** 2) / (np.var(y[out]) or np.inf)) for out in held if out.any()
+    ]
+    return float(np.mean(each)), float(np.std(each, ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
+
+
 def _stacked(
     y: Float[np.ndarray, " n"],
     held: Bool[np.ndarray, "folds n"],
@@ -340,16 +379,13 @@ def _stacked(
 
     weights = nnls(np.vstack([root, np.full(len(names), heavy)]), np.append(np.zeros(len(names)), heavy))[0]
     weights /= weights.sum()
+    if dict(zip(names, weights, strict=True)).get("nothing", 0.0) > MOSTLY:
+        weights = np.array([float(name == "nothing") for name in names])
     chosen = {name: float(w) for name, w in zip(names, weights, strict=True) if w > LEAST_WEIGHT}
     total, rows = sum(chosen.values()), []
     for name in names:
-        each = [
-            1 - float(np.mean((y[out] - predictions[name][out]) ** 2) / max(np.var(y[out]), 1e-300))
-            for out in held
-            if out.any()
-        ]
-        error = float(np.std(each, ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
-        rows.append(Considered(name, *sizes[name], float(np.mean(each)), error, chosen.get(name, 0.0) / total))
+        mean, error = _explained(y, held, predictions[name])
+        rows.append(Considered(name, *sizes[name], mean, error, chosen.get(name, 0.0) / total))
     return chosen, tuple(sorted(rows, key=lambda row: -row.explained))
 
 

@@ -114,6 +114,8 @@ def random_effects(
     on from there.
     """
     t, d = sums.moment.shape
+    if not sums.energy.any():  # nothing to explain
+        return global_model(sums)
     mean, variance = common(sums)
     small = variance / (10 * d) / np.diag(sums.covariance())
     S = np.diag(small)
@@ -153,6 +155,8 @@ def low_rank(sums: Sums, rank: int, *, steps: int = 60) -> Gaussian:
     1998), which makes it converge in tens of steps.
     """
     t, d = sums.moment.shape
+    if not sums.energy.any():
+        return global_model(sums)
     mean, variance = common(sums)
     covariance, total = sums.covariance(), sums.moment.sum(axis=0)
     # Start: leading directions of the residual moments in the metric of the design.

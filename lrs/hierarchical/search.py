@@ -43,6 +43,8 @@ EXACT = 1e-7
 ALONE = 0.8
 #: … and nothing is near it when it is below this one: then a full covariance is not even tried.
 FAR = 0.2
+#: Rows held out below which nothing stands alone: too few to tell a factor of two from chance.
+JUDGES = 40
 #: Unknowns of a low-rank Gaussian model that is tried by expectation maximisation; larger ones by AMHT without personal coordinates.
 UNKNOWNS = 200
 
@@ -118,6 +120,8 @@ class Search:
     def alone(self) -> bool:
         """Whether AMHT is far better than any Gaussian model, also one with a full covariance."""
         value = self.scores[self.best]
+        if len(self.y) < JUDGES:
+            return False
         if not self.far and value < ALONE * self.gaussian:
             self.gaussian = min(self.gaussian, self._mean_square(random_effects(self.sums, steps=5).theta))
         return value < ALONE * self.gaussian
@@ -168,7 +172,9 @@ class Search:
         (r, k), d = pair, self.fit.d
         given = self.rank in (None, r) and self.sparsity in (None, k)
         fixed = self.rank is not None and self.sparsity is not None
-        return given and 0 <= r <= d and 0 <= k <= d and (r + k <= max(self.most, sum(self._least)) or fixed)
+        # As many equations as unknowns, and rows left to judge by; what the user fixed is tried all the same.
+        enough = r + k <= self.most and int(np.maximum(self.fit.counts - r - k, 0).sum()) >= r * (d - r)
+        return given and 0 <= r <= d and 0 <= k <= d and (enough or pair == self._least or fixed)
 
     @property
     def _least(self) -> Pair:
@@ -249,14 +255,14 @@ class Search:
         """The best in full, and what of it is used: exact data show by their error."""
         pair = self.best
         self._note(pair, solve(Problem(self.fit, *pair, 1.0), self.solver, 0).model)
-        if self.exact:
-            model = self.models[pair]
-            sizes = np.linalg.svd(model.W, compute_uv=False)
-            personal = np.abs(model.B.toarray())
-            used = (
-                int((sizes > 1e-6 * max(sizes.max(initial=0.0), 1e-300)).sum()),
-                int((personal > 1e-6 * max(personal.max(initial=0.0), 1e-300)).sum(axis=1).max()),
-            )
-            if used != pair and self._allowed(used):
-                self.scores[used] = self.scores[pair]
-                self.models[used] = model
+        while self.exact:  # the smallest size that explains them as well
+            r, k = pair
+            for smaller in ((r - 1, k), (r, k - 1), (r - 1, k - 1)):
+                if min(smaller) >= 0 and self._allowed(smaller):
+                    self._note(smaller, solve(Problem(self.fit, *smaller, 1.0), self.solver, 0).model)
+                    if self.scores[smaller] <= EXACT**2 * self.scale:
+                        self.scores[smaller] = min(self.scores.values())
+                        pair = smaller
+                        break
+            else:
+                return

@@ -287,13 +287,14 @@ class MultiTaskData:
         series = np.column_stack([numeric_column(df, c, "channels") for c in chosen])
         moments = np.arange(len(df), dtype=float) if time is None else numeric_column(df, time, "time")
         X, y, names = [], [], []
-        for subject, rows in df.groupby(task, sort=True).indices.items():
+        for subject, found in df.groupby(task, sort=True).indices.items():
+            rows = np.asarray(found)
             rows = rows[np.argsort(moments[rows], kind="stable")]
             if len(np.unique(moments[rows])) < len(rows):
-                raise InvalidInput(f"time: two rows of {subject!r} have the same {time!r}; keep one of them")
+                raise InvalidInput(f"time: two rows of {subject} have the same {time!r}; keep one of them")
             if len(rows) <= p + 1:
                 raise InvalidInput(
-                    f"order: {subject!r} has {len(rows)} rows, too few for {p} lags; take a lower order or leave it out"
+                    f"order: {subject} has {len(rows)} rows, too few for {p} lags; take a lower order or leave it out"
                 )
             one = series[rows] - series[rows].mean(axis=0)
             if yule_walker:
