@@ -48,7 +48,9 @@ def readable(command: Any) -> Any:
             parameter.metavar = ""
         elif parameter.metavar is None and parameter.param_type_name == "option":
             # Typer carries click's type in some versions and the annotation in others: "integer range", list[int].
-            kind = getattr(parameter, "type", None) or getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+            kind = getattr(parameter, "type", None) or getattr(
+                getattr(parameter, "type_descriptor", None), "annotation", None
+            )
             kind = next(iter(get_args(kind)), kind)
             parameter.metavar = WORDS.get(getattr(kind, "name", getattr(kind, "__name__", "")).removesuffix(" range"))
     for inner in getattr(command, "commands", {}).values():
