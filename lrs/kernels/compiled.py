@@ -198,7 +198,7 @@ def fit_tasks(rows, tasks, lo, hi, Ut, square, pursuit, fit):
                 room[c] = square[i, c]
             _correlate(Xi, residual, correlation)
         _project(Xi, Ut, Q, m)
-        p = 0
+        p = np.int64(0)  # a literal 0 is a type of its own, for which all that is called would be compiled once more
         for a in range(r):
             if p < a:  # an earlier column was dropped: close the gap
                 for j in range(m):
@@ -226,7 +226,7 @@ def fit_tasks(rows, tasks, lo, hi, Ut, square, pursuit, fit):
                     break
                 for j in range(m):
                     Q[p, j] = Xi[j, c]
-                if not _append(Xi, Q, R, Z, p, m, coordinate, residual, room, correlation, True):
+                if not _append(Xi, Q, R, Z, p, m, coordinate, residual, room, correlation, search):
                     break
                 support[count] = c
                 count += 1
@@ -253,7 +253,7 @@ def fit_tasks(rows, tasks, lo, hi, Ut, square, pursuit, fit):
                 for q in range(atom - first, count):
                     for j in range(m):
                         Q[p, j] = Xi[j, support[q]]
-                    if _append(Xi, Q, R, Z, p, m, coordinate, residual, room, correlation, True):
+                    if _append(Xi, Q, R, Z, p, m, coordinate, residual, room, correlation, search):
                         support[kept] = support[q]
                         kept += 1
                         p += 1

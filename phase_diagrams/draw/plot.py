@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -54,6 +55,8 @@ _ENDS = {
     Ended.TIMEOUT: ("T", "#999999"),
     Ended.CRASHED: ("X", "#000000"),
 }
+#: Small maps beside one another.
+SMALL_COLUMNS = 4
 _PART_COLOURS = ("#56B4E9", "#0072B2", "#009E73", "#882255", "#44AA99")
 
 
@@ -133,6 +136,45 @@ def success_map(
                 ax.add_patch(Rectangle((at_x - 0.5, at_y - 0.5), 1, 1, alpha=0, lw=0, zorder=9, gid=f"cell-{cell}"))
         ax.set_title(f"Recovery by {solver}\n{subtitle(spec, at)}")
         legend(ax, handles)
+    return figure
+
+
+def small_multiples(trials: Trials, at: Sequence[Mapping[str, Value]], *, confidence: float = 0.95) -> Figure:
+    """Every solver in every slice on one pair of axes and one colour scale, with the 50 % boundary and nothing else.
+
+    Parameters
+    ----------
+    trials : Trials
+        Of at least two axes.
+    at : sequence of mappings
+        The slices: values of the third and further axes. One solver is a row; with one slice the solvers follow one another.
+    confidence : float
+    """
+    spec = trials.spec
+    counts = cell_counts(trials, confidence=confidence)
+    found = boundary(trials, confidence=confidence) if any(a.numeric for a in spec.axes[:2]) else None
+    maps = [(solver, cut) for solver in spec.solvers for cut in at]
+    columns = len(at) if len(at) > 1 else min(len(maps), SMALL_COLUMNS)
+    rows = -(-len(maps) // columns)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2.3 * columns + 1.2, 2.1 * rows + 0.5), layout="constrained")
+        FigureCanvasAgg(figure)
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        for ax, (solver, cut) in zip(grid.flat, maps, strict=False):
+            table = select(counts[counts["solver"] == solver], cut)
+            image = mesh(ax, grid_of(spec, table, "rate"), cmap="cividis", norm=Normalize(0, 1))
+            hatch_impossible(ax, grid_of(spec, table, "possible").astype(bool))
+            if found is not None:
+                boundary_line(ax, spec, found, solver, cut)
+            frame_axes(ax, spec)
+            ax.set(xlabel="", ylabel="")
+            ax.tick_params(labelsize=7)
+            ax.set_title("\n".join([solver, *(f"{n} = {v}" for n, v in cut.items())]), fontsize=8)
+        for ax in grid.flat[len(maps) :]:
+            ax.set_visible(False)
+        figure.supxlabel(label(spec.axes[0].name, spec), fontsize=9)
+        figure.supylabel(label(spec.axes[1].name, spec), fontsize=9)
+        figure.colorbar(image, ax=grid, label="share of replicates recovered", pad=0.02)
     return figure
 
 

@@ -70,6 +70,7 @@ def report(
         f"<p>{text(_summary(trials))}</p>",
         _violations(kept, folder),
         "<h2>Maps</h2>",
+        _at_a_glance(trials, confidence),
         *(_maps(trials, solver, kept, confidence, folder, cells) for solver in spec.solvers),
     ]
     if found is not None:
@@ -167,6 +168,16 @@ def _said_of_cells(
             line = f"lrs replay {folder} {cell} {first[cell]} --solver {solver}" if cell in first.index else ""
             said[cell] = (f"{where}: {share}; run here: {mix}", line)
     return said
+
+
+def _at_a_glance(trials: Trials, confidence: float) -> str:
+    """All maps of the sweep as one panel of small ones; nothing where there is one."""
+    spec, cuts = trials.spec, slices(trials.spec)[:MOST_SLICES]
+    if len(spec.axes) == 1 or len(spec.solvers) * len(cuts) == 1:
+        return ""
+    with mpl.rc_context(ON_EITHER):
+        figure = plot.small_multiples(trials, cuts, confidence=confidence)
+    return _image(figure, f"All of {', '.join(spec.solvers)} at a glance, on one scale; each larger below")
 
 
 def _maps(

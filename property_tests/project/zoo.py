@@ -276,6 +276,15 @@ def tables(folder: Path) -> Iterator[str]:
         "huge_integer": head + "\n1," + "9" * 400 + ",1,1,1,1,1,1,1,1\n",
         "json": '{"school": 1}',
         "later": column,
+        "capitals": text.upper(),
+        "decimal_commas": text.replace(",", ";").replace(".", ","),
+        "percent": head + "\n1,2 %,1,1,1,1,1,1,1,1\n",
+        "formula": head + "\n1,=1+1,1,1,1,1,1,1,1,1\n",
+        "complex": head + "\n1,1+2j,1,1,1,1,1,1,1,1\n",
+        "currency": head + "\n1,2,$1,1,1,1,1,1,1,1\n",
+        "thousands": head + '\n1,2,"1,000",1,1,1,1,1,1,1\n',
+        "open_quote": head + '\n1,"2,3\n',
+        "archive": (folder / "good.npz").read_bytes(),
     }
     yield from _made(folder, ".csv", bad)
     squeezed = gzip.compress(text.encode())
@@ -285,6 +294,7 @@ def tables(folder: Path) -> Iterator[str]:
         {
             "plain": text,
             "half": squeezed[: len(squeezed) // 2],
+            "an_archive": (folder / "good.npz").read_bytes(),
             "flip": squeezed[:50] + bytes([squeezed[50] ^ 255]) + squeezed[51:],
             "empty": b"",
         },

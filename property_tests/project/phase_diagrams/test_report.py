@@ -8,6 +8,7 @@ from synthetic_trials import make_trials
 
 from lrs.core.errors import InvalidInput
 from phase_diagrams.analysis.scaling import fit_scaling
+from phase_diagrams.draw.plot import small_multiples
 from phase_diagrams.draw.report import LONGEST_LIST, fit_note, integrity_hash, replay_lines, report, write
 
 FIXED = {"d": 40, "r": 2, "t": 60}
@@ -39,6 +40,21 @@ def test_every_cell_of_a_map_says_what_is_known_of_it(page, trials):
     text, line = cells["p0-cell-0"]
     assert text.startswith("m = 10, k = 1: 0 of 4 recovered, 95 % [0.00, 0.60]; run here: 4 not recovered")
     assert line == "lrs replay runs/one 0 0 --solver a"
+
+
+def test_a_sweep_of_several_maps_has_one_panel_of_all(page, trials):
+    assert page.count("at a glance") == 2  # the picture and its caption
+    figure = small_multiples(trials, [{}])
+    maps = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title() for ax in maps] == ["a", "b<i>"]
+    shares = [ax.collections[0].get_array() for ax in maps]
+    assert shares[0].mean() > shares[1].mean()  # the second solver needs 30 rows more
+    assert {ax.collections[0].get_clim() for ax in maps} == {(0.0, 1.0)}  # one scale
+    assert maps[0].get_shared_x_axes().joined(*maps)
+    cube = make_trials(["m=10:46:12", "k=1:2", "d=40,50,60"], {"r": 2, "t": 60}, linear, replicates=2)
+    assert len([ax for ax in small_multiples(cube, [{"d": 40}, {"d": 60}]).axes if ax.get_title()]) == 2
+    alone = make_trials(["m=10:46:12", "k=1:2"], FIXED, linear, replicates=2)
+    assert "at a glance" not in report(alone, "s")
 
 
 def test_page_is_self_contained(page):

@@ -39,9 +39,9 @@ def test_stale(lrs_check): lrs_check(KEPT, solver=honest, expected=KNOWN)
 
 
 def pytest_in(folder, *arguments):
-    """Run pytest on its own, without this project's configuration."""
+    """Run pytest on its own, without this project's configuration; it would rewrite the assertions of the whole toolkit."""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--assert=plain", "-rA", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -91,9 +91,9 @@ def test_verdicts_become_outcomes_and_one_summary(suite, workers):
 
 def test_the_secret_of_a_session_repeats_it(suite):
     nonce = "ab" * 16
-    first, second = (pytest_in(suite, "-k", "test_base", "--lrs-nonce", nonce).stdout for _ in range(2))
-    assert f'"nonce":"{nonce}"' in first
-    assert f"--lrs-nonce {nonce} draws the same data again" in second
+    out = pytest_in(suite, "-k", "test_base", "--lrs-nonce", nonce).stdout
+    assert f'"nonce":"{nonce}"' in out
+    assert f"--lrs-nonce {nonce} draws the same data again" in out
     bad = pytest_in(suite, "-k", "test_base", "--lrs-nonce", "12").stdout
     assert "bad input: nonce: expected 32 hexadecimal digits" in bad
     assert "Traceback" not in bad

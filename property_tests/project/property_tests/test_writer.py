@@ -39,7 +39,7 @@ def test_what_is_written_for_another_family_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "toy"))
     solver = ["heavy_mean:mean", "--family", "heavy_mean:FAMILY"]
     assert run(["write", *solver, "--out", str(tmp_path), "--jobs", "1"]) == 0
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--assert=plain", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert "7 passed, 1 xfailed" in done.stdout, done.stdout
 
