@@ -32,7 +32,7 @@ class AMP(Iterative):
 
     alpha: float | None = None
     max_iterations: int = 1000
-    traits: ClassVar[Traits] = Traits(exact=False, state_evolution=True)
+    traits: ClassVar[Traits] = Traits(exact=False, state_evolution=True, steps=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

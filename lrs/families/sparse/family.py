@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
-from lrs.core.family import TOLERANCE, Parameter, Value
+from lrs.core.family import TOLERANCE, Parameter, Setting, Value
 from lrs.core.plain import Drawn, PlainFamily
+from lrs.core.validate import integer
 from lrs.families.sparse.problem import NAME, SparseProblem, SparseSpec, draw
 
 _PARAMETERS = (
@@ -27,6 +29,16 @@ class Sparse(PlainFamily):
     note: ClassVar[str] = "Rows are N(0, I_d); b has k standard normal entries in uniformly random places."
     spec, Problem = SparseSpec, SparseProblem
     parameters: ClassVar[Mapping[str, Parameter]] = {p.name: p for p in _PARAMETERS}
+    settings: ClassVar[Mapping[str, Setting]] = {
+        "steps": Setting(
+            name="steps",
+            meaning="Iterations at most; default: the solver's own.",
+            words="iterations T",
+            default=None,
+            trait="steps",
+            check=partial(integer, least=1),
+        )
+    }
     errors_of: ClassVar[Mapping[str, str]] = {
         "error": "relative error ‖b̂ − b‖₂/‖b‖₂",
         "missed": "share of supp b that is not among the k largest entries of b̂",
@@ -36,6 +48,7 @@ class Sparse(PlainFamily):
         "exact": ("aims at exact recovery without noise", True),
         "noise": ("is meant for noisy data", True),
         "ell_one": ("its answer minimises ‖b‖₁ among all that explain the data", False),
+        "steps": ("takes the setting steps", False),
         "state_evolution": ("iterates as AMP does, and shows its α and τ", False),
     }
     example: ClassVar[Mapping[str, Value]] = {"d": 8, "k": 1, "m": 6}
@@ -71,6 +84,10 @@ class Sparse(PlainFamily):
             return {"d": subject.d, "k": subject.k, "m": subject.m, "sigma": subject.noise}
         problem = subject.problem if isinstance(subject, Drawn) else subject
         return {"d": problem.d, "k": problem.sparsity, "m": problem.m, "sigma": problem.noise}
+
+    def configure(self, solver: Any, spec: SparseSpec, rng: np.random.Generator, *, steps: int | None = None) -> Any:
+        """A solver with the method ``for_study(steps)`` makes so many iterations at most; others stay as they are."""
+        return solver if steps is None or not hasattr(solver, "for_study") else solver.for_study(steps)
 
     def audit(self, problem: SparseProblem, answer: Any) -> dict[str, str]:
         """Shape and finiteness."""

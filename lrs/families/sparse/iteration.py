@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,11 +32,15 @@ class Iterative:
     max_iterations: int = 500
     tolerance: float = 1e-12
     family: ClassVar[str] = NAME
-    traits: ClassVar[Traits] = Traits()
+    traits: ClassVar[Traits] = Traits(steps=True)
 
     def __post_init__(self) -> None:
         integer("max_iterations", self.max_iterations, least=1)
         real("tolerance", self.tolerance, least=0)
+
+    def for_study(self, steps: int) -> Iterative:
+        """The same, at most so many iterations."""
+        return replace(self, max_iterations=steps)
 
     def steps(self, problem: SparseProblem) -> Iterator[Step]:
         """Iterates without end."""

@@ -22,7 +22,7 @@ from lrs.families.matrix_sensing.problem import NAME
 from property_tests.examine.claim import Claim, Context, Kind, Outcome, register
 from property_tests.examine.configuration import Configuration
 from property_tests.examine.law import Exactly, Guarded, Sharp
-from property_tests.families.matrix_sensing.region import SensingRegion, configuration, fully_observed
+from property_tests.families.matrix_sensing.region import SensingRegion, configuration, fully_observed, measured
 from theory.families.matrix_sensing.limits import NormalLaw, convex_law
 from theory.statistics.trace_law import late_rate
 
@@ -30,6 +30,8 @@ XIONG = "Xiong, Ding and Du 2024 [M]"
 #: Errors below this are rounding.
 ROUNDING = 1e-10
 GUARDED = Guarded()
+#: Gaussian measurements in units of n r that every solver has enough of.
+MEASURED = 20
 
 
 def errors(context: Context, run: Run[Any]) -> np.ndarray:
@@ -251,6 +253,15 @@ _claim(
     GUARDED,
     partial(fully_observed, sides=(4, 16), excess=(0, 0), condition=2.0),
     lambda context: context.recovered(),
+    traits=("exact",),
+)
+_claim(
+    "recovery/measured",
+    f"With {MEASURED} n r Gaussian measurements, the exact rank and κ ≤ 2 the matrix is recovered.",
+    f"O(n r) measurements with a constant that gives the isometry each theorem asks for [R]; {MEASURED} measured [N]",
+    GUARDED,
+    partial(measured, times=MEASURED, condition=2.0),
+    lambda context: context.recovered(success=Success(tolerance=1e-4)),
     traits=("exact",),
 )
 _claim(

@@ -9,7 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lrs.core.solver import Callback, Solution, Traits
-from lrs.families.matrix_sensing import AsymmetricGD, Factor, ModifiedGD, NuclearNorm, PrecGD, ScaledGD, SymmetricGD
+from lrs.families.matrix_sensing import (
+    SVP,
+    AsymmetricGD,
+    Factor,
+    ModifiedGD,
+    NuclearNorm,
+    PrecGD,
+    ScaledGD,
+    Spectral,
+    SymmetricGD,
+)
 from lrs.families.matrix_sensing.descent import run, symmetric
 from lrs.families.matrix_sensing.problem import SensingProblem
 from property_tests.examine.mutant import Mutant
@@ -185,6 +195,24 @@ class TooMuchDamping(ScaledGD):
 class NotScaled(ScaledGD):
     def step(self, at: Factor, gradient: np.ndarray, error: float) -> Factor:
         return Factor(at.X - self.eta * symmetric(gradient) @ at.X)
+
+
+# ---------------------------------------------------------------------------------------------- measurements
+@mutant("every second measurement is taken with the sign of the one before", "recovery/measured")
+@dataclass(frozen=True)
+class SignsMixed(SVP):
+    def __call__(self, problem: SensingProblem, **rest: Any) -> Solution[Factor]:
+        if problem.A is not None:
+            signs = np.where(np.arange(len(problem.y)) % 2, np.sign(np.roll(problem.y, 1) * problem.y), 1.0)
+            problem = replace(problem, y=problem.y * signs)
+        return super().__call__(problem, **rest)
+
+
+@mutant("of Gaussian measurements it makes one spectral step", "recovery/measured")
+@dataclass(frozen=True)
+class OneStepOfMeasured(SVP):
+    def __call__(self, problem: SensingProblem, **rest: Any) -> Solution[Factor]:
+        return Spectral()(problem, **rest) if problem.A is not None else super().__call__(problem, **rest)
 
 
 # ---------------------------------------------------------------------------------------------- the convex program

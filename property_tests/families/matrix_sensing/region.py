@@ -86,6 +86,17 @@ def fully_observed(
     )
 
 
+def measured(region: SensingRegion, *, times: int, condition: float) -> SearchStrategy[Configuration]:
+    """From ``times`` n r Gaussian measurements of the exact rank, up to half as many more."""
+
+    def build(n: int, r: int, more: float, kappa: float) -> Configuration:
+        return configuration(n, r, r, kappa, math.ceil(times * n * r * more))
+
+    least = 2 if min(region.kappas) > 1 else 1
+    more = st.sampled_from((1.0, 1.25, 1.5))
+    return st.builds(build, st.integers(5, 10), st.integers(least, 2), more, region.conditions(condition))
+
+
 def tried(region: SensingRegion, *, inside: bool) -> SearchStrategy[Configuration]:
     """Small symmetric problems for what is asked of every solver, measured or observed entry by entry, with noise when not ``inside``."""
 

@@ -27,7 +27,7 @@ CELLS = (
 
 @dataclass(frozen=True)
 class Tall:
-    """A of 32 d rows and a sketch of 16 d: ε = ¼."""
+    """A of 32 d rows and a sketch of 16 d: ε = ¼; small problems also with a sketch of 24 d."""
 
     name: str = "n = 32 d, m = 16 d"
     family: str = NAME
@@ -39,19 +39,21 @@ class Tall:
         margin = math.log(spec.rows / (16 * spec.d))
         return Depth(margin, {"rows of the sketch": margin})
 
-    def draw(self, d: tuple[int, int] = (4, 24), kinds: Sequence[str] = KINDS) -> st.SearchStrategy[Configuration]:
-        """Of these kinds and numbers of columns."""
+    def draw(
+        self, d: tuple[int, int] = (4, 24), kinds: Sequence[str] = KINDS, times: Sequence[int] = (16, 24)
+    ) -> st.SearchStrategy[Configuration]:
+        """Of these kinds, numbers of columns and rows of the sketch in units of d."""
 
-        def configuration(columns: int, kind: str) -> Configuration:
-            return Configuration(family=NAME, spec=SketchSpec(d=columns, kind=kind))
+        def configuration(columns: int, kind: str, rows: int) -> Configuration:
+            return Configuration(family=NAME, spec=SketchSpec(d=columns, kind=kind, m=rows * columns))
 
-        return st.builds(configuration, st.integers(*d), st.sampled_from(tuple(kinds)))
+        return st.builds(configuration, st.integers(*d), st.sampled_from(tuple(kinds)), st.sampled_from(tuple(times)))
 
 
 def ladder(region: Any, budget: str) -> Sequence[Cell]:
     """One kind a cell, from few columns to many."""
     return [
-        Cell(f"{kind}, d {d[0]}–{d[1]}", region.draw(d, (kind,)))
+        Cell(f"{kind}, d {d[0]}–{d[1]}", region.draw(d, (kind,), (16,)))
         for least, kind, d in CELLS
         if least == "quick" or budget != "quick"
     ]

@@ -12,7 +12,7 @@ from scipy import stats
 
 from lrs.core.solver import Iterate
 from lrs.families.sparse.problem import NAME, SparseSpec
-from property_tests.examine.claim import AtLeast, Claim, Context, Outcome, register
+from property_tests.examine.claim import Always, AtLeast, Claim, Context, Outcome, register
 from property_tests.examine.configuration import Configuration, Region
 from property_tests.examine.law import Exactly
 from property_tests.families.sparse.region import ladder
@@ -22,8 +22,11 @@ from theory.statistics.exact_laws import EllOne
 
 #: Error that noise may cause, in units of σ √(k ln d/m).
 NOISE = 4.0
+#: Share of ‖y‖ or ‖b‖₁ that is rounding.
+EXPLAINED = 1e-6
 #: Runs that a trajectory is the mean of, iterations that are compared, and how far apart they may be: by this share, or by as many
-#: standard errors as chance exceeds once in 370 times, three where they are known and 3.9 where 12 runs estimate them.
+#: standard errors as chance exceeds once in 370 times (three where they are known, 3.9 where 12 runs estimate them). That is 31
+#: comparisons a trial, so that chance breaks at most 8.4 % of the trials of a solver that keeps the claim, which may break a tenth.
 RUNS, ITERATIONS, SHARE, CHANCE = 12, 15, 0.02, 0.0027
 
 
@@ -52,7 +55,9 @@ def around_the_centre(region: Region) -> st.SearchStrategy[Configuration]:
 
 def large(region: Region) -> st.SearchStrategy[Configuration]:
     """d = 2000 below the transition of ℓ₁ minimisation, with noise."""
-    return st.sampled_from([of(2000, 100, 1000, 3.0), of(2000, 100, 1400, 4.0), of(2000, 150, 1000, 6.0)])
+    return st.sampled_from(
+        [of(2000, 40, 600, 1.0), of(2000, 60, 800, 2.0), of(2000, 100, 1000, 3.0), of(2000, 150, 1000, 6.0)]
+    )
 
 
 def ell_one_law(configuration: Configuration) -> float:
@@ -80,8 +85,8 @@ def follows(context: Context) -> Outcome:
     runs = []
     for i in range(RUNS):
         instance = family.draw(spec, (*context.key, i))
-        trace = context.run(instance.problem, seed=i).trace[: ITERATIONS + 1]
-        if len(trace) <= ITERATIONS or "alpha" not in trace[0].info:
+        trace = context.run(instance.problem, seed=i, settings={"steps": ITERATIONS}).trace
+        if len(trace) != ITERATIONS + 1 or "alpha" not in trace[0].info:
             return Outcome(False, -1.0, f"{len(trace)} iterates with α among their info, expected {ITERATIONS + 1}")
         runs.append(ratios(trace, instance.truth, spec))
     found = np.array(runs)
@@ -90,6 +95,20 @@ def follows(context: Context) -> Outcome:
     name = ("mse", "tau_squared")[which]
     note = f"{name} is {off[at, which]:.1%} off state evolution at iteration {at}, allowed are {most[at, which]:.1%}"
     return Outcome.below(f"distance of {name}", off[at, which], most[at, which], note=note)
+
+
+def anywhere(region: Region) -> st.SearchStrategy[Configuration]:
+    """Sizes on both sides of the transition."""
+    sizes = st.tuples(st.integers(2, 80), st.floats(0, 0.5), st.floats(0.05, 1.2))
+    return sizes.map(lambda s: of(s[0], round(s[1] * s[0]), max(1, round(s[2] * s[0]))))
+
+
+def least(context: Context) -> Outcome:
+    """‖b̂‖₁ against that of the truth, which explains the data too, where b̂ explains them."""
+    problem, truth, answer = context.instance.problem, context.instance.truth, context.run(trace=False).model
+    left = float(np.linalg.norm(problem.y - problem.X @ answer)) / (float(np.linalg.norm(problem.y)) or 1.0)
+    surplus = float(np.abs(answer).sum() - np.abs(truth).sum()) / (float(np.abs(truth).sum()) or 1.0)
+    return Outcome.below("residual or surplus of ‖b‖₁", max(left, surplus), EXPLAINED)
 
 
 def explained_by_noise(context: Context) -> Outcome:
@@ -110,6 +129,20 @@ register(
         check=lambda context: context.recovered(),
         theorems=("omp-rows",),
         traits=("exact",),
+        families=(NAME,),
+    )
+)
+register(
+    Claim(
+        name="law/minimiser",
+        statement="b̂ explains the data, and ‖b̂‖₁ is at most that of the truth, found or not.",
+        cite="definition: the truth is one of those that are minimised over [D]",
+        kind=Always(),
+        configurations=anywhere,
+        check=least,
+        theorems=("ell-one-law",),
+        traits=("ell_one",),
+        inside=False,
         families=(NAME,),
     )
 )
@@ -139,7 +172,7 @@ register(
         configurations=large,
         check=follows,
         theorems=("state-evolution",),
-        traits=("state_evolution", "trace"),
+        traits=("state_evolution", "steps", "trace"),
         inside=False,
         calls=RUNS,
         families=(NAME,),

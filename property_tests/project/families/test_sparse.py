@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,12 +17,17 @@ from sklearn.linear_model import OrthogonalMatchingPursuit
 from lrs import cli, solve
 from lrs.core.errors import InvalidInput
 from lrs.core.family import check_family, load_family
-from lrs.core.solver import Status, load_solver, of_family
+from lrs.core.inline import Inline
+from lrs.core.run import Subject
+from lrs.core.solver import Status, load_solver, of_family, traits_of
 from lrs.families.sparse.amp import AMP, minimax_threshold, soft
 from lrs.families.sparse.basis_pursuit import BasisPursuit
 from lrs.families.sparse.iht import IHT
 from property_tests import check_solver
+from property_tests.examine import search
+from property_tests.examine.claim import Context, claims
 from property_tests.families.sparse.mutants import MUTANTS, no_onsager
+from property_tests.families.sparse.region import REGION
 from theory.families.sparse.evolution import soft_risk, trajectory
 from theory.statistics.exact_laws import EllOne
 
@@ -156,6 +162,18 @@ def test_amp_follows_state_evolution_and_thresholding_alone_does_not(solver, fol
 
 
 # ------------------------------------------------------------------ verdicts
+@pytest.mark.parametrize(("name", "keeps"), [("basis-pursuit", True), (MUTANT + "found_by_another", False)])
+def test_a_minimiser_is_one_at_every_size(name, keeps):
+    (claim,) = claims("law/minimiser", family=FAMILY)
+    executor, subject = Inline(), Subject.of(name)
+    drawn = search.propose(claim.configurations(REGION), 20, 7)
+    contexts = [
+        Context(c, "test", 0, REGION, traits_of(load_solver(name), FAMILY), partial(executor, subject, FAMILY))
+        for c in drawn
+    ]
+    assert all(claim.check(context).ok for context in contexts) is keeps
+
+
 def test_a_solver_that_is_blunt_is_refuted_by_the_claim_that_is_meant_to():
     report = check_solver(MUTANT + "blunt", family="sparse", claims_matching="recovery/exact", jobs=1)
     assert [r.claim.name for r in report.unexpected] == ["recovery/exact"]

@@ -22,7 +22,7 @@ def counting_measurements(*, side: Any, columns: Any, rank: Any, symmetric: Any)
 
 def statistical_dimension(*, side: Any, columns: Any, rank: Any) -> Any:
     """statistical dimension δ of the nuclear norm: the convex program succeeds half of the time at m = δ Gaussian measurements"""
-    found = [_dimension(int(n), int(n2), int(r)) for n, n2, r in np.broadcast(side, columns, rank)]
+    found = [_dimension(float(n), float(n2), float(r)) for n, n2, r in np.broadcast(side, columns, rank)]
     return np.reshape(found, np.broadcast(side, columns, rank).shape)[()]
 
 
@@ -38,7 +38,7 @@ def convex_line(*, n: Any, r: Any, n2: Any = None, **_: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _dimension(n: int, n2: int, r: int) -> float:
+def _dimension(n: float, n2: float, r: float) -> float:
     """inf over τ of E dist²(G, τ ∂‖·‖_*), the singular values of the block off the range by Marchenko and Pastur.
 
     Amelunxen, Lotz, McCoy and Tropp 2014, Proposition 4.7: the subdifferential at a matrix of rank r is diag(I_r, W), ‖W‖ ≤ 1, so that
