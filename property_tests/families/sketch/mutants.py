@@ -13,7 +13,7 @@ from property_tests.examine.mutant import Mutant
 #: Name → what is broken, and the claim that is meant to refute it.
 _BROKEN: dict[str, tuple[str, str]] = {
     "two_sketches": ("A and b are sketched by different matrices", "sketch/whole"),
-    "uniform_rows": ("rows of A are sampled uniformly", "sketch/whole"),
+    "uniform_rows": ("rows of A are sampled uniformly", "sketch/entrywise"),
     "rows_twice": ("every row of the sketch is there four times", "sketch/entrywise"),
 }
 
