@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import count
+from math import comb
 from typing import ClassVar
 
 import numpy as np
@@ -47,10 +48,9 @@ class RandomSupports:
             bad &= engine.freedom(fit) > 0
             if not bad.any() or (not exact and attempt >= NOISY_TRIES):
                 break
-            persistent = (
-                exact and most is None and tries and bad.sum() <= max(1, LAST * len(bad)) and searches < SEARCHES
-            )
-            if attempt >= tries and not persistent:
+            last = exact and most is None and tries and bad.sum() <= max(1, LAST * len(bad))
+            # Starts drawn three times as often as there are different ones have nearly all been drawn.
+            if attempt >= tries and not (last and searches < SEARCHES and attempt < 3 * comb(engine.data.d, _kept(k))):
                 break
             fit = fit if attempt else fit.draft()
             tasks = np.flatnonzero(bad)
@@ -90,6 +90,11 @@ class Insistent:
 def random_halves(samples: Samples, tasks: Int[np.ndarray, " n"], rng: np.random.Generator) -> Int[np.ndarray, "n k"]:
     """Starts with half of a support drawn at random, two coordinates at least; the search completes and exchanges them."""
     start, (k, d) = samples.engine.no_support(tasks), (samples.engine.k, samples.engine.data.d)
-    kept = max(min(2, k), (k + 1) // 2)
+    kept = _kept(k)
     start[:, :kept] = rng.permuted(np.broadcast_to(np.arange(d), (len(tasks), d)), axis=1)[:, :kept]
     return start
+
+
+def _kept(k: int) -> int:
+    """Coordinates of a start that are drawn."""
+    return max(min(2, k), (k + 1) // 2)

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from lrs import Instance, InstanceSpec, LRSModel, generate, metrics
+from lrs.commands.generate import generate as generate_verb
 from lrs.core import streams
 from lrs.core.family import load_family
 from lrs.datasets import load_data
@@ -113,7 +114,7 @@ def test_generate_writes_what_the_library_draws(run: Callable, tmp_path: Path):
 
 
 def test_generate_has_an_option_for_every_knob(run: Callable):
-    parameters = inspect.signature(commands.generate(load_family())).parameters
+    parameters = inspect.signature(generate_verb(load_family())).parameters
     for field in dataclasses.fields(InstanceSpec):
         assert field.name in parameters
         if field.default is not dataclasses.MISSING:
