@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +27,15 @@ class TaskParameters(NamedTuple):
 _Adapt = TypeVar("_Adapt", bound=Callable[..., TaskParameters])
 _adapts: list[Callable[..., TaskParameters]] = []
 _Truncate = TypeVar("_Truncate", bound="Callable[..., LRSModel]")
+_Function = TypeVar("_Function")
 _truncates: list[Callable[..., LRSModel]] = []
 
 
 def adapts(fit: _Adapt) -> _Adapt:
     """Decorator of what `LRSModel.adapt` calls: ``fit(U, X, y, sparsity)``.
 
-    Fitting needs data and kernels, which are made of models and lie above them; so the function is handed down.
-    ``import lrs`` does it.
+    Fitting needs data and kernels, which are made of models and lie above them; so the function is handed down, by the
+    import of its module at the latest when it is first called.
     """
     _adapts.append(fit)
     return fit
@@ -43,6 +45,13 @@ def truncates(make: _Truncate) -> _Truncate:
     """Decorator of what `LRSModel.truncate` calls: ``make(model, rank, sparsity, moment)``; handed down likewise."""
     _truncates.append(make)
     return make
+
+
+def _handed_down(made: list[_Function], module: str) -> _Function:
+    """The function that this module, imported by name as it lies above, hands down."""
+    if not made:
+        importlib.import_module(module)
+    return made[-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +179,7 @@ class LRSModel:
         """
         if sparsity is None:
             sparsity = int(np.diff(self.B.indptr).max(initial=0))
-        return _adapts[-1](self.U, X, y, sparsity)
+        return _handed_down(_adapts, "lrs.amht.adapt")(self.U, X, y, sparsity)
 
     def truncate(self, *, rank: int | None = None, sparsity: int | None = None, moment: Any = None) -> LRSModel:
         """The model of at most this rank and sparsity whose predictions are nearest to those of this one.
@@ -187,7 +196,7 @@ class LRSModel:
         -------
         LRSModel
             Its U begins with the directions that count most, so that without personal coordinates U[:, :q] is the U of the
-            best model of rank q. With them the answer is the best of its size up to a few per cent of the error
+            best model of rank q. With them it is a local optimum, as near to the truth as a fit that is told this size
             (``lrs claims 'nested/*'``).
         """
         sizes = {"rank": self.rank, "sparsity": int(np.diff(self.B.indptr).max(initial=0))}
@@ -199,7 +208,8 @@ class LRSModel:
             C = floats("moment", moment)
             if C.shape != (self.d, self.d) or not np.isfinite(C).all():
                 raise WrongShape(f"moment: expected a finite array of shape (d, d) = {(self.d, self.d)}, got {C.shape}")
-        return _truncates[-1](self, min(sizes["rank"], self.t, self.d), min(sizes["sparsity"], self.d), C)
+        smaller = _handed_down(_truncates, "lrs.amht.truncation")
+        return smaller(self, min(sizes["rank"], self.t, self.d), min(sizes["sparsity"], self.d), C)
 
     # ------------------------------------------------------------------ storage
     @property

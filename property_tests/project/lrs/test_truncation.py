@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +81,16 @@ def test_labels_are_kept(fitted: LRSModel):
         named.task_names,
         named.feature_names,
     )
+
+
+def test_a_loaded_model_needs_no_other_import(fitted: LRSModel, tmp_path: Path):
+    fitted.save(tmp_path / "model.npz")
+    code = (
+        "import numpy as np; from lrs import LRSModel; m = LRSModel.load('model.npz'); "
+        "print(m.truncate(rank=1).rank, m.adapt(np.eye(20), np.ones(20)).w.shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == (["1", "(3,)"], "")
 
 
 @pytest.mark.usefixtures("unchecked")

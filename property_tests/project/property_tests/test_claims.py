@@ -1,7 +1,9 @@
 """Every claim is confirmed by a correct solver, is valid as a manifest entry, and proposes only what lies inside."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from inprocess import outcomes
 
@@ -47,6 +49,7 @@ def test_every_subject_of_the_manifest_is_there():
         "honesty",
         "invariance",
         "necessity",
+        "nested",
         "noise",
         "overspecified",
         "private",
@@ -105,3 +108,15 @@ def test_any_trace_a_solver_shows_has_an_answer(trace, ok, linear):
 
     assert envelope_and_reached(trace).ok is ok
     assert linear_or_faster(trace).ok is linear
+
+
+def test_a_truncation_that_keeps_the_wrong_direction_is_refuted(monkeypatch):
+    from lrs.families.low_rank_sparse import model
+
+    def last(whole, rank, sparsity, moment):
+        order = np.argsort(np.linalg.norm(whole.W, axis=0))[:rank]
+        return replace(whole, U=whole.U[:, order], W=whole.W[:, order])
+
+    (claim,) = claims("nested/as-good-as-a-fit")
+    monkeypatch.setattr(model, "_truncates", [last])  # with r = 2 only: not every configuration shows it
+    assert any(not o.ok for o in outcomes("amht", claim, 8, enough_failures=1))
