@@ -31,7 +31,7 @@ _BROKEN: dict[str, tuple[str, str]] = {
         "law/minimiser",
     ),
     "no_onsager": ("AMP without the term of Onsager", "evolution/trajectory"),
-    "other_threshold": ("AMP that thresholds at 1.2 of the α that it shows", "evolution/trajectory"),
+    "other_threshold": ("AMP that thresholds at .6 of the α that it shows", "evolution/trajectory"),
     "long_step": ("hard thresholding with a step that diverges", "recovery/exact"),
     "one_step": ("one hard thresholding step and least squares", "recovery/exact"),
     "one_short": ("orthogonal matching pursuit told k − 1", "recovery/exact"),
@@ -98,7 +98,7 @@ class _Wrong(AMP):
             z = (problem.y - problem.X @ b) / scale + self.memory * z * (np.count_nonzero(b) / m)
 
 
-no_onsager, other_threshold = _Wrong(memory=0.0), _Wrong(factor=1.2)
+no_onsager, other_threshold = _Wrong(memory=0.0), _Wrong(factor=0.6)
 long_step = IHT(step=2.5)
 
 
