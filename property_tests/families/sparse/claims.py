@@ -12,7 +12,7 @@ from scipy import stats
 
 from lrs.core.solver import Iterate
 from lrs.families.sparse.problem import NAME, SparseSpec
-from property_tests.examine.claim import Always, AtLeast, Claim, Context, Outcome, register
+from property_tests.examine.claim import Always, AtLeast, Claim, Context, OnAverage, Outcome, register
 from property_tests.examine.configuration import Configuration, Region
 from property_tests.examine.law import Exactly
 from property_tests.families.sparse.region import ladder
@@ -26,7 +26,8 @@ NOISE = 4.0
 EXPLAINED = 1e-6
 #: Runs that a trajectory is the mean of, iterations that are compared, and how far apart they may be: by this share, or by as many
 #: standard errors as chance exceeds once in 370 times (three where they are known, 3.9 where 12 runs estimate them). That is 31
-#: comparisons a trial, so that chance breaks up to 8.4 % of the trials of a solver that keeps the claim (7 of 77 were), which may break a fifth.
+#: comparisons a trial, so that chance breaks up to 8.4 % of the trials of a solver that keeps the claim, whatever their size; a
+#: fifth may break. A size that failed once is no news then, so that only the average is counted.
 RUNS, ITERATIONS, SHARE, CHANCE = 12, 15, 0.02, 0.0027
 
 
@@ -164,11 +165,12 @@ register(
     Claim(
         name="evolution/trajectory",
         statement=(
-            f"At d = 2000 the mean over {RUNS} runs of mse and τ² is within 2 % or three standard errors of state evolution, in each "
-            f"of the first {ITERATIONS} iterations."
+            f"At d = 2000, four sizes, the means over {RUNS} runs of mse and τ² are within 2 % or three standard errors (3.9 as "
+            f"{RUNS} runs estimate them) of state evolution at all of the first {ITERATIONS} iterations: chance breaks up to a twelfth "
+            "of such trials, and a fifth may break."
         ),
         cite=f"{EVOLUTION} [R]",
-        kind=AtLeast(0.80, 0.40),
+        kind=OnAverage(0.80, 0.40),
         configurations=large,
         check=follows,
         theorems=("state-evolution",),
