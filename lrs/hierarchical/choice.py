@@ -373,7 +373,9 @@ def _stacked(
     # Where Σw = 1 a linear term is a quadratic one, and any multiple of 11ᵀ a constant; a row that is heavy keeps the sum.
     size = 10 * float(own.max()) + np.finfo(float).tiny
     form = (1 - OWN) * gram + (linear + linear[:, None]) / 2 + size
-    root = np.linalg.cholesky(form + 1e-10 * size * np.eye(len(names))).T
+    # Candidates that predict alike but cost differently leave a direction in which the form is a little below 0.
+    values, vectors = np.linalg.eigh(form)
+    root = np.sqrt(np.maximum(values, 1e-10 * size))[:, None] * vectors.T
     heavy = 1e3 * np.sqrt(size)
     from scipy.optimize import nnls  # slow to import
 

@@ -150,6 +150,7 @@ class LowRankSparse:
         "warm_start": ("uses problem.warm_start", False),
         "ragged": ("takes tasks of different sizes", True),
         "private": ("is an `lrs.PrivateAMHT`, whose settings and ledger are in Solution.info['account']", False),
+        "finds_sizes": ("finds rank, sparsity and noise itself, whatever the problem says of them", False),
         "thresholds": ("shows its threshold Δ (t,) or (t, T) in Iterate.info['threshold']", False),
     }
     example: ClassVar[Mapping[str, Value]] = {"t": 6, "m": 5, "d": 6, "r": 1, "k": 1}

@@ -11,6 +11,7 @@ from scipy.stats import multivariate_normal
 from lrs import InstanceSpec, InvalidInput, MultiTaskData, Problem, generate, kernels, metrics, solve
 from lrs.families.low_rank_sparse.model import LRSModel
 from lrs.hierarchical import Automatic, solve_automatically
+from lrs.hierarchical.choice import _stacked
 from lrs.hierarchical.gaussian import Gaussian, Sums, global_model, low_rank, random_effects
 from lrs.hierarchical.spikes import one_spike
 from lrs.private import PrivateAMHT
@@ -126,6 +127,15 @@ def test_never_worse_than_what_people_use(spread: float):
 
     others = [explained(solve(Problem(training, 1, 0), name).model) for name in ("global", "ridge", "mixed")]
     assert explained(chosen(training).model) > max(others) - 0.005
+
+
+def test_candidates_that_predict_alike_are_averaged():
+    rng = np.random.default_rng([0])
+    y, alike = rng.standard_normal((2, 400))
+    sizes = {"nothing": (0, 0), "global": (1, 0), "mixed": (None, 0)}
+    held = np.arange(400) % 5 == np.arange(5)[:, None]
+    weights, _ = _stacked(y, held, dict.fromkeys(sizes, alike), sizes)
+    assert sum(weights.values()) == pytest.approx(1)
 
 
 def test_no_signal_is_no_signal():

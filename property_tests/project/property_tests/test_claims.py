@@ -24,6 +24,9 @@ def test_the_textbook_solver_keeps_it(claim):
     if claim.name.startswith("private/"):  # test_private_claims.py has a private solver; this one must not be asked
         assert found is None
         return
+    if claim.name.startswith("tables/"):  # it is told its sizes; `auto` is not
+        assert found is None
+        return
     if found is None:
         assert claim.name.startswith("thresholds/")
         found = outcomes(PLAIN, claim, 2)
@@ -55,6 +58,7 @@ def test_every_subject_of_the_manifest_is_there():
         "private",
         "rate",
         "recovery",
+        "tables",
         "thresholds",
     }
 
@@ -111,6 +115,7 @@ def test_any_trace_a_solver_shows_has_an_answer(trace, ok, linear):
 
 
 def test_a_truncation_that_keeps_the_wrong_direction_is_refuted(monkeypatch):
+    import lrs.amht.truncation  # noqa: F401  # hands its own down now, not after the other
     from lrs.families.low_rank_sparse import model
 
     def last(whole, rank, sparsity, moment):
@@ -118,5 +123,5 @@ def test_a_truncation_that_keeps_the_wrong_direction_is_refuted(monkeypatch):
         return replace(whole, U=whole.U[:, order], W=whole.W[:, order])
 
     (claim,) = claims("nested/as-good-as-a-fit")
-    monkeypatch.setattr(model, "_truncates", [last])  # with r = 2 only: not every configuration shows it
-    assert any(not o.ok for o in outcomes("amht", claim, 8, enough_failures=1))
+    monkeypatch.setattr(model, "_truncates", [last])
+    assert any(not o.ok for o in outcomes("amht", claim, 4, enough_failures=1))
