@@ -318,10 +318,12 @@ class AMHT:
 
         starts = [
             lambda: relaxed_subspace(small.data, stalled.U, problem.sparsity),
-            lambda: posterior_subspace(small.data, stalled.U, problem.sparsity, run.rng),
+            lambda: (
+                posterior_subspace(small.data, stalled.U, problem.sparsity, run.rng)
+                if feasible(small.data, r, problem.sparsity)
+                else stalled.U
+            ),
         ]
-        if not feasible(small.data, r, problem.sparsity):
-            starts[1] = lambda: stalled.U
         if (warm := problem.warm_start) is not None:
             starts = [lambda: orthonormalise(warm.U), *starts]
         steps: tuple[Step, ...] = (run.alternation.steps[0], *self._fitting, Insistent(run.rng), judge)

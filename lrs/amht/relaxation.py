@@ -45,7 +45,7 @@ def relaxed_subspace(data: MultiTaskData, U: Float[np.ndarray, "d r"], sparsity:
         The last one where a step cannot be worked out: rows of a task dependent to rounding, no task of more than r rows.
     """
     r = U.shape[1]
-    energy = np.add.reduceat(data.y**2, data.offsets[:-1]) if data.t else np.zeros(0)
+    energy = np.add.reduceat(data.y**2, data.offsets[:-1])
     told = np.flatnonzero((data.counts > r) & (energy > 0))
     if not len(told):
         return U
@@ -54,8 +54,9 @@ def relaxed_subspace(data: MultiTaskData, U: Float[np.ndarray, "d r"], sparsity:
     D, width = np.ones((t, d)), np.full(t, np.inf)
     for _ in range(STEPS):
         try:
-            following = _step(X, y, padding, D, U)
-            _, z, G, _ = _fitted(X, y, padding, D, following)
+            G = _metric(X, padding, D)
+            following = _step(X, y, G, U)
+            _, z, _ = _fitted(X, y, G, following)
         except np.linalg.LinAlgError:
             break
         b = D * np.einsum("tmd,tmn,tn->td", X, G, z, optimize=True)
@@ -72,16 +73,25 @@ def relaxed_subspace(data: MultiTaskData, U: Float[np.ndarray, "d r"], sparsity:
     return U
 
 
+def _metric(
+    X: Float[np.ndarray, "t m d"], padding: Bool[np.ndarray, "t m"], D: Float[np.ndarray, "t d"]
+) -> Float[np.ndarray, "t m m"]:
+    """(XDXᵀ)⁻¹ of every task; rows that are filling count by themselves."""
+    K = (X * D[:, None, :]) @ X.transpose(0, 2, 1)
+    ridge = RIDGE * np.trace(K, axis1=1, axis2=2) / X.shape[1]
+    K[:, range(X.shape[1]), range(X.shape[1])] += np.where(padding, 1.0, ridge[:, None])
+    return np.linalg.inv(K)
+
+
 def _step(
     X: Float[np.ndarray, "t m d"],
     y: Float[np.ndarray, "t m"],
-    padding: Bool[np.ndarray, "t m"],
-    D: Float[np.ndarray, "t d"],
+    G: Float[np.ndarray, "t m m"],
     U: Float[np.ndarray, "d r"],
 ) -> Float[np.ndarray, "d r"]:
     """A Gauss–Newton step on U, vec by columns; what lies in the span of U changes nothing and is held at 0."""
     d, r = U.shape
-    w, z, _, P = _fitted(X, y, padding, D, U)
+    w, z, P = _fitted(X, y, G, U)
     PX = P @ X
     normal = np.einsum("ti,tj,tde->idje", w, w, X.transpose(0, 2, 1) @ PX, optimize=True).reshape(r * d, r * d)
     scale = np.trace(normal) / (r * d)
@@ -94,21 +104,16 @@ def _step(
 def _fitted(
     X: Float[np.ndarray, "t m d"],
     y: Float[np.ndarray, "t m"],
-    padding: Bool[np.ndarray, "t m"],
-    D: Float[np.ndarray, "t d"],
+    G: Float[np.ndarray, "t m m"],
     U: Float[np.ndarray, "d r"],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Weights w, remainders z, the metric G = (XDXᵀ)⁻¹ and G without what A = XU explains, of every task."""
-    K = (X * D[:, None, :]) @ X.transpose(0, 2, 1)
-    ridge = RIDGE * np.trace(K, axis1=1, axis2=2) / X.shape[1]
-    K[:, range(X.shape[1]), range(X.shape[1])] += np.where(padding, 1.0, ridge[:, None])
-    G = np.linalg.inv(K)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights w, remainders z, and the metric G without what A = XU explains, of every task."""
     A = X @ U
     GA = G @ A
     inverse = np.linalg.inv(A.transpose(0, 2, 1) @ GA)
     w = np.einsum("trs,tms,tm->tr", inverse, GA, y, optimize=True)
     z = y - np.einsum("tmr,tr->tm", A, w)
-    return w, z, G, G - GA @ inverse @ GA.transpose(0, 2, 1)
+    return w, z, G - GA @ inverse @ GA.transpose(0, 2, 1)
 
 
 def _padded(

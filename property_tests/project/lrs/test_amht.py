@@ -73,7 +73,8 @@ def test_a_relaxed_step_is_the_minimiser_it_says():
     rng = np.random.default_rng(0)
     X, y, D = rng.standard_normal((1, 6, 9)), rng.standard_normal((1, 6)), rng.uniform(0.1, 1, (1, 9))
     U = random_subspace(9, 2, rng)
-    w, z, G, P = relaxation._fitted(X, y, np.zeros((1, 6), dtype=bool), D, U)
+    G = relaxation._metric(X, np.zeros((1, 6), dtype=bool), D)
+    w, z, P = relaxation._fitted(X, y, G, U)
     b = D[0] * (X[0].T @ (G[0] @ z[0]))
     # minimise |D^-1/2 b| over (b, w) subject to X (U w + b) = y: a null-space method on (D^-1/2 b, w).
     wide = np.hstack([X[0] * np.sqrt(D[0]), X[0] @ U])
