@@ -26,6 +26,12 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the output file if
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of text.")]
 TaskColumn = Annotated[str | None, typer.Option("--task", metavar="COLUMN", help="Column naming the task of each row.")]
 TargetColumn = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Column to predict.")]
+FeatureColumns = Annotated[
+    str | None,
+    typer.Option(
+        "--features", metavar="A,B,…", help="Feature columns of a table, separated by commas; default: all others."
+    ),
+]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file (.npz) written by solve or adapt.")]
 Jobs = Annotated[int | None, typer.Option("-j", "--jobs", help="Processes; default: one per processor.")]
 #: Spellings of the sizes of low rank + sparse, for every verb that takes one.

@@ -21,6 +21,7 @@ from lrs.cli import print_json, report, stderr
 from lrs.commands.family import FamilyName, Verb, add_verb
 from lrs.commands.shared import (
     SIZES,
+    FeatureColumns,
     Force,
     Json,
     TargetColumn,
@@ -167,10 +168,7 @@ def _solve_model(
     ] = None,
     task: TaskColumn = None,
     target: TargetColumn = None,
-    features: Annotated[
-        str | None,
-        typer.Option(metavar="A,B,…", help="Feature columns of a table, separated by commas; default: all others."),
-    ] = None,
+    features: FeatureColumns = None,
     intercept: Annotated[bool, typer.Option("--intercept", help="Append a constant feature.")] = False,
     noise: Annotated[
         float | None, typer.Option(help="Standard deviation σ of the noise; default: the instance's, or 0.")

@@ -11,6 +11,7 @@ from lrs import datasets
 from lrs.amht import AMHT
 from lrs.cli import print_json
 from lrs.commands.shared import (
+    FeatureColumns,
     Json,
     TargetColumn,
     TaskColumn,
@@ -31,10 +32,7 @@ def tune(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance (.npz) or table (.csv, .csv.gz, .parquet).")],
     task: TaskColumn = None,
     target: TargetColumn = None,
-    features: Annotated[
-        str | None,
-        typer.Option(metavar="A,B,…", help="Feature columns of a table, separated by commas; default: all others."),
-    ] = None,
+    features: FeatureColumns = None,
     ranks: Annotated[str, typer.Option(metavar="R,R,…", help="Ranks to try.")] = "1,2,3,4,6,8",
     sparsities: Annotated[str, typer.Option(metavar="K,K,…", help="Sparsities to try.")] = "0,1,2",
     intercept: Annotated[bool, typer.Option("--intercept", help="Append a constant feature.")] = False,
